@@ -1,0 +1,23 @@
+"""Make README.md from nbs/index.ipynb: its visible cells as Markdown."""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+notebook = nbformat.read(ROOT / "nbs/index.ipynb", as_version=4)
+parts = []
+for cell in notebook.cells:
+    if cell.cell_type == "markdown":
+        parts.append(cell.source)
+    elif cell.cell_type == "code" and not re.search(r"^#\| *hide\b", cell.source, re.M):
+        source = re.sub(r"^#\|.*\n", "", cell.source, flags=re.M)
+        parts.append(f"```python\n{source}\n```")
+        texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+        if text := "".join(texts).rstrip():
+            parts.append("\n".join(f"    {line}" for line in text.splitlines()))
+text = "\n\n".join(parts) + "\n"
+# Links between notebooks become links to their files in the repository.
+text = re.sub(r"\]\((?!https?:|#)([\w./-]+\.ipynb)", r"](nbs/\1", text)
+(ROOT / "README.md").write_text(text, encoding="utf-8")

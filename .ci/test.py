@@ -1,0 +1,113 @@
+"""Everything `make test` checks. Ends with the line `N passed, N failed`, which counts what ran."""
+
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "patchcore_nb"
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+passed, failed = [], []
+
+
+def run(*command, cwd=ROOT, env=None):
+    "Exit status and output of a command."
+    done = subprocess.run(command, cwd=cwd, env=os.environ | (env or {}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+def report(name, ok, output=""):
+    "Count one check and show what went wrong."
+    (passed if ok else failed).append(name)
+    print(f"{'ok    ' if ok else 'FAILED'}  {name}", flush=True)
+    if not ok and output:
+        print(output, flush=True)
+
+
+def notebooks():
+    "nbdev_test over all notebooks."
+    for variable in ("PATCHCORE_NB_DATA", "PATCHCORE_NB_WEIGHTS"):
+        if not os.environ.get(variable):
+            print(f"skipped: tests that need {variable}, which is not set")
+    from nbdev.doclinks import nbglob  # chooses the notebooks that nbdev_test runs
+
+    names = sorted(Path(path).name for path in nbglob())
+    # One thread each: the notebooks run side by side.
+    status, output = run("nbdev_test", "--timing", env={"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"})
+    bad = re.findall(r"^\t(\S+\.ipynb)$", output, re.M) if status else []
+    seconds = dict(re.findall(r"^(\S+\.ipynb): (\d+) secs", output, re.M))
+    if status and not bad:
+        report("nbdev_test", False, output)
+    for name in names:
+        report(f"{name}  {seconds.get(name, '')}{' s' if name in seconds else ''}", name not in bad and not (status and not bad))
+    if bad:
+        print(output)
+
+
+def imports():
+    "Every module alone in a fresh interpreter; the package without the heavy libraries and without the optional ones."
+    for module in MODULES:
+        report(f"import patchcore_nb.{module}", *_python(f"import patchcore_nb.{module}"))
+    light = "import sys, patchcore_nb; heavy = {'torch', 'faiss', 'sklearn', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
+    report("import patchcore_nb is light", *_python(light))
+    every = "; ".join(f"import patchcore_nb.{module}" for module in MODULES)
+    absent = "import sys; sys.modules.update({m: None for m in ('faiss', 'ipywidgets', 'timm', 'skimage', 'fastcore', 'nbdev')})"
+    report("imports without faiss, ipywidgets, timm, scikit-image, nbdev", *_python(f"{absent}; {every}"))
+
+
+def _python(code):
+    status, output = run(sys.executable, "-c", code, cwd=tempfile.gettempdir())
+    return status == 0, output
+
+
+def in_step():
+    "Exporting and cleaning the notebooks again changes nothing, and README.md is made from the index."
+    with tempfile.TemporaryDirectory() as tmp:
+        copy = Path(tmp) / "copy"
+        keep = ("nbs", "patchcore_nb", "settings.ini", "setup.py", "_quarto.yml", "README.md", ".ci")
+        for name in keep:
+            source = ROOT / name
+            ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            shutil.copytree(source, copy / name, symlinks=True, ignore=ignore) if source.is_dir() else shutil.copy(source, copy / name)
+        for module in (*MODULES, "_modidx"):
+            (copy / "patchcore_nb" / f"{module}.py").unlink()
+        for command in (["nbdev_export"], ["nbdev_clean"], [sys.executable, ".ci/readme.py"]):
+            status, output = run(*command, cwd=copy)
+            if status:
+                report(" ".join(command), False, output)
+        same = {path.relative_to(ROOT): _same(path, copy / path.relative_to(ROOT)) for path in sorted(PACKAGE.glob("*.py"))}
+        stray = {path.name for path in (copy / "patchcore_nb").glob("*.py")} ^ {path.name for path in PACKAGE.glob("*.py")}
+        report("nbdev_export leaves no diff", all(same.values()) and not stray, f"{[str(p) for p, ok in same.items() if not ok]} {stray}")
+        dirty = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "nbs").rglob("*.ipynb"))
+                 if ".ipynb_checkpoints" not in p.parts and not _same(p, copy / p.relative_to(ROOT))]
+        report("nbdev_clean leaves no diff", not dirty, str(dirty))
+        report("README.md is made from nbs/index.ipynb", _same(ROOT / "README.md", copy / "README.md"), "run `make readme`")
+
+
+def _same(a, b):
+    return b.exists() and filecmp.cmp(a, b, shallow=False)
+
+
+def style():
+    "ruff, and outputs without errors."
+    status, output = run("ruff", "check", "--quiet", "patchcore_nb", "setup.py", ".ci")
+    report("ruff", status == 0, output)
+    wrong = [str(path.relative_to(ROOT)) for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
+             and any(o["output_type"] == "error" for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", []))]
+    report("no stored output is an error", not wrong, str(wrong))
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    for check in (notebooks, imports, in_step, style):
+        check()
+    if failed:
+        print("failed:", ", ".join(failed))
+    print(f"{len(passed)} passed, {len(failed)} failed")
+    sys.exit(bool(failed))

@@ -1,0 +1,29 @@
+# Needs only Python (>= 3.10), make and PyPI. Everything runs in .venv, which is made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test export readme docs clean
+
+demo: .venv/installed  ## train and judge PatchCore on the demo data set: table, results.csv, heatmaps
+	$(BIN)/patchcore_nb demo
+
+test: .venv/installed  ## all notebooks, the exported modules, their agreement, style
+	$(BIN)/python .ci/test.py
+
+export: .venv/installed  ## notebooks -> modules, README; clean notebooks
+	$(BIN)/nbdev_export
+	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/readme.py
+
+docs: .venv/installed  ## the docs site, in _docs; needs quarto
+	@command -v quarto >/dev/null || { echo "quarto is missing: install it from https://quarto.org, then run make docs again"; exit 1; }
+	$(BIN)/nbdev_docs
+
+clean:  ## remove the environment and everything that is made
+	rm -rf .venv _docs _proc build dist *.egg-info demo
+
+.venv/installed: settings.ini setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@
