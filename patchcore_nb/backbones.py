@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['backbone_names', 'default_layers', 'load_backbone', 'FeatureExtractor']
 
-# %% ../nbs/01_backbones.ipynb #d3d8ce6b
+# %% ../nbs/01_backbones.ipynb #ae5eb775
 import difflib
 import hashlib
 import logging
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-# %% ../nbs/01_backbones.ipynb #7e58925c
+# %% ../nbs/01_backbones.ipynb #79ec8ef5
 class _Source(NamedTuple):
     "Where a network comes from, and the layers used when the caller names none."
 
@@ -50,7 +50,7 @@ _TORCHVISION = {
     "densenet201": _Source("torchvision", "densenet201", _DENSENET),
 }
 
-# %% ../nbs/01_backbones.ipynb #789817bd
+# %% ../nbs/01_backbones.ipynb #176b27c7
 _MOBILE = ("blocks.2", "blocks.4")
 _PREACT = ("stages.1", "stages.2")
 _SWIN = ("layers.1", "layers.2")
@@ -90,14 +90,14 @@ _TIMM = {
 }
 
 # Official names that can no longer be built, with the reason.
-_GONE = {"bninception": "it needs the package pretrainedmodels, whose weights server is gone"}
+_GONE = {"bninception": "it needs the package pretrainedmodels, which is no longer maintained"}
 
-# %% ../nbs/01_backbones.ipynb #a2aaa944
+# %% ../nbs/01_backbones.ipynb #58584f83
 def backbone_names() -> list[str]: # names in alphabetical order
     "Every name that `load_backbone` knows, apart from `timm/<any timm name>`."
     return sorted(_TORCHVISION | _TIMM)
 
-# %% ../nbs/01_backbones.ipynb #629b8995
+
 def _timm():
     "timm, imported when a network from it is first asked for."
     try:
@@ -121,7 +121,7 @@ def _timm_layers(
     depth = len(points)
     return points[depth // 2 - 1]["module"], points[depth * 3 // 4 - 1]["module"]
 
-# %% ../nbs/01_backbones.ipynb #e81924cf
+# %% ../nbs/01_backbones.ipynb #87481356
 def _near(
     wrong: str, # what was asked for
     known: list[str], # what there is
@@ -157,7 +157,7 @@ def default_layers(
     source = _source(name)
     return source.layers or _timm_layers(source.model)
 
-# %% ../nbs/01_backbones.ipynb #fc1d7dc4
+# %% ../nbs/01_backbones.ipynb #d4dc46f0
 def _build(
     source: _Source, # from `_source`
     seed: int, # of the random initial weights
@@ -169,7 +169,7 @@ def _build(
             return _timm().create_model(source.model, pretrained=False)
         return models.get_model(source.model, weights=None)
 
-# %% ../nbs/01_backbones.ipynb #20dc79b3
+# %% ../nbs/01_backbones.ipynb #8e93fdfc
 _log = logging.getLogger(__name__)
 
 
@@ -198,7 +198,7 @@ def _weights_url(
 
     return hf_hub_url(repository, "model.safetensors")
 
-# %% ../nbs/01_backbones.ipynb #449c8423
+# %% ../nbs/01_backbones.ipynb #0129d98b
 def _download(
     source: _Source, # from `_source`
     url: str, # from `_weights_url`
@@ -220,7 +220,7 @@ def _download(
     urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=10).close()
     return Path(hf_hub_download(repository, "model.safetensors"))
 
-# %% ../nbs/01_backbones.ipynb #24b46bcd
+# %% ../nbs/01_backbones.ipynb #d5766fdd
 def _find_weights(
     name: str, # backbone name
     source: _Source, # what it stands for
@@ -248,7 +248,7 @@ def _find_weights(
             f"{remedy} named by PATCHCORE_NB_WEIGHTS, or try things out untrained with weights=None"
         ) from error
 
-# %% ../nbs/01_backbones.ipynb #7fbceb71
+# %% ../nbs/01_backbones.ipynb #2fc3932a
 def _read_weights(
     path: Path, # `.pth` as `torch.save` writes it, or `.safetensors`
 ) -> dict[str, Tensor]: # on the CPU
@@ -269,7 +269,7 @@ def _read_weights(
     # torchvision's first DenseNet files say `norm.1` for what is called `norm1` now.
     return {re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.", r"\1\2.", key): tensor for key, tensor in state.items()}
 
-# %% ../nbs/01_backbones.ipynb #2a5b126f
+# %% ../nbs/01_backbones.ipynb #685fb413
 def _first(
     keys: list[str], # parameter names
 ) -> str: # the first three, and how many there are
@@ -301,7 +301,7 @@ def _fill(
     for key in missing:
         own[key].fill_(float("nan"))
 
-# %% ../nbs/01_backbones.ipynb #765a4c7c
+# %% ../nbs/01_backbones.ipynb #f01dabbf
 def load_backbone(
     name: str, # a name from `backbone_names`, or `timm/<timm name>`
     weights: str | Path | None = "pretrained", # a file, `None` for untrained, or "pretrained": search folder, cache, download
@@ -321,12 +321,12 @@ def load_backbone(
     _log.info("backbone %s: %s", name, f"weights from {weights}" if weights else f"untrained, seed {seed}")
     return network.eval().requires_grad_(False)
 
-# %% ../nbs/01_backbones.ipynb #29ebc00b
+# %% ../nbs/01_backbones.ipynb #e8453c2f
 class _Heard(Exception):
     "Raised by a hook to end a forward pass once every wanted layer has given its output."
 
 
-_one_pass = threading.RLock() # hooks sit on the network itself, which another thread may want to run too
+_one_pass = threading.RLock() # hooks sit on the network itself, which another thread may want to tap too
 
 
 def _run(
@@ -359,7 +359,7 @@ def _run(
             pass
     return heard
 
-# %% ../nbs/01_backbones.ipynb #39512116
+# %% ../nbs/01_backbones.ipynb #f65a565f
 def _as_map(
     output: object, # what a layer gave
     name: str, # the layer, for the message
@@ -377,7 +377,7 @@ def _as_map(
     found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
     raise ValueError(f"layer {name!r} gives {found}, which is no feature map (B, C, h, w) and no grid of tokens: choose an earlier layer")
 
-# %% ../nbs/01_backbones.ipynb #a031553c
+# %% ../nbs/01_backbones.ipynb #ff5b124e
 def _check_layers(
     backbone: nn.Module, # any network
     layers: tuple[str, ...], # dotted names
@@ -401,7 +401,7 @@ def _probe_size(
     config = getattr(backbone, "pretrained_cfg", None) or {}
     return tuple(config["input_size"][1:]) if config.get("fixed_input_size") else (96, 160)
 
-# %% ../nbs/01_backbones.ipynb #8181bd0d
+
 def _stride(
     fmap: Tensor, # feature map of one image
     name: str, # its layer, for the message
@@ -415,7 +415,7 @@ def _stride(
         raise ValueError(f"layer {name!r} gives the same grid ({rows} x {cols}) for every image: choose an earlier layer")
     return round((width - height) / (cols - rows))
 
-# %% ../nbs/01_backbones.ipynb #477157d5
+# %% ../nbs/01_backbones.ipynb #76e4e76e
 class _Findings(NamedTuple):
     "What one pass of a small image has shown."
 
@@ -451,7 +451,7 @@ def _probe(
         overwritten=frozenset(name for name in layers if getattr(outputs[name], "_version", 0) != writes[name]),
     )
 
-# %% ../nbs/01_backbones.ipynb #08710dd8
+# %% ../nbs/01_backbones.ipynb #6e84a3eb
 def _tensors(
     backbone: nn.Module, # any network
     modules: tuple[str, ...], # names of modules
@@ -465,7 +465,7 @@ def _tensors(
                 found[f"{prefix}.{name}".lstrip(".")] = tensor
     return found
 
-# %% ../nbs/01_backbones.ipynb #2fd035e5
+# %% ../nbs/01_backbones.ipynb #1be17b1f
 class FeatureExtractor(nn.Module):
     """Feature maps of some layers of a frozen network, with no more computation than they need.
 

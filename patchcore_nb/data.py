@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'MVTEC_CATEGORIES', 'IMAGE_SUFFIXES', 'to_rgb', 'to_mask', 'to_pil', 'read_image',
-           'read_mask', 'Geometry', 'Sample', 'ImageSet', 'MVTecAD', 'ImageFolder', 'network_input', 'as_dataset',
-           'batches']
+           'read_mask', 'Geometry', 'Sample', 'ImageSet', 'category_names', 'MVTecAD', 'ImageFolder', 'network_input',
+           'as_dataset', 'batches']
 
 # %% ../nbs/00_data.ipynb #6dc29aad
 import logging
@@ -311,6 +311,7 @@ class ImageSet(Dataset):
         self.defects = [sample.defect for sample in self.samples]
         self.has_masks = any(sample.mask is not None for sample in self.samples)
         self.skipped: list[tuple[str, str]] = []  # (path, reason), filled by `check`
+        self.checked = False  # set by `check`, so that nobody opens every file twice
         bare = [sample.path for sample in self.samples if sample.label and sample.mask is None]
         if self.has_masks and bare:
             raise ValueError(f"{name}: {len(bare)} defective images have no mask while others have, first: {bare[0]}")
@@ -350,7 +351,7 @@ class ImageSet(Dataset):
 
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
-        return _usable(self, on_error, progress)
+        return self if self.checked else _usable(self, on_error, progress)
 
 # %% ../nbs/00_data.ipynb #45a29c3f
 def _inspect(
@@ -413,7 +414,7 @@ def _usable(
     if bad:
         _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
     good = images.subset(i for i, (_, reason) in enumerate(found) if not reason)
-    good.skipped = images.skipped + bad
+    good.skipped, good.checked = images.skipped + bad, True
     return good
 
 # %% ../nbs/00_data.ipynb #91696a90
@@ -438,6 +439,13 @@ def _folders(
     return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 # %% ../nbs/00_data.ipynb #d86b55ba
+def category_names(
+    root: str | os.PathLike, # holds one folder per category
+) -> list[str]: # sorted
+    "Names of the categories in a folder: those that have train/."
+    return [path.name for path in _folders(Path(root)) if (path / "train").is_dir()]
+
+
 def _category_folder(
     root: str | os.PathLike, # holds one folder per category
     category: str, # folder name
@@ -453,8 +461,7 @@ def _category_folder(
                 f"no category {category!r} in {root}, which looks like a category itself: "
                 f"pass root={str(root.absolute().parent)!r}, category={root.absolute().name!r}"
             )
-        there = [path.name for path in _folders(root) if (path / "train").is_dir()]
-        there = ", ".join(there) or "none (no folder there has train/)"
+        there = ", ".join(category_names(root)) or "none (no folder there has train/)"
         raise FileNotFoundError(f"no category {category!r} in {root}; available: {there}")
     for part in ("train/good", "test"):
         if not (folder / part).is_dir():
