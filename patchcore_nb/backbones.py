@@ -139,8 +139,10 @@ def _source(
         raise ValueError(f"backbone {name!r} cannot be built any more: {_GONE[name]}")
     if name.startswith("timm/"):
         model = name.removeprefix("timm/")
-        if not _timm().is_model(model):
-            raise ValueError(f"timm has no network {model!r}: {_near(model, _timm().list_models())}")
+        # a dot separates the network from timm's tag for a set of weights
+        known = _timm().list_pretrained() if "." in model else _timm().list_models()
+        if model not in known:
+            raise ValueError(f"timm has no network {model!r}: {_near(model, known)}")
         return _Source("timm", model, ())
     if name not in _TORCHVISION | _TIMM:
         raise ValueError(f"unknown backbone {name!r}: {_near(name, backbone_names())} (or timm/<any timm name>)")
@@ -242,10 +244,10 @@ def _find_weights(
             looked = "PATCHCORE_NB_WEIGHTS is not set"
         else:
             looked = f"none of {', '.join(wanted)} in {folder} (PATCHCORE_NB_WEIGHTS)"
-        remedy = f"Get {url} and save it as {wanted[0] if url.endswith('.pth') else wanted[2]} in a folder" if url else "Put a file"
+        remedy = f"Get {url} and save it as {wanted[0] if url.endswith('.pth') else wanted[2]}" if url else f"Put a file {wanted[0]}"
         raise FileNotFoundError(
             f"no weights for backbone {name!r}: {looked}; not in the cache; download failed: {error}. "
-            f"{remedy} named by PATCHCORE_NB_WEIGHTS, or try things out untrained with weights=None"
+            f"{remedy} in a folder named by PATCHCORE_NB_WEIGHTS, or try things out untrained with weights=None"
         ) from error
 
 # %% ../nbs/01_backbones.ipynb #2fc3932a

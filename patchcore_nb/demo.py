@@ -248,21 +248,21 @@ def _scratch(surface, where, strength, rng):
     distance, side, along = _line(where, rng.uniform(45, 120) * scale, 0.05, rng)
     groove = np.where((side > 0)[..., None], 0.35 * surface, np.minimum(1.6 * surface + 0.08, 1))
     fade = np.sin(np.pi * along) ** 0.4
-    return groove, _inside(distance - (0.8 + 0.8 * strength) * scale) * fade * (0.25 + 0.7 * strength) * where
+    return groove, _inside(distance - (0.8 + 0.8 * strength) * scale) * fade * (0.2 + 0.7 * strength) * where
 
 
 def _stain(surface, where, strength, rng):
     "A dried drop: darker and browner, with a rim."
-    blob = _blob(where, rng.uniform(13, 30) * min(where.shape) / 256, rng)
+    blob = _blob(where, rng.uniform(15, 32) * min(where.shape) / 256, rng)
     rim = np.clip(1 - np.abs(blob - 0.15) / 0.15, 0, 1)
-    return surface * (0.5, 0.42, 0.3), np.clip(4 * blob, 0, 1) * (0.75 + 0.25 * rim) * (0.15 + 0.6 * strength) * where
+    return surface * (0.5, 0.42, 0.3), np.clip(4 * blob, 0, 1) * (0.75 + 0.25 * rim) * (0.3 + 0.6 * strength) * where
 
 
 def _blur(surface, where, strength, rng):
     "A spot that has lost its sharpness."
     scale = min(where.shape) / 256
-    blob = _blob(where, rng.uniform(18, 34) * scale, rng)
-    sigma = (0.6 + 1.6 * strength) * scale
+    blob = _blob(where, rng.uniform(22, 40) * scale, rng)
+    sigma = (1 + 2.2 * strength) * scale
     return ndimage.gaussian_filter(surface, (sigma, sigma, 0)), np.clip(5 * blob, 0, 1) * where
 
 # %% ../nbs/00a_demo.ipynb #3bd14c9a
@@ -306,7 +306,7 @@ _CATEGORIES = {
         aspect=1.0,
         defects=("blur", "contamination", "scratch", "stain"),
     ),
-    "flange": _Category(surface=_flange, aspect=1.0, defects=("contamination", "missing", "scratch", "stain")),
+    "flange": _Category(surface=_flange, aspect=1.0, defects=("blur", "contamination", "missing", "scratch")),
     "shingle": _Category(
         surface=_textured("gravel", (0.0, 0.01, 0.02), (0.74, 0.76, 0.80), 1.3, any_turn=True),
         aspect=1.0,
