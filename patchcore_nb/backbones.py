@@ -448,7 +448,7 @@ def _probe(
     maps = [_as_map(outputs[name], name, backbone, size) for name in layers]
     return _Findings(
         channels=tuple(fmap.shape[1] for fmap in maps),
-        strides=tuple(_stride(fmap, name, size) for fmap, name in zip(maps, layers)),
+        strides=tuple(_stride(fmap, name, size) for fmap, name in zip(maps, layers, strict=True)),
         ran=tuple(name for name, module in backbone.named_modules() if module in ran),
         overwritten=frozenset(name for name in layers if getattr(outputs[name], "_version", 0) != writes[name]),
     )

@@ -141,12 +141,14 @@ def _plate(
     outer, bore = 104 * scale, 32 * scale
 
     mat = 0.235 + 0.010 * _clouds(shape, 1.2, rng) + 0.012 * _clouds(shape, 12 * scale, rng)
-    shadow = 1 / (1 + np.exp((np.hypot(y - centre[0] - 5 * scale, x - centre[1] - 4 * scale) - outer) / (3 * scale)))
-    image = (mat * (1 - 0.55 * shadow))[..., None] * (0.93, 1.0, 1.06)
+    beyond = np.hypot(y - centre[0] - 5 * scale, x - centre[1] - 4 * scale) - outer
+    shadow = 0.55 / (1 + np.exp(beyond / (3 * scale)))
+    image = (mat * (1 - shadow))[..., None] * (0.93, 1.0, 1.06)
 
     rings = np.interp(r / scale, np.arange(600) / 2, ndimage.gaussian_filter1d(rng.standard_normal(600), 1.0))
     tone = 0.60 + 0.035 * rings + 0.085 * np.cos(2 * (angle - _LAMP)) + 0.02 * _clouds(shape, 25 * scale, rng)
-    tone += 0.22 * _bevel(r - outer + 2.5 * scale, 2.5 * scale, angle) - 0.25 * _bevel(r - bore - 2 * scale, 2 * scale, angle)
+    tone += 0.22 * _bevel(r - outer + 2.5 * scale, 2.5 * scale, angle)
+    tone -= 0.25 * _bevel(r - bore - 2 * scale, 2 * scale, angle)
     tone += 0.12 * _bevel(r - 51 * scale, 1.8 * scale, angle) - 0.05 * (r < 51 * scale)
     image = _blend(image, tone[..., None] * (1.0, 0.995, 0.97), _inside(r - outer))
 
@@ -255,14 +257,14 @@ def _stain(surface, where, strength, rng):
     "A dried drop: darker and browner, with a rim."
     blob = _blob(where, rng.uniform(15, 32) * min(where.shape) / 256, rng)
     rim = np.clip(1 - np.abs(blob - 0.15) / 0.15, 0, 1)
-    return surface * (0.5, 0.42, 0.3), np.clip(4 * blob, 0, 1) * (0.75 + 0.25 * rim) * (0.3 + 0.6 * strength) * where
+    return surface * (0.5, 0.4, 0.25), np.clip(4 * blob, 0, 1) * (0.75 + 0.25 * rim) * (0.4 + 0.55 * strength) * where
 
 
 def _blur(surface, where, strength, rng):
     "A spot that has lost its sharpness."
     scale = min(where.shape) / 256
     blob = _blob(where, rng.uniform(22, 40) * scale, rng)
-    sigma = (1 + 2.2 * strength) * scale
+    sigma = (1.2 + 2 * strength) * scale
     return ndimage.gaussian_filter(surface, (sigma, sigma, 0)), np.clip(5 * blob, 0, 1) * where
 
 # %% ../nbs/00a_demo.ipynb #3bd14c9a
@@ -289,7 +291,7 @@ def _contamination(surface, where, strength, rng):
 class _Category(NamedTuple):
     "What a category is made of."
 
-    surface: Callable # (shape, rng) → image `(H, W, 3)`, place for defects `(H, W)` bool
+    surface: Callable # (shape, rng[, missing part]) → image `(H, W, 3)`, place for defects `(H, W)` bool
     aspect: float # width : height
     defects: tuple[str, ...] # names, sorted
 
@@ -376,6 +378,7 @@ def _require_known(
 
 # %% ../nbs/00a_demo.ipynb #a026f190
 _MARKER = "demo.json"
+_VERSION = 1  # to be raised with every change that alters a picture, or old folders would be reused
 
 
 def _images(
@@ -455,7 +458,8 @@ def make_demo(
             f"n_train={n_train}, n_good={n_good}, n_defect={n_defect}, {len(categories)} categories: at least 1 of each"
         )
     root, counts = Path(root), {"train": n_train, "good": n_good, "defect": n_defect}
-    plan = {"made_by": "patchcore_nb.make_demo", "version": 1, "categories": list(categories), **counts, "seed": seed, "size": size}
+    plan = {"made_by": "patchcore_nb.make_demo", "version": _VERSION, "categories": list(categories)}
+    plan |= {**counts, "seed": seed, "size": size}
     if _prepare(root, plan):
         return root
     images = _images(categories, counts)

@@ -22,6 +22,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from .backbones import FeatureExtractor, default_layers, load_backbone
 from .coreset import coreset_size, select_coreset
@@ -184,7 +185,7 @@ def _finite(embedding: Tensor, batch: dict) -> Tensor:
 # %% ../nbs/05_patchcore.ipynb #2ad771f8
 def _embed_all(model: PatchCore, network: _Network, images: object, geometry: Geometry):
     "All patch embeddings `(N, D)`, a function from row numbers to (image, row, column), the paths, and the input size (H, W)."
-    count = len(getattr(images, "dataset", images))
+    count = len(images.dataset if isinstance(images, DataLoader) else images)
     rows, paths, filled = None, [], 0
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         embedding = _finite(network(batch["image"]), batch)  # (B, D, h, w)

@@ -43,10 +43,12 @@ class MemoryBank:
         rows: Tensor, # patch embeddings, `(n, D)` float32
         engine: str | None = None, # one of `ENGINES`; None: FAISS where it is installed and the rows are on the CPU
     ):
-        "Raises `ValueError` for an unknown engine or a bank that is empty or not finite."
+        "Raises `ValueError` for an unknown engine or a bank that is empty or not finite, `ImportError` without FAISS."
         if engine is None:
             engine = "faiss" if find_spec("faiss") and rows.device.type == "cpu" else "torch"
         if engine not in ENGINES: raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
+        if engine == "faiss" and not find_spec("faiss"):
+            raise ImportError("the faiss engine needs FAISS: pip install faiss-cpu, or choose engine='torch'")
         if rows.ndim != 2 or len(rows) == 0: raise ValueError(f"a memory bank needs rows (n, D), got shape {tuple(rows.shape)}")
         if not rows.isfinite().all(): raise ValueError("the memory bank holds NaN or infinite numbers")
         self.rows, self.engine = rows.float().contiguous(), engine
@@ -114,7 +116,7 @@ _HEADER = struct.Struct("<4siqqq?iQ")  # magic, width, rows, two unused, is trai
 def write_bank(
     path: str | Path, # file to write
     rows: Tensor, # memory bank, `(n, D)` float32
-) -> None: #
+) -> None:
     "Write a memory bank as FAISS `IndexFlatL2`. The caller sees to it that a half-written file is never used."
     n, D = rows.shape
     with open(path, "wb") as f:
