@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test export readme docs clean
+.PHONY: demo test export docs clean
 
 demo: .venv/installed  ## train and judge PatchCore on the demo data set: table, results.csv, heatmaps
 	$(BIN)/patchcore_nb demo

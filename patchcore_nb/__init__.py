@@ -13,7 +13,6 @@ _PUBLIC = {
     "FeatureExtractor": "backbones",
     "load_backbone": "backbones",
     "PatchCore": "patchcore",
-    "evaluate": "evaluate",
 }
 __all__ = ["__version__", *_PUBLIC]
 

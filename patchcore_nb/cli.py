@@ -99,11 +99,14 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
     from patchcore_nb.evaluate import evaluate, format_table
     from patchcore_nb.viz import save_heatmaps
 
+    wanted = [kind for kind, asked in (("heatmaps", heatmaps), ("models", save_models)) if asked]
+    again = [c.name for c in categories if not all((Path(out) / kind / c.name).exists() for kind in wanted)]
+
     def keep(name, test, fitted, prediction):
         if heatmaps: save_heatmaps(Path(out) / "heatmaps" / name, test, prediction)
         if save_models: fitted.save(Path(out) / "models" / name)
 
-    rows = evaluate(model, categories, out, on_error, keep)
+    rows = evaluate(model, categories, out, on_error, keep, again)
     click.echo(format_table(rows))
     click.echo(f"\nresults: {Path(out) / 'results.csv'}" + (f"\nheatmaps: {Path(out) / 'heatmaps'}" if heatmaps else ""))
 
@@ -111,7 +114,7 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 @cli.command("evaluate")
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.option("--category", "-c", "names", multiple=True, help="Folder below ROOT; may be repeated. [default: all]")
-@click.option("--out", "-o", default="results", show_default=True, help="Folder for results.csv; a second run resumes there.")
+@click.option("--out", "-o", default="results", show_default=True, help="Folder for results.csv, of this run's categories; what is done there already is not computed again.")
 @click.option("--heatmaps/--no-heatmaps", default=False, help="Write a picture of every test image.")
 @click.option("--save-models", is_flag=True, help="Keep the fitted models.")
 @_on_error
@@ -142,9 +145,13 @@ def demo(folder, seed):
     try:
         load_backbone(backbone)
         click.echo(f"Backbone: {backbone} with ImageNet weights.")
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         weights = None
-        click.echo(f"Backbone: {backbone}, UNTRAINED, because {error}.\nThe figures below show that everything runs, not how well PatchCore detects.\n")
+        click.echo(
+            f"Backbone: {backbone}, UNTRAINED: its weights are neither on this machine nor could they be downloaded.\n"
+            "The figures below show that everything runs, not how well PatchCore detects.\n"
+            "For real figures put densenet121.pth into a folder and name the folder in PATCHCORE_NB_WEIGHTS.\n"
+        )
     data = make_demo(Path(folder) / "data", seed=seed, progress=True)
     click.echo(f"Data: {data}, {len(DEMO_CATEGORIES)} made-up parts with defects ({', '.join(DEMO_CATEGORIES)}).")
     model = PatchCore(backbone, weights=weights, target_dim=384, coreset=0.1)
@@ -160,7 +167,9 @@ def demo(folder, seed):
 def fit(images, model, on_error, resize, crop, **parameters):
     "Learn from the good images in the folder IMAGES and write the folder MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
+    from patchcore_nb.patchcore import check_destination
 
+    check_destination(model)  # before the work
     fitted = _model(parameters).fit(ImageFolder(images, Geometry(resize, crop)), on_error)
     fitted.save(model)
     click.echo(f"{model}: memory bank of {len(fitted.bank_)} patches from {len(fitted.paths_)} images", err=True)
@@ -179,13 +188,15 @@ def predict(model, images, out, weights, device, on_error):
     from patchcore_nb.patchcore import PatchCore
     from patchcore_nb.viz import save_heatmaps
 
-    fitted = PatchCore.load(model, weights, device)
+    fitted = PatchCore.load(model, None if weights.lower() == "none" else weights, device)
     paths = [path for given in images for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
     chosen = ImageSet([Sample(path) for path in paths], fitted.geometry_).check(on_error)
     prediction = fitted.predict(chosen)
     lines = [("score", "path"), *((f"{score:.6g}", path) for score, path in zip(prediction.scores, prediction.paths))]
     csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
     if out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        with open(Path(out) / "scores.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(lines)
         save_heatmaps(Path(out) / "heatmaps", chosen, prediction)
-        with open(Path(out) / "scores.csv", "w", newline="") as file: csv.writer(file).writerows(lines)
         click.echo(f"heatmaps and scores.csv: {out}", err=True)

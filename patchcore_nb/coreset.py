@@ -69,12 +69,13 @@ def k_center_greedy(
     chunk: int = 8192, # rows updated at a time
     progress: bool = False, # show a progress bar with the time left
 ) -> Tensor: # row numbers in the order they were picked, `(n,)` int64, no row twice
-    "Greedy k-center selection: always the row farthest from all picks so far, found in batches."
+    "Greedy k-center selection: always the row farthest from all picks so far, found in batches. Raises `ValueError` if n exceeds N."
+    if not 1 <= n <= len(rows): raise ValueError(f"cannot pick {n} of {len(rows)} rows")
     squared = rows.square().sum(1)
     distances = distances.square()                                     # (N,) squared from here on: the order is the same
-    picks: list[Tensor] = []
+    picks, done = [], 0
     with tqdm(total=n, desc="coreset", unit="pick", disable=not progress) as bar:
-        while bar.total > (done := sum(map(len, picks))):
+        while done < n:
             top, candidate = distances.topk(min(candidates + 1, len(rows)))
             limit = float(top[-1]) if len(top) > candidates else 0.0    # all rows are candidates: nothing outside
             top, candidate = top[:candidates], candidate[:candidates]
@@ -86,6 +87,7 @@ def k_center_greedy(
                 torch.minimum(d, nearest.add_(s).clamp_(min=0), out=d)  # d is a view: updates distances
             distances[new] = -1
             picks.append(new)
+            done += len(new)
             bar.update(len(new))
     return torch.cat(picks)
 
@@ -126,11 +128,14 @@ SAMPLERS = ("approx_greedy", "greedy", "random", "identity")
 def coreset_size(
     count: int, # N, rows to choose from
     fraction: float, # share of the rows to keep, 0 < fraction <= 1
+    sampler: str = "approx_greedy", # one of `SAMPLERS`; "identity" keeps all rows
 ) -> int: # n = int(N · fraction), at least 1
-    "How many rows a coreset keeps. Raises `ValueError` for a fraction outside (0, 1] or one that keeps no row."
+    "How many rows a coreset keeps. Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row."
+    if sampler not in SAMPLERS: raise ValueError(f"unknown sampler {sampler!r}: choose one of {', '.join(SAMPLERS)}")
+    if sampler == "identity": return count
     if not 0 < fraction <= 1: raise ValueError(f"coreset fraction must be in (0, 1], got {fraction}")
     if (n := int(count * fraction)) < 1:
-        raise ValueError(f"a coreset of {fraction} keeps no row of {count}: use at least {1 / max(count, 1):.2g} or more images")
+        raise ValueError(f"a coreset of {fraction} keeps no row of {count}: use at least {1.01 / max(count, 1):.3g}, or more images")
     return n
 
 
@@ -144,11 +149,10 @@ def select_coreset(
 ) -> Tensor: # row numbers, `(n,)` int64, n = int(N · fraction)
     """Choose the rows that become the memory bank (Roth et al. 2021, section 3.2).
 
-    Raises `ValueError` for an unknown sampler, a fraction outside (0, 1], one that keeps no row, or rows that are not finite.
+    Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row, and, of the greedy samplers, for rows that are not finite.
     """
-    if sampler not in SAMPLERS: raise ValueError(f"unknown sampler {sampler!r}: choose one of {', '.join(SAMPLERS)}")
-    N, n, generator = len(rows), coreset_size(len(rows), fraction), generator or torch.Generator().manual_seed(0)
-    if sampler == "identity" or fraction == 1: return torch.arange(N)
+    N, n, generator = len(rows), coreset_size(len(rows), fraction, sampler), generator or torch.Generator().manual_seed(0)
+    if n == N: return torch.arange(N)
     if sampler == "random": return torch.randperm(N, generator=generator)[:n]
     narrow = random_projection(rows, projection_dim, generator)
     start = exact_start(narrow) if sampler == "greedy" else approx_start(narrow, torch.randperm(N, generator=generator)[:10])

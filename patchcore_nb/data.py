@@ -442,8 +442,13 @@ def _folders(
 def category_names(
     root: str | os.PathLike, # holds one folder per category
 ) -> list[str]: # sorted
-    "Names of the categories in a folder: those that have train/."
-    return [path.name for path in _folders(Path(root)) if (path / "train").is_dir()]
+    "Names of the categories in a folder: those that have train/. Raises `FileNotFoundError` if there are none."
+    root = Path(root)
+    names = [path.name for path in _folders(root) if (path / "train").is_dir()]
+    if not names:
+        hint = f"; it looks like a category itself: pass {root.absolute().parent}" if (root / "train").is_dir() else ""
+        raise FileNotFoundError(f"no categories in {root}: no folder there has train/{hint}")
+    return names
 
 
 def _category_folder(
@@ -461,8 +466,7 @@ def _category_folder(
                 f"no category {category!r} in {root}, which looks like a category itself: "
                 f"pass root={str(root.absolute().parent)!r}, category={root.absolute().name!r}"
             )
-        there = ", ".join(category_names(root)) or "none (no folder there has train/)"
-        raise FileNotFoundError(f"no category {category!r} in {root}; available: {there}")
+        raise FileNotFoundError(f"no category {category!r} in {root}; available: {', '.join(category_names(root))}")
     for part in ("train/good", "test"):
         if not (folder / part).is_dir():
             there = ", ".join(path.name for path in _folders((folder / part).parent)) or "no folders"
@@ -508,12 +512,12 @@ class MVTecAD:
         n = int(len(good) * train_fraction)
         if not 0 < n <= len(good):
             raise ValueError(
-                f"train_fraction={train_fraction} of {len(good)} images trains on {n}: choose {1 / len(good):.2g} to 1"
+                f"train_fraction={train_fraction} of {len(good)} images trains on {n}: choose {1.01 / len(good):.3g} to 1"
             )
-        self.name = category
-        self.train = ImageSet(good[:n], geometry, f"{category}/train")
-        self.val = ImageSet(good[n:], geometry, f"{category}/val")
-        self.test = ImageSet(test, geometry, f"{category}/test")
+        self.name = Path(os.path.abspath(folder)).name  # "bottle" also for "bottle/"
+        self.train = ImageSet(good[:n], geometry, f"{self.name}/train")
+        self.val = ImageSet(good[n:], geometry, f"{self.name}/val")
+        self.test = ImageSet(test, geometry, f"{self.name}/test")
 
     def __repr__(self):
         return f"MVTecAD({self.train}, {self.val}, {self.test})"

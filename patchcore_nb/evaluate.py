@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from sklearn.base import clone
 from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
 from .metrics import image_metrics, pixel_metrics
-from .patchcore import PatchCore, Prediction
+from .patchcore import Embedder, PatchCore, Prediction
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
 METRICS = (
@@ -54,20 +54,23 @@ def judge(
     found = {}
     if len(set(images.labels)) == 2:
         found |= image_metrics(prediction.scores, images.labels)
-    if images.has_masks and (masks := read_masks(images, prediction.maps.shape[1:])).any():
-        found |= pixel_metrics(prediction.maps, masks)
+    if images.has_masks:
+        masks = read_masks(images, prediction.maps.shape[1:])
+        shares = masks.mean(axis=(1, 2))
+        if ((0 < shares) & (shares < 1)).any():  # an image with defect pixels and good ones
+            found |= pixel_metrics(prediction.maps, masks)
     return found
 
 # %% ../nbs/07_evaluate.ipynb #2ce0536a
-_NEUTRAL = ("progress", "batch_size", "num_workers", "device", "engine")  # without influence on the figures
+_NO_INFLUENCE = ("progress", "num_workers", "batch_size")  # batch size: up to rounding
 
 
-def _fingerprint(model: PatchCore, category: MVTecAD) -> str:
-    "Hash of everything that decides a row: parameters, geometry, files."
-    parameters = {k: str(v) for k, v in model.get_params(deep=False).items() if k not in _NEUTRAL}
+def _fingerprint(model: PatchCore, weights_hash: str, category: MVTecAD) -> str:
+    "Hash of everything that decides a row: version, parameters, weights, geometry, files."
+    parameters = {k: str(v) for k, v in model.get_params(deep=False).items() if k not in _NO_INFLUENCE}
     files = [path for images in (category.train, category.test) for s in images.samples for path in (s.path, s.mask) if path]
     state = [(str(path), (stat := os.stat(path)).st_size, stat.st_mtime_ns) for path in files if os.path.exists(path)]
-    parts = [__version__, parameters, asdict(category.train.geometry), asdict(category.test.geometry), state]
+    parts = [__version__, COLUMNS, parameters, weights_hash, asdict(category.train.geometry), asdict(category.test.geometry), state]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -75,18 +78,22 @@ def _write(path: Path, text: str) -> None:
     "Write a file so that it is there as a whole or not at all."
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _done(folder: str | Path | None, name: str, fingerprint: str) -> dict | None:
+def _done(folder: str | Path | None, name: str, fingerprint: str, on_error: str) -> dict | None:
     "The row written earlier, if it is the one that would be computed now."
     if folder is None: return None
     try:
         found = json.loads((Path(folder) / "categories" / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        valid = found["fingerprint"] == fingerprint and (on_error == "skip" or not found["skipped"])
+        return found["row"] if valid else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or damaged: compute it
-    return found["row"] if isinstance(found, dict) and found.get("fingerprint") == fingerprint else None
 
 
 def _keep(folder: str | Path | None, name: str, fingerprint: str, row: dict, skipped: list) -> None:
@@ -102,15 +109,22 @@ def evaluate(
     folder: str | Path | None = None, # where results.csv goes, and what lets a second run resume; None: nothing is written
     on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
     on_category: Callable[[str, ImageSet, PatchCore, Prediction], None] | None = None, # given name, test images, fitted model, prediction
+    again: Collection[str] = (), # names of categories to compute even if they are done
 ) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
     """Fit, predict and judge category after category.
 
-    Raises `ValueError` before the first category is fitted if files of any category cannot be used.
+    Raises `ValueError` before the first category is fitted if there is none, a name comes twice, or files of any cannot be used.
     """
+    categories = list(categories)
+    names = [category.name for category in categories]
+    if not names: raise ValueError("no categories to evaluate")
+    if len(set(names)) < len(names): raise ValueError(f"categories must have different names, got {', '.join(names)}")
+    if folder is not None: Path(folder).mkdir(parents=True, exist_ok=True)
+    weights_hash = Embedder(model).extractor.weights_hash()
     todo = []
     for category in categories:  # open every file now, not after hours of work
-        fingerprint = _fingerprint(model, category)
-        row = _done(folder, category.name, fingerprint)
+        fingerprint = _fingerprint(model, weights_hash, category)
+        row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
         sets = None if row else [images.check(on_error, model.progress) for images in (category.train, category.test)]
         todo.append((category.name, fingerprint, row, sets))
     rows = []

@@ -97,9 +97,10 @@ class PatchEmbedding(nn.Module):
         "Raises `ValueError` if the channels are not those it was built for or the map is smaller than a patch."
         if (got := tuple(f.shape[1] for f in features)) != self.channels:
             raise ValueError(f"built for feature maps of {self.channels} channels, got {got}")
+        for f in features:
+            if min(self.grid(f.shape[-2:])) < 1:
+                raise ValueError(f"a feature map of {tuple(f.shape[-2:])} cells holds no patch of {self.patch_size}")
         B, (h, w) = len(features[0]), self.grid(features[0].shape[-2:])
-        if min(h, w) < 1:
-            raise ValueError(f"a feature map of {tuple(features[0].shape[-2:])} cells holds no patch of {self.patch_size}")
         out = features[0].new_zeros(B, self.target_dim, h, w)
         for i, f in enumerate(features):
             y = F.conv2d(f, self.get_buffer(f"weight{i}"), stride=self.stride, padding=(self.patch_size - 1) // 2, groups=self.groups[i])

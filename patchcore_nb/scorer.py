@@ -30,8 +30,9 @@ def _faiss_neighbours(queries: Tensor, rows: Tensor, k: int) -> Tensor:
 
 def _torch_neighbours(queries: Tensor, rows: Tensor, k: int, chunk: int = 1024) -> Tensor:
     "Row numbers of the k nearest rows, `(N, k)`, by matrix products on the rows' device."
-    squared = rows.square().sum(1)
-    nearest = [torch.addmm(squared, q, rows.T, alpha=-2).topk(k, dim=1, largest=False).indices for q in queries.split(chunk)]
+    centre = rows.mean(0)  # distances from the middle of the bank: smaller numbers, less rounding
+    squared = torch.cat([(r - centre).square().sum(1) for r in rows.split(chunk)])
+    nearest = [torch.addmm(squared, q - centre, rows.T, alpha=-2).topk(k, dim=1, largest=False).indices for q in queries.split(chunk)]
     return torch.cat(nearest)
 
 
@@ -50,8 +51,8 @@ class MemoryBank:
         if engine == "faiss" and not find_spec("faiss"):
             raise ImportError("the faiss engine needs FAISS: pip install faiss-cpu, or choose engine='torch'")
         if rows.ndim != 2 or len(rows) == 0: raise ValueError(f"a memory bank needs rows (n, D), got shape {tuple(rows.shape)}")
-        if not rows.isfinite().all(): raise ValueError("the memory bank holds NaN or infinite numbers")
         self.rows, self.engine = rows.float().contiguous(), engine
+        if not self.rows.sum(1).isfinite().all(): raise ValueError("the memory bank holds NaN or infinite numbers")
 
     def __len__(self): return len(self.rows)
 
@@ -65,10 +66,11 @@ class MemoryBank:
         if queries.shape[1] != self.rows.shape[1]:
             raise ValueError(f"queries are {queries.shape[1]} wide, the memory bank {self.rows.shape[1]}")
         queries = queries.to(self.rows).contiguous()
-        if not queries.isfinite().all(): raise ValueError("queries hold NaN or infinite numbers")
+        if not queries.sum(1).isfinite().all(): raise ValueError("queries hold NaN or infinite numbers")
         neighbours = (_faiss_neighbours if self.engine == "faiss" else _torch_neighbours)(queries, self.rows, k)
         squared = [(queries - self.rows[column]).square().sum(1) for column in neighbours.T]   # by definition, one rank at a time
         squared, order = torch.stack(squared, 1).sort(dim=1, stable=True)
+        if not squared.isfinite().all(): raise ValueError("distances are too large for single precision: check the scale of the features")
         return squared, neighbours.gather(1, order)
 
 # %% ../nbs/04_scorer.ipynb #bb48f44c

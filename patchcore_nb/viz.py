@@ -76,8 +76,17 @@ def picture_names(
     paths: list[str], # image files
 ) -> list[str]: # one name each, all different: `<folders below the common one>_<file>.png`
     "File names for the pictures of images that may lie in several folders."
-    common = os.path.commonpath([os.path.dirname(path) for path in paths])
-    return ["_".join(Path(os.path.relpath(path, common)).parts).removesuffix(".png") + ".png" for path in paths]
+    whole = [os.path.abspath(path) for path in paths]
+    common = os.path.commonpath([os.path.dirname(path) for path in whole])
+    names = {}  # in order
+    for path in whole:
+        stem = name = "_".join(Path(os.path.relpath(path, common)).parts).removesuffix(".png")
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{stem}_{number}"
+        names[name] = path
+    return [f"{name}.png" for name in names]
 
 
 def save_heatmaps(
