@@ -30,7 +30,7 @@ class _Size(click.ParamType):
             self.fail(f"{value!r} is no size: give 256, 256x320 (height x width) or none", param, ctx)
         return sides[0] if len(sides) == 1 else sides
 
-
+# %% ../nbs/10_cli.ipynb #435ccad4
 class _Commands(click.Group):
     "Commands whose expected errors are a sentence, not a traceback."
 
@@ -46,7 +46,7 @@ def _geometry_options(command):
     command = click.option("--crop", type=_Size(), default="224", show_default=True, help="Centre crop after it: 224, 224x320 or none.")(command)
     return click.option("--resize", type=_Size(), default="256", show_default=True, help="Shorter side: 256; height x width: 256x320; or none.")(command)
 
-
+# %% ../nbs/10_cli.ipynb #275ae590
 def _model_options(backbone, coreset):
     "Options that become parameters of `PatchCore`, with a command's own defaults."
     options = [
@@ -72,7 +72,7 @@ def _model_options(backbone, coreset):
 
     return decorate
 
-
+# %% ../nbs/10_cli.ipynb #2df1398e
 def _model(parameters):
     "An unfitted model from the options of `_model_options`."
     from patchcore_nb.patchcore import PatchCore

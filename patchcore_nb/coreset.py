@@ -60,7 +60,7 @@ def _pick_among(
         distances[i] = -1
     return picks
 
-
+# %% ../nbs/03_coreset.ipynb #17e8c3a9
 def k_center_greedy(
     rows: Tensor, # `(N, d)` float, usually projected patch embeddings
     distances: Tensor, # distance each row starts with, `(N,)` (L2, not squared)
@@ -138,7 +138,7 @@ def coreset_size(
         raise ValueError(f"a coreset of {fraction} keeps no row of {count}: use at least {1.01 / max(count, 1):.3g}, or more images")
     return n
 
-
+# %% ../nbs/03_coreset.ipynb #9db23ef1
 def select_coreset(
     rows: Tensor, # patch embeddings, `(N, D)` float32
     fraction: float, # share of the rows to keep, 0 < fraction <= 1

@@ -45,7 +45,7 @@ def read_masks(
             mask[:] = images.geometry.mask(read_mask(sample.mask)).numpy()
     return masks
 
-
+# %% ../nbs/07_evaluate.ipynb #709b7f2e
 def judge(
     images: ImageSet, # test images
     prediction: Prediction, # of these images, in their order
@@ -138,7 +138,7 @@ def evaluate(
         if folder is not None: write_results(Path(folder) / "results.csv", [*rows, mean_row(rows)])
     return [*rows, mean_row(rows)]
 
-
+# %% ../nbs/07_evaluate.ipynb #810a0ca4
 def _evaluate_one(model: PatchCore, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None) -> dict:
     "The row of one category."
     start = time.perf_counter()
@@ -177,7 +177,7 @@ def write_results(
     table.writerows([row["category"], *(row[column] for column in COLUMNS)] for row in rows)
     _write(Path(path), text.getvalue())
 
-
+# %% ../nbs/07_evaluate.ipynb #3f6f6018
 _SHORT = {
     "instance_auroc": "image AUROC",
     "instance_f1_max": "image F1",

@@ -65,7 +65,7 @@ class PatchCore(BaseEstimator):
         sigma: float = 4.0, # smoothing of the anomaly maps in pixels
         engine: str | None = None, # nearest-neighbour search, one of `scorer.ENGINES`; None: what fits the device
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
-        batch_size: int = 8, # images embedded at a time; without influence on the numbers
+        batch_size: int = 8, # images embedded at a time; changes numbers by rounding only
         num_workers: int = 0, # processes that load images
         seed: int = 0, # of the coreset's random numbers and of untrained weights
         progress: bool = True, # show progress bars
@@ -170,7 +170,7 @@ class Embedder:
     ) -> Tensor: # patch embeddings, `(B, D, h, w)`
         return self.patches(self.extractor(images.to(self.device, torch.float32)))
 
-
+# %% ../nbs/05_patchcore.ipynb #41a54b31
 def _check_parameters(model: PatchCore) -> None:
     "`ValueError` for parameters that cannot work, whatever the images."
     coreset_size(1_000_000_000, model.coreset, model.sampler)
@@ -238,7 +238,7 @@ def _embed_all(
     if filled < len(rows): _check_bank_size(model, filled)  # a loader may leave out its last batch
     return rows[:filled], paths, grid
 
-
+# %% ../nbs/05_patchcore.ipynb #50633d54
 def _count(images: object) -> int:
     "How many images there will be; `ValueError` if nobody knows."
     try:
@@ -290,7 +290,7 @@ def _seal(description: dict) -> str:
     "Hash of a description, by which a changed one is recognised."
     return _sha256(json.dumps({k: v for k, v in description.items() if k != "sha256"}, sort_keys=True).encode())
 
-
+# %% ../nbs/05_patchcore.ipynb #eafa5f31
 def check_destination(
     folder: str | Path, # where a model is to be saved
 ) -> Path: # its absolute path, links resolved
@@ -321,7 +321,7 @@ def _save(model: PatchCore, folder: Path) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
     return Path(folder)
 
-
+# %% ../nbs/05_patchcore.ipynb #5655c2dd
 def _swap(new: Path, place: Path) -> None:
     "Put a complete folder in place of another one, if there is one."
     old = place.with_name(f".{place.name}-old-{uuid.uuid4().hex}")
@@ -348,7 +348,7 @@ def _read_description(folder: Path) -> dict:
     if found.get("sha256") != _seal(found): raise ValueError(f"{path} is damaged or was changed by hand: its content does not fit its hash")
     return found
 
-
+# %% ../nbs/05_patchcore.ipynb #762f5f11
 def _load(cls: type, folder: Path, weights: str | Path | None, device: str | None) -> PatchCore:
     "A fitted model from its folder."
     found = _read_description(folder)
@@ -373,7 +373,7 @@ def _load(cls: type, folder: Path, weights: str | Path | None, device: str | Non
     model.embedder_, model.geometry_, model.paths_, model.skipped_ = embedder, geometry, paths, []
     return model
 
-
+# %% ../nbs/05_patchcore.ipynb #4f574843
 def _read_arrays(folder: Path, shape: tuple[int, int], bank_hash: str) -> tuple[Tensor, np.ndarray]:
     "Memory bank and origins of its rows; `ValueError` if they are not those of the description."
     if not (folder / _BANK).is_file() or _sha256((folder / _BANK).read_bytes()) != bank_hash:

@@ -35,7 +35,7 @@ def _torch_neighbours(queries: Tensor, rows: Tensor, k: int, chunk: int = 1024) 
     nearest = [torch.addmm(squared, q - centre, rows.T, alpha=-2).topk(k, dim=1, largest=False).indices for q in queries.split(chunk)]
     return torch.cat(nearest)
 
-
+# %% ../nbs/04_scorer.ipynb #b2e39bd7
 class MemoryBank:
     "Patch embeddings of good images, and the search for the nearest of them."
 

@@ -71,7 +71,7 @@ def heatmap(
     gap = np.full((picture.shape[0], 4, 3), 255, dtype=np.uint8)
     return Image.fromarray(np.concatenate([left, gap, overlay(picture, anomaly_map, scale)], axis=1))
 
-
+# %% ../nbs/08_viz.ipynb #896622c8
 def picture_names(
     paths: list[str], # image files
 ) -> list[str]: # one name each, all different: `<folders below the common one>_<file>.png`
@@ -88,7 +88,7 @@ def picture_names(
         names[name] = path
     return [f"{name}.png" for name in names]
 
-
+# %% ../nbs/08_viz.ipynb #a281dfa7
 def save_heatmaps(
     folder: str | Path, # made if needed; files of the same name are replaced
     images: ImageSet, # what was predicted
