@@ -37,7 +37,10 @@ def notebooks():
             print(f"skipped: tests that need {variable}, which is not set")
     from nbdev.doclinks import nbglob  # chooses the notebooks that nbdev_test runs
 
-    names = sorted(Path(path).name for path in nbglob())
+    paths = sorted(Path(path) for path in nbglob())
+    for path in filter(all_flagged, paths):
+        print(f"skipped: {path.name}, whose cells all carry a flag such as slow; its output is kept")
+    names = [path.name for path in paths if not all_flagged(path)]
     # One thread each: the notebooks run side by side.
     status, output = run("nbdev_test", "--timing", env={"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"})
     bad = re.findall(r"^\t(\S+\.ipynb)$", output, re.M) if status else []
@@ -48,6 +51,12 @@ def notebooks():
         report(f"{name}  {seconds.get(name, '')}{' s' if name in seconds else ''}", name not in bad and not (status and not bad))
     if bad:
         print(output)
+
+
+def all_flagged(path):
+    "Whether nbdev_test leaves out every code cell of a notebook."
+    sources = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    return all(re.match(r"#\| *(slow|gpu)\b", source) for source in sources)
 
 
 def imports():
