@@ -10,7 +10,7 @@ __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'MVTEC_CATEGORIES', 'IMAGE_SUFFIXES'
 # %% ../nbs/00_data.ipynb #6dc29aad
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
@@ -144,6 +144,18 @@ def _open(
         raise ValueError(f"{path}: not a readable image ({empty}); replace or remove the file") from error
 
 # %% ../nbs/00_data.ipynb #6861ca3a
+def _read(
+    path: str | os.PathLike, # image or mask file
+    convert: Callable[[Image.Image], Image.Image], # `to_rgb` or `to_mask`
+) -> Image.Image: # what `convert` makes of it
+    "Open a file and convert it, with errors that name it."
+    pil = _open(path)
+    try:
+        return convert(pil)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
 def read_image(
     path: str | os.PathLike, # image file; of an animation or multi-page file the first page
 ) -> Image.Image: # mode RGB, 8 bits, upright
@@ -151,11 +163,7 @@ def read_image(
 
     Raises `ValueError` naming the file if it is empty, truncated, or no image.
     """
-    pil = _open(path)
-    try:
-        return to_rgb(pil)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return _read(path, to_rgb)
 
 
 def read_mask(
@@ -165,11 +173,7 @@ def read_mask(
 
     Raises `ValueError` naming the file if it is empty, truncated, or no image.
     """
-    pil = _open(path)
-    try:
-        return to_mask(pil)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return _read(path, to_mask)
 
 # %% ../nbs/00_data.ipynb #b506d1bb
 def _valid_size(
