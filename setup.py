@@ -27,6 +27,7 @@ setup(
     license="Apache-2.0",
     keywords=cfg["keywords"],
     packages=find_packages(include=[cfg["lib_name"] + "*"]),
+    package_data={cfg["lib_name"]: ["*.safetensors", "*.json"]},  # the backbone in the box
     python_requires=">=" + cfg["min_python"],
     install_requires=lines("requirements"),
     extras_require={extra: lines(f"{extra}_requirements") for extra in extras},

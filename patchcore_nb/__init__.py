@@ -13,6 +13,7 @@ _PUBLIC = {
     "FeatureExtractor": "backbones",
     "load_backbone": "backbones",
     "PatchCore": "patchcore",
+    "Ensemble": "ensemble",
 }
 __all__ = ["__version__", *_PUBLIC]
 

@@ -56,8 +56,8 @@ def _model_options(backbone, coreset):
         click.option("--coreset", "-p", type=float, default=coreset, show_default=True, help="Share of the patches kept as memory bank."),
         click.option("--sampler", default="approx_greedy", show_default=True, help="approx_greedy, greedy, random or identity."),
         click.option("--patch-size", type=int, default=3, show_default=True, help="Neighbourhood of a patch in feature-map cells."),
-        click.option("--pretrain-dim", type=int, default=1024, show_default=True, help="Numbers kept per layer."),
-        click.option("--target-dim", type=int, default=1024, show_default=True, help="Width of a patch embedding."),
+        click.option("--pretrain-dim", type=int, help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
+        click.option("--target-dim", type=int, help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
         click.option("-k", type=int, default=1, show_default=True, help="Neighbours a score averages over."),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers."),
         click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]"),
@@ -94,9 +94,10 @@ def cli():
     logging.getLogger("patchcore_nb").setLevel(logging.INFO)
 
 # %% ../nbs/10_cli.ipynb #660bf74c
-def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise"):
-    "Evaluate, write pictures and models if asked for, print the table."
+def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None):
+    "Evaluate, write pictures and models if asked for, print the table, and for a recipe the published figures beside ours."
     from patchcore_nb.evaluate import evaluate, format_table
+    from patchcore_nb.recipes import REFERENCE, format_reference
     from patchcore_nb.viz import save_heatmaps
 
     wanted = [kind for kind, asked in (("heatmaps", heatmaps), ("models", save_models)) if asked]
@@ -108,6 +109,7 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 
     rows = evaluate(model, categories, out, on_error, keep, again)
     click.echo(format_table(rows))
+    if recipe: click.echo(f"\nPublished for {recipe}:\n{format_reference(rows, REFERENCE[recipe])}")
     click.echo(f"\nresults: {Path(out) / 'results.csv'}" + (f"\nheatmaps: {Path(out) / 'heatmaps'}" if heatmaps else ""))
 
 
@@ -117,18 +119,21 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 @click.option("--out", "-o", default="results", show_default=True, help="Folder for results.csv, of this run's categories; what is done there already is not computed again.")
 @click.option("--heatmaps/--no-heatmaps", default=False, help="Write a picture of every test image.")
 @click.option("--save-models", is_flag=True, help="Keep the fitted models.")
+@click.option("--recipe", help="Published configuration by its official name, in place of all options of model and geometry; its figures are shown beside ours.")
 @_on_error
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
-def evaluate_command(root, names, out, heatmaps, save_models, on_error, resize, crop, **parameters):
+@click.pass_context
+def evaluate_command(context, root, names, out, heatmaps, save_models, recipe, on_error, resize, crop, **parameters):
     """Fit, predict and judge the categories of a data set in MVTec AD layout.
 
     ROOT holds a folder per category with train/good, test/<good or defect> and, for pixel metrics, ground_truth/<defect>.
     """
     from patchcore_nb.data import Geometry, MVTecAD, category_names
 
-    categories = [MVTecAD(root, name, Geometry(resize, crop)) for name in names or category_names(root)]
-    _judge_and_show(_model(parameters), categories, out, heatmaps, save_models, on_error)
+    model, geometry = _from_recipe(context, recipe) if recipe else (_model(parameters), Geometry(resize, crop))
+    categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
+    _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe)
 
 # %% ../nbs/10_cli.ipynb #0470c79c
 @cli.command()
@@ -136,26 +141,29 @@ def evaluate_command(root, names, out, heatmaps, save_models, on_error, resize, 
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the demo data.")
 def demo(folder, seed):
     "Make a small data set, train and judge PatchCore on it: a table, results.csv and heatmaps."
-    from patchcore_nb.backbones import load_backbone
     from patchcore_nb.data import MVTecAD
     from patchcore_nb.demo import DEMO_CATEGORIES, make_demo
     from patchcore_nb.patchcore import PatchCore
 
-    backbone, weights = "densenet121", "pretrained"
-    try:
-        load_backbone(backbone)
-        click.echo(f"Backbone: {backbone} with ImageNet weights.")
-    except FileNotFoundError:
-        weights = None
-        click.echo(
-            f"Backbone: {backbone}, UNTRAINED: its weights are neither on this machine nor could they be downloaded.\n"
-            "The figures below show that everything runs, not how well PatchCore detects.\n"
-            "For real figures put densenet121.pth into a folder and name the folder in PATCHCORE_NB_WEIGHTS.\n"
-        )
+    click.echo("Backbone: loupe, the one in the box; its trained weights are part of the package.")
     data = make_demo(Path(folder) / "data", seed=seed, progress=True)
     click.echo(f"Data: {data}, {len(DEMO_CATEGORIES)} made-up parts with defects ({', '.join(DEMO_CATEGORIES)}).")
-    model = PatchCore(backbone, weights=weights, target_dim=384, coreset=0.1)
+    model = PatchCore("loupe", coreset=0.1)
     _judge_and_show(model, [MVTecAD(data, name) for name in DEMO_CATEGORIES], Path(folder) / "results", heatmaps=True, save_models=False)
+
+# %% ../nbs/10_cli.ipynb #374b34bd
+def _from_recipe(context, name):
+    "The unfitted model of a recipe with the options for machine and seed, and its geometry; any other option of the model given beside it is an error."
+    from patchcore_nb.ensemble import Ensemble
+
+    free = ("device", "batch_size", "num_workers", "seed")
+    given = [p.name for p in context.command.params if context.get_parameter_source(p.name) is click.core.ParameterSource.COMMANDLINE]
+    model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "k"}
+    if clash := sorted(model_options.intersection(given)):
+        raise ValueError(f"--recipe {name} says everything about the model: leave out {', '.join('--' + c.replace('_', '-') for c in clash)}")
+    members = Ensemble.from_recipe(name).models
+    for member in members: member.set_params(**{option: context.params[option] for option in free if option in given})
+    return (Ensemble(members) if len(members) > 1 else members[0]), members[0].geometry
 
 # %% ../nbs/10_cli.ipynb #cddaab8a
 @cli.command()

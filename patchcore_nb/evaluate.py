@@ -22,6 +22,7 @@ from sklearn.base import clone
 
 from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
+from .ensemble import Ensemble
 from .metrics import image_metrics, pixel_metrics
 from .patchcore import Embedder, PatchCore, Prediction
 
@@ -65,9 +66,15 @@ def judge(
 _NO_INFLUENCE = ("progress", "num_workers", "batch_size")  # batch size: up to rounding
 
 
-def _fingerprint(model: PatchCore, weights_hash: str, category: MVTecAD) -> str:
+def _members(model: PatchCore | Ensemble) -> list[PatchCore]:
+    "The models of an ensemble, or the one model; fitted ones if it is fitted."
+    return list(getattr(model, "models_", model.models)) if isinstance(model, Ensemble) else [model]
+
+
+def _fingerprint(model: PatchCore | Ensemble, weights_hash: str, category: MVTecAD) -> str:
     "Hash of everything that decides a row: version, parameters, weights, geometry, files."
-    parameters = {k: str(v) for k, v in model.get_params(deep=False).items() if k not in _NO_INFLUENCE}
+    parameters = [{k: str(v) for k, v in m.get_params(deep=False).items() if k not in _NO_INFLUENCE} for m in _members(model)]
+    parameters.append(getattr(model, "scaling", None))
     files = [path for images in (category.train, category.test) for s in images.samples for path in (s.path, s.mask) if path]
     state = [(str(path), (stat := os.stat(path)).st_size, stat.st_mtime_ns) for path in files if os.path.exists(path)]
     parts = [__version__, COLUMNS, parameters, weights_hash, asdict(category.train.geometry), asdict(category.test.geometry), state]
@@ -104,11 +111,11 @@ def _keep(folder: str | Path | None, name: str, fingerprint: str, row: dict, ski
 
 # %% ../nbs/07_evaluate.ipynb #127a7dcd
 def evaluate(
-    model: PatchCore, # parameters; a fresh copy is fitted for every category
+    model: PatchCore | Ensemble, # parameters; a fresh copy is fitted for every category
     categories: Iterable[MVTecAD], # data with `.name`, `.train` and `.test`
     folder: str | Path | None = None, # where results.csv goes, and what lets a second run resume; None: nothing is written
     on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
-    on_category: Callable[[str, ImageSet, PatchCore, Prediction], None] | None = None, # given name, test images, fitted model, prediction
+    on_category: Callable[[str, ImageSet, PatchCore | Ensemble, Prediction], None] | None = None, # given name, test images, fitted model, prediction
     again: Collection[str] = (), # names of categories to compute even if they are done
 ) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
     """Fit, predict and judge category after category.
@@ -120,12 +127,12 @@ def evaluate(
     if not names: raise ValueError("no categories to evaluate")
     if len(set(names)) < len(names): raise ValueError(f"categories must have different names, got {', '.join(names)}")
     if folder is not None: Path(folder).mkdir(parents=True, exist_ok=True)
-    weights_hash = Embedder(model).extractor.weights_hash()
+    weights_hash = "+".join(Embedder(member).extractor.weights_hash() for member in _members(model))
     todo = []
     for category in categories:  # open every file now, not after hours of work
         fingerprint = _fingerprint(model, weights_hash, category)
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
-        sets = None if row else [images.check(on_error, model.progress) for images in (category.train, category.test)]
+        sets = None if row else [images.check(on_error, _members(model)[0].progress) for images in (category.train, category.test)]
         todo.append((category.name, fingerprint, row, sets))
     rows = []
     for name, fingerprint, row, sets in todo:
@@ -139,7 +146,7 @@ def evaluate(
     return [*rows, mean_row(rows)]
 
 # %% ../nbs/07_evaluate.ipynb #810a0ca4
-def _evaluate_one(model: PatchCore, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None) -> dict:
+def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None) -> dict:
     "The row of one category."
     start = time.perf_counter()
     fitted = clone(model).fit(train)
@@ -151,7 +158,7 @@ def _evaluate_one(model: PatchCore, name: str, train: ImageSet, test: ImageSet, 
         "train_images": len(train),
         "test_images": len(test),
         "skipped_images": len(train.skipped) + len(test.skipped),
-        "bank_rows": len(fitted.bank_),
+        "bank_rows": sum(len(member.bank_) for member in _members(fitted)),
         "fit_seconds": round(fit_seconds, 2),
         "predict_ms_per_image": round(1000 * predict_seconds / len(test), 1),
     }
