@@ -11,7 +11,6 @@ import json
 from importlib import resources
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
