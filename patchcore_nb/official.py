@@ -264,5 +264,5 @@ def parse_backbones(
     if layers and [] in own: raise ValueError(f"backbone {names[own.index([])]} (number {own.index([])}) has no layers while others have")
     members = []
     for (name, seed), tapped in zip(map(split_seed, names), own, strict=True):
-        members.append({"backbone": name, "layers": tuple(tapped) or None} | ({} if seed is None else {"seed": seed}))
+        members.append({"backbone": _OTHERWISE.get(name, name), "layers": tuple(tapped) or None} | ({} if seed is None else {"seed": seed}))
     return members
