@@ -8,6 +8,7 @@ __all__ = ['run_patchcore', 'load_and_evaluate_patchcore', 'new_run_folder']
 # %% ../nbs/10a_official_cli.ipynb #40c23ed0
 import os
 import time
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -102,7 +103,6 @@ def _patch_core(backbones, layers, k, **common):
     from patchcore_nb.official import parse_backbones
 
     if k != 1: _say_neighbours(1 if k is None else k)
-    common.pop("faiss_threads")  # TODO-MERGE
     return "patch_core", [common | {"k": 1 if k is None else k} | member for member in parse_backbones(backbones, layers)]
 
 
@@ -199,6 +199,22 @@ def _model_format(models: list, geometry: object) -> str:
         return "patchcore_nb"
     return "official"
 
+# %% ../nbs/10a_official_cli.ipynb #af9e7b37
+def _logger(online: bool, key: str | None, project: str, group: str, folder: Path) -> object:
+    "A context that gives the logger, or None; `ValueError` for a key that nobody would use."
+    if key and not online: raise ValueError("--log_wandb_key is the key for --log_online, which is missing: give both or none")
+    if not online: return nullcontext()
+    from patchcore_nb.loggers import WandbLogger
+
+    return WandbLogger(project, group, folder.name, folder=folder, key=key)
+
+# %% ../nbs/10a_official_cli.ipynb #af31f93b
+def _show(rows: list[dict], folder: str | Path) -> None:
+    "The table, and where it is kept."
+    from patchcore_nb.evaluate import format_table
+
+    click.echo(f"{format_table(rows)}\n\nresults: {Path(folder) / 'results.csv'}")
+
 # %% ../nbs/10a_official_cli.ipynb #419940b3
 @run_patchcore.result_callback()
 def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, log_project, log_online, log_wandb_key, save_patchcore_model):
@@ -218,14 +234,12 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
         if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction)
         if save_patchcore_model: fitted.save(folder / "models" / name, format)
 
-    _show(evaluate(Ensemble(models) if len(models) > 1 else models[0], categories, folder, on_category=keep), folder)
+    try:
+        with _logger(log_online, log_wandb_key, log_project, log_group, folder) as logger:
+            _show(evaluate(Ensemble(models) if len(models) > 1 else models[0], categories, folder, on_category=keep, logger=logger), folder)
+    finally:
+        if not any(folder.iterdir()): folder.rmdir()  # nothing was done, the name stays free
 
-
-def _show(rows: list[dict], folder: str | Path) -> None:
-    "The table, and where it is kept."
-    from patchcore_nb.evaluate import format_table
-
-    click.echo(f"{format_table(rows)}\n\nresults: {Path(folder) / 'results.csv'}")
 
 # %% ../nbs/10a_official_cli.ipynb #8c467209
 def _require_geometry(folder: Path, geometry: object) -> None:
@@ -246,11 +260,13 @@ def _open_model(folder: Path, geometry: object, device: str, machine: dict) -> o
     from patchcore_nb.ensemble import Ensemble
     from patchcore_nb.official import official_prefixes
     from patchcore_nb.patchcore import PatchCore
+    from patchcore_nb.scorer import MemoryBank
 
     kind = Ensemble if len(official_prefixes(folder)) > 1 or (folder / "ensemble.json").exists() else PatchCore
     model = kind.load(folder, device=device, geometry=geometry)
-    machine.pop("faiss_threads", None)  # TODO-MERGE
-    for member in getattr(model, "models_", [model]): member.set_params(**machine)
+    for member in getattr(model, "models_", [model]):
+        member.set_params(**machine)
+        member.bank_ = MemoryBank(member.bank_.rows, member.engine, member.faiss_threads)
     return model
 
 
