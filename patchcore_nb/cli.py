@@ -48,6 +48,12 @@ def _geometry_options(command):
     command = click.option("--crop", type=_Size(), default="224", show_default=True, help="Centre crop after it: 224, 224x320 or none.")(command)
     return click.option("--resize", type=_Size(), default="256", show_default=True, help="Shorter side: 256; height x width: 256x320; or none.")(command)
 
+# %% ../nbs/10_cli.ipynb #2360f623
+def _search_options(command):
+    "Options for the nearest-neighbour search."
+    command = click.option("--faiss-threads", type=int, help="Threads of FAISS. [default: its own number]")(command)
+    return click.option("--engine", help="Nearest-neighbour search: faiss or torch (exact), ivfpq or hnsw (approximate). [default: exact, what fits the device]")(command)
+
 # %% ../nbs/10_cli.ipynb #275ae590
 def _model_options(backbone, coreset):
     "Options that become parameters of `PatchCore`, with a command's own defaults."
@@ -61,6 +67,8 @@ def _model_options(backbone, coreset):
         click.option("--pretrain-dim", type=int, help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
         click.option("--target-dim", type=int, help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
         click.option("-k", type=int, default=1, show_default=True, help="Neighbours a score averages over."),
+        click.option("--squared/--not-squared", default=True, show_default=True, help="Scores in squared distances, or in distances."),
+        click.option("--image-score", default="max", show_default=True, help="Of the patch scores: max, reweighted (the paper's eq. 7) or top_percent (mean of the highest 1 %)."),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers."),
         click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]"),
         click.option("--batch-size", type=int, default=8, show_default=True, help="Images at a time."),
@@ -70,7 +78,7 @@ def _model_options(backbone, coreset):
     def decorate(command):
         for option in reversed(options):
             command = option(command)
-        return command
+        return _search_options(command)
 
     return decorate
 
@@ -156,9 +164,9 @@ def _from_recipe(context, name):
     "The unfitted model of a recipe with the options for machine and seed, and its geometry; any other option of the model given beside it is an error."
     from patchcore_nb.ensemble import Ensemble
 
-    free = ("device", "batch_size", "num_workers", "seed")
+    free = ("engine", "faiss_threads", "device", "batch_size", "num_workers", "seed")
     given = [p.name for p in context.command.params if context.get_parameter_source(p.name) is click.core.ParameterSource.COMMANDLINE]
-    model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "k"}
+    model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "k", "squared", "image_score"}
     if clash := sorted(model_options.intersection(given)):
         raise ValueError(f"--recipe {name} says everything about the model: leave out {', '.join('--' + c.replace('_', '-') for c in clash)}")
     members = Ensemble.from_recipe(name).models
@@ -190,13 +198,14 @@ def fit(images, model, on_error, resize, crop, **parameters):
 @click.option("--weights", "-w", default="as saved", help="Weights file of the backbone, if not where it was at training.")
 @click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]")
 @_on_error
-def predict(model, images, out, weights, device, on_error):
+@_search_options
+def predict(model, images, out, weights, device, on_error, engine, faiss_threads):
     "Score IMAGES (files or folders) with MODEL: a line `score,path` for each, in order."
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
     from patchcore_nb.patchcore import PatchCore
     from patchcore_nb.viz import save_heatmaps
 
-    fitted = PatchCore.load(model, None if weights.lower() == "none" else weights, device)
+    fitted = PatchCore.load(model, None if weights.lower() == "none" else weights, device, engine=engine, faiss_threads=faiss_threads)
     paths = [path for given in images for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
     chosen = ImageSet([Sample(path) for path in paths], fitted.geometry_).check(on_error)
     prediction = fitted.predict(chosen)
