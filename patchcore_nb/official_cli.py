@@ -86,13 +86,13 @@ _PATCH_CORE = [
     click.option("--layers_to_extract_from", "-le", "layers", multiple=True, help="Layer to tap; 0.layer, 1.layer with several backbones. [default: the backbone's own]"),
     click.option("--pretrain_embed_dimension", "pretrain_dim", type=int, help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
     click.option("--target_embed_dimension", "target_dim", type=int, help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
-    click.option("--preprocessing", type=click.Choice(["mean", "conv"]), default="mean", callback=_unused, expose_value=False, help="mean."),
-    click.option("--aggregation", type=click.Choice(["mean", "mlp"]), default="mean", callback=_unused, expose_value=False, help="mean."),
+    click.option("--preprocessing", type=click.Choice(["mean", "conv"]), default="mean", callback=_unused, expose_value=False, help="Only mean."),
+    click.option("--aggregation", type=click.Choice(["mean", "mlp"]), default="mean", callback=_unused, expose_value=False, help="Only mean."),
     click.option("--anomaly_scorer_num_nn", "k", type=int, help="Neighbours a score averages over. [default: 1]"),
     click.option("--patchsize", "patch_size", type=int, default=3, show_default=True, help="Neighbourhood of a patch in feature-map cells."),
-    click.option("--patchscore", default="max", callback=_unused, expose_value=False, help="max."),
-    click.option("--patchoverlap", type=float, default=0.0, callback=_unused, expose_value=False, help="0."),
-    click.option("--patchsize_aggregate", "-pa", type=int, multiple=True, callback=_unused, expose_value=False, help="None."),
+    click.option("--patchscore", default="max", callback=_unused, expose_value=False, help="Only max."),
+    click.option("--patchoverlap", type=float, default=0.0, callback=_unused, expose_value=False, help="Only 0."),
+    click.option("--patchsize_aggregate", "-pa", type=int, multiple=True, callback=_unused, expose_value=False, help="Not to be given."),
 ]
 
 # %% ../nbs/10a_official_cli.ipynb #40e8459c
@@ -130,7 +130,7 @@ def _dataset_options(batch_size):
         click.argument("data_path", type=click.Path(exists=True, file_okay=False)),
         click.option("--subdatasets", "-d", multiple=True, required=True, help="Folder below DATA_PATH; may be repeated."),
         click.option("--batch_size", type=int, default=batch_size, show_default=True, help="Images at a time."),
-        click.option("--num_workers", type=int, default=min(8, os.cpu_count() or 1), show_default="8, at most the cores", help="Processes that load images."),
+        click.option("--num_workers", type=int, default=min(8, os.cpu_count() or 1), show_default=True, help="Processes that load images."),
         click.option("--resize", type=int, default=256, show_default=True, help="Shorter side after resizing."),
         click.option("--imagesize", type=int, default=224, show_default=True, help="Side of the centre crop after it."),
         click.option("--augment", is_flag=True, callback=_unused, expose_value=False, help="Not to be given."),
