@@ -9,6 +9,7 @@ __all__ = ['cli', 'evaluate_command', 'demo', 'fit', 'predict']
 import csv
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -83,6 +84,7 @@ def _model(parameters):
     return PatchCore(**parameters | {"weights": weights, "layers": parameters["layers"] or None})
 
 
+_original = click.option("--original", is_flag=True, help="Draw heatmaps at the size of the photographs, with what the crop cut away.")
 _on_error = click.option("--skip-bad", "on_error", flag_value="skip", default="raise", help="Leave out unreadable images, with a warning.")
 
 
@@ -94,20 +96,31 @@ def cli():
     logging.getLogger("patchcore_nb").setLevel(logging.INFO)
 
 # %% ../nbs/10_cli.ipynb #660bf74c
-def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None):
+def _logger(kind, out, project, group):
+    "The logger of that kind as a context, which is None without one."
+    from patchcore_nb.loggers import TensorBoardLogger, WandbLogger
+
+    if kind is None: return nullcontext()
+    if kind == "tensorboard": return TensorBoardLogger(Path(out) / "tensorboard")
+    Path(out).mkdir(parents=True, exist_ok=True)  # wandb would choose another place
+    return WandbLogger(project, group, folder=out)
+
+
+def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None, logger=None, original=False):
     "Evaluate, write pictures and models if asked for, print the table, and for a recipe the published figures beside ours."
     from patchcore_nb.evaluate import evaluate, format_table
     from patchcore_nb.recipes import REFERENCE, format_reference
-    from patchcore_nb.viz import save_heatmaps
+    from patchcore_nb.viz import heatmaps as drawn, save_heatmaps, spread
 
     wanted = [kind for kind, asked in (("heatmaps", heatmaps), ("models", save_models)) if asked]
     again = [c.name for c in categories if not all((Path(out) / kind / c.name).exists() for kind in wanted)]
 
     def keep(name, test, fitted, prediction):
-        if heatmaps: save_heatmaps(Path(out) / "heatmaps" / name, test, prediction)
+        if heatmaps: save_heatmaps(Path(out) / "heatmaps" / name, test, prediction, original=original, progress=True)
         if save_models: fitted.save(Path(out) / "models" / name)
+        if logger: logger.pictures(name, dict(drawn(test, prediction, only=spread(prediction.scores))))
 
-    rows = evaluate(model, categories, out, on_error, keep, again)
+    rows = evaluate(model, categories, out, on_error, keep, again, logger)
     click.echo(format_table(rows))
     if recipe: click.echo(f"\nPublished for {recipe}:\n{format_reference(rows, REFERENCE[recipe])}")
     click.echo(f"\nresults: {Path(out) / 'results.csv'}" + (f"\nheatmaps: {Path(out) / 'heatmaps'}" if heatmaps else ""))
@@ -117,14 +130,18 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.option("--category", "-c", "names", multiple=True, help="Folder below ROOT; may be repeated. [default: all]")
 @click.option("--out", "-o", default="results", show_default=True, help="Folder for results.csv, of this run's categories; what is done there already is not computed again.")
-@click.option("--heatmaps/--no-heatmaps", default=False, help="Write a picture of every test image.")
+@click.option("--heatmaps/--no-heatmaps", default=False, help="Write a picture of every test image: photograph, ground truth, anomaly map, overlay.")
+@_original
+@click.option("--log", type=click.Choice(["wandb", "tensorboard"]), help="Report parameters, metrics and some heatmaps there too. wandb reads WANDB_MODE and WANDB_API_KEY.")
+@click.option("--log-project", default="patchcore_nb", show_default=True, help="Of the wandb run.")
+@click.option("--log-group", help="Of the wandb run.")
 @click.option("--save-models", is_flag=True, help="Keep the fitted models.")
 @click.option("--recipe", help="Published configuration by its official name, in place of all options of model and geometry; its figures are shown beside ours.")
 @_on_error
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
 @click.pass_context
-def evaluate_command(context, root, names, out, heatmaps, save_models, recipe, on_error, resize, crop, **parameters):
+def evaluate_command(context, root, names, out, heatmaps, original, log, log_project, log_group, save_models, recipe, on_error, resize, crop, **parameters):
     """Fit, predict and judge the categories of a data set in MVTec AD layout.
 
     ROOT holds a folder per category with train/good, test/<good or defect> and, for pixel metrics, ground_truth/<defect>.
@@ -133,7 +150,8 @@ def evaluate_command(context, root, names, out, heatmaps, save_models, recipe, o
 
     model, geometry = _from_recipe(context, recipe) if recipe else (_model(parameters), Geometry(resize, crop))
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
-    _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe)
+    with _logger(log, out, log_project, log_group) as logger:
+        _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe, logger, original)
 
 # %% ../nbs/10_cli.ipynb #0470c79c
 @cli.command()
@@ -189,8 +207,9 @@ def fit(images, model, on_error, resize, crop, **parameters):
 @click.option("--out", "-o", type=click.Path(file_okay=False), help="Folder for scores.csv and heatmaps.")
 @click.option("--weights", "-w", default="as saved", help="Weights file of the backbone, if not where it was at training.")
 @click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]")
+@_original
 @_on_error
-def predict(model, images, out, weights, device, on_error):
+def predict(model, images, out, weights, device, original, on_error):
     "Score IMAGES (files or folders) with MODEL: a line `score,path` for each, in order."
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
     from patchcore_nb.patchcore import PatchCore
@@ -206,5 +225,5 @@ def predict(model, images, out, weights, device, on_error):
         Path(out).mkdir(parents=True, exist_ok=True)
         with open(Path(out) / "scores.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows(lines)
-        save_heatmaps(Path(out) / "heatmaps", chosen, prediction)
+        save_heatmaps(Path(out) / "heatmaps", chosen, prediction, original=original, progress=True)
         click.echo(f"heatmaps and scores.csv: {out}", err=True)
