@@ -77,9 +77,10 @@ def _model_options(backbone, coreset):
     ]
 
     def decorate(command):
+        command = _search_options(command)
         for option in reversed(options):
             command = option(command)
-        return _search_options(command)
+        return command
 
     return decorate
 

@@ -34,7 +34,7 @@ from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, b
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .patches import PatchEmbedding, to_rows
 from .recipes import recipe
-from .scorer import ENGINES, IMAGE_SCORES, MemoryBank, anomaly_maps, choose_engine, image_scores, mean_of_highest, patch_scores, read_bank, reweighting, write_bank
+from .scorer import IMAGE_SCORES, MemoryBank, anomaly_maps, choose_engine, image_scores, mean_of_highest, patch_scores, read_bank, reweighting, write_bank
 
 # %% ../nbs/05_patchcore.ipynb #ab29d2da
 @dataclass
@@ -209,7 +209,6 @@ class Embedder:
 def _check_parameters(model: PatchCore) -> None:
     "`ValueError` for parameters that cannot work, whatever the images."
     coreset_size(1_000_000_000, model.coreset, model.sampler)
-    if model.engine not in (None, *ENGINES): raise ValueError(f"unknown engine {model.engine!r}: choose one of {', '.join(ENGINES)}")
     if model.image_score not in IMAGE_SCORES: raise ValueError(f"unknown image_score {model.image_score!r}: choose one of {', '.join(IMAGE_SCORES)}")
     for name in ("k", "faiss_threads", "batch_size", "patch_size", "stride", "pretrain_dim", "target_dim"):
         if (value := getattr(model, name)) is not None and value < 1: raise ValueError(f"{name} must be at least 1, got {value}")

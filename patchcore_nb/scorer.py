@@ -73,7 +73,7 @@ def _build_index(rows: Tensor, engine: str):
 
 
 def _approximate_neighbours(index, extra: int, queries: Tensor, rows: Tensor, k: int) -> Tensor:
-    "Row numbers of about the k + extra nearest rows, `(N, k + extra)` or all."
+    "Row numbers of k + extra rows that the index takes for the nearest, `(N, k + extra)`, or of all rows."
     count = min(k + extra, len(rows))
     found = torch.from_numpy(index.search(queries.cpu().numpy(), count)[1]).to(rows.device)
     short = (found < 0).any(dim=1)
