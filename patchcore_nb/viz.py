@@ -62,7 +62,7 @@ def overlay(
 ) -> np.ndarray: # `(H, W, 3)` uint8
     "The map laid over the photograph; the more anomalous, the less of the photograph is seen."
     t, colours = _on_scale(anomaly_map, scale)
-    opacity = 0.8 * np.sqrt(t)[..., None]  # the root: what lies just above the beginning is to be seen
+    opacity = 0.8 * t[..., None]
     return np.rint((1 - opacity) * picture + opacity * colours).astype(np.uint8)
 
 
