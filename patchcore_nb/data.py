@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'MVTEC_CATEGORIES', 'IMAGE_SUFFIXES', 'to_rgb', 'to_mask', 'to_pil', 'read_image',
-           'read_mask', 'Geometry', 'Sample', 'ImageSet', 'category_names', 'MVTecAD', 'ImageFolder', 'network_input',
-           'as_dataset', 'batches']
+           'read_mask', 'Geometry', 'to_photograph', 'Sample', 'ImageSet', 'category_names', 'MVTecAD', 'ImageFolder',
+           'network_input', 'as_dataset', 'batches']
 
 # %% ../nbs/00_data.ipynb #6dc29aad
 import logging
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.transforms import functional as tvf
 from torchvision.transforms.functional import InterpolationMode
@@ -261,6 +262,27 @@ class Geometry:
     def _moved(self, pil, interpolation):
         resized = _resized(pil.height, pil.width, self.resize)
         return tvf.center_crop(tvf.resize(pil, resized, interpolation), _cropped(*resized, self.crop))
+
+# %% ../nbs/00_data.ipynb #60e1f134
+def to_photograph(
+    values: np.ndarray, # one for each pixel of the network input, `(H, W)`, such as an anomaly map
+    geometry: Geometry, # that made the network input
+    height: int, # of the photograph, pixels
+    width: int, # of the photograph, pixels
+) -> np.ndarray: # `(height, width)` float32; NaN where the crop cut the photograph away
+    "Values carried back to the photograph's own pixels. Raises `ValueError` if they are not of the network input's size."
+    sides, resized, size = (height, width), _resized(height, width, geometry.resize), geometry.output_size(height, width)
+    if values.shape != size:
+        raise ValueError(f"values of shape {values.shape}: the network input of a photograph {height}x{width} is {size} (height, width)")
+    before = [round((r - s) / 2) for r, s in zip(resized, size)]  # what the crop cuts off at the top and on the left
+    (top, bottom), (left, right) = [(b, r - s - b) for b, r, s in zip(before, resized, size)]
+    grid = torch.as_tensor(values, dtype=torch.float32)[None, None]
+    grid = F.pad(grid, (left, right, top, bottom), mode="replicate")  # so that its own rim is not mixed with nothing
+    back = F.interpolate(grid, sides, mode="bilinear")[0, 0].numpy()
+    for axis, (n, r, b, s) in enumerate(zip(sides, resized, before, size)):
+        at = (np.arange(n) + 0.5) * r / n - b
+        np.moveaxis(back, axis, 0)[(at < 0) | (at >= s)] = np.nan
+    return back
 
 # %% ../nbs/00_data.ipynb #d4824220
 class Sample(NamedTuple):

@@ -117,6 +117,7 @@ def evaluate(
     on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
     on_category: Callable[[str, ImageSet, PatchCore | Ensemble, Prediction], None] | None = None, # given name, test images, fitted model, prediction
     again: Collection[str] = (), # names of categories to compute even if they are done
+    logger: object | None = None, # a `loggers.Logger`: told the parameters, each row once it is written, and the mean; not closed
 ) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
     """Fit, predict and judge category after category.
 
@@ -134,6 +135,7 @@ def evaluate(
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
         sets = None if row else [images.check(on_error, _members(model)[0].progress) for images in (category.train, category.test)]
         todo.append((category.name, fingerprint, row, sets))
+    if logger: logger.config(_parameters(model, categories))
     rows = []
     for name, fingerprint, row, sets in todo:
         if row is None:
@@ -143,9 +145,20 @@ def evaluate(
             _logger.info("%s: done before, taken from %s", name, folder)
         rows.append(row)
         if folder is not None: write_results(Path(folder) / "results.csv", [*rows, mean_row(rows)])
-    return [*rows, mean_row(rows)]
+        if logger: logger.metrics(name, {column: row[column] for column in COLUMNS})
+    mean = mean_row(rows)
+    if logger: logger.metrics("Mean", {column: mean[column] for column in COLUMNS})
+    return [*rows, mean]
 
 # %% ../nbs/07_evaluate.ipynb #810a0ca4
+def _parameters(model: PatchCore | Ensemble, categories: list[MVTecAD]) -> dict:
+    "What decides the rows, for a logger."
+    members = _members(model)
+    names = ["model"] if len(members) == 1 else [f"model-{i}" for i in range(1, len(members) + 1)]
+    found = {name: member.get_params(deep=False) for name, member in zip(names, members)}
+    return {"version": __version__, "categories": [c.name for c in categories], "geometry": categories[0].test.geometry, **found}
+
+
 def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None) -> dict:
     "The row of one category."
     start = time.perf_counter()

@@ -209,7 +209,8 @@ def to_official(
     if name not in _OFFICIAL_NAMES: raise ValueError(f"the official code cannot run backbone {backbone!r}; it can run {', '.join(sorted(_OFFICIAL_NAMES))}")
     if weights is None: raise ValueError("an untrained backbone cannot be saved for the official code, which loads ImageNet weights")
     if deep := [layer for layer in layers if layer.count(".") > 1]: raise ValueError(f"the official code finds layers one or two names deep, not {deep[0]!r}")
-    if parameters["sigma"] != 4: raise ValueError(f"the official code smooths with sigma=4, the model with sigma={parameters['sigma']}: set_params(sigma=4) before saving")
+    for fixed, official in (("sigma", 4), ("squared", True), ("image_score", "max")):
+        if parameters[fixed] != official: raise ValueError(f"the official code scores with {fixed}={official!r}, the model with {parameters[fixed]!r}: set_params({fixed}={official!r}) before saving")
     size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
     if size is None: raise ValueError(f"official models work on images of one size, which {geometry} does not fix: fit with a crop, or with resize=(height, width)")
     if weights != "pretrained" or backbone in _OTHERWISE: _log.warning("the official code loads its own ImageNet weights for %s: with others, as maybe here, its scores differ", name)
@@ -264,5 +265,5 @@ def parse_backbones(
     if layers and [] in own: raise ValueError(f"backbone {names[own.index([])]} (number {own.index([])}) has no layers while others have")
     members = []
     for (name, seed), tapped in zip(map(split_seed, names), own, strict=True):
-        members.append({"backbone": name, "layers": tuple(tapped) or None} | ({} if seed is None else {"seed": seed}))
+        members.append({"backbone": _OTHERWISE.get(name, name), "layers": tuple(tapped) or None} | ({} if seed is None else {"seed": seed}))
     return members

@@ -34,14 +34,14 @@ from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, b
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .patches import PatchEmbedding, to_rows
 from .recipes import recipe
-from .scorer import ENGINES, MemoryBank, anomaly_maps, image_scores, patch_scores, read_bank, write_bank
+from .scorer import IMAGE_SCORES, MemoryBank, anomaly_maps, choose_engine, image_scores, mean_of_highest, patch_scores, read_bank, reweighting, write_bank
 
 # %% ../nbs/05_patchcore.ipynb #ab29d2da
 @dataclass
 class Prediction:
     "Scores and maps of N images. Comparable within one model only."
 
-    scores: np.ndarray  # image scores, `(N,)` float32: squared feature distance of the most anomalous patch
+    scores: np.ndarray  # image scores, `(N,)` float32: by default the squared feature distance of the most anomalous patch
     maps: np.ndarray  # anomaly maps, `(N, H, W)` float32, in the geometry of the network input
     paths: list[str]  # where the images came from, "" where unknown
     skipped: list[tuple[str, str]] = field(default_factory=list)  # unreadable files and why, with on_error="skip"
@@ -67,8 +67,11 @@ class PatchCore(BaseEstimator):
         coreset: float = 0.1, # share of the patches that goes into the memory bank, 0 < coreset <= 1
         sampler: str = "approx_greedy", # how they are chosen, one of `coreset.SAMPLERS`
         k: int = 1, # neighbours a patch score averages over
+        squared: bool = True, # patch scores in squared distances (official); False: in distances
+        image_score: str = "max", # what becomes of the patch scores, one of `scorer.IMAGE_SCORES`: "max" (official), "reweighted" (paper, eq. 7), "top_percent"
         sigma: float = 4.0, # smoothing of the anomaly maps in pixels
-        engine: str | None = None, # nearest-neighbour search, one of `scorer.ENGINES`; None: what fits the device
+        engine: str | None = None, # nearest-neighbour search, one of `scorer.ENGINES`; None: exact, what fits the device
+        faiss_threads: int | None = None, # threads of FAISS; None: its own number
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
         batch_size: int = 8, # images embedded at a time; changes numbers by rounding only
         num_workers: int = 0, # processes that load images
@@ -77,7 +80,8 @@ class PatchCore(BaseEstimator):
     ):
         self.backbone, self.layers, self.weights, self.geometry = backbone, layers, weights, geometry
         self.patch_size, self.stride, self.pretrain_dim, self.target_dim = patch_size, stride, pretrain_dim, target_dim
-        self.coreset, self.sampler, self.k, self.sigma, self.engine = coreset, sampler, k, sigma, engine
+        self.coreset, self.sampler, self.k, self.squared, self.image_score, self.sigma = coreset, sampler, k, squared, image_score, sigma
+        self.engine, self.faiss_threads = engine, faiss_threads
         self.device, self.batch_size, self.num_workers = device, batch_size, num_workers
         self.seed, self.progress = seed, progress
 
@@ -95,7 +99,7 @@ class PatchCore(BaseEstimator):
         images = _checked(as_dataset(data, geometry), on_error, self.progress)
         rows, paths, (h, w) = _embed_all(self, embedder, images, geometry)
         picks = select_coreset(rows, self.coreset, self.sampler, torch.Generator().manual_seed(int(self.seed)), progress=self.progress)
-        self.bank_ = MemoryBank(rows if len(picks) == len(rows) else rows[picks.to(rows.device)], self.engine)
+        self.bank_ = MemoryBank(rows if len(picks) == len(rows) else rows[picks.to(rows.device)], self.engine, self.faiss_threads)
         cells = picks.cpu().numpy()
         self.origin_ = np.stack([cells // (h * w), cells % (h * w) // w, cells % w], axis=1).astype(np.int32)  # image, row, column
         self.embedder_, self.geometry_, self.paths_ = embedder, geometry, paths
@@ -125,9 +129,9 @@ class PatchCore(BaseEstimator):
         scores, maps, paths = [], [], []
         for batch in batches(images, geometry, self.batch_size, self.num_workers, self.progress, "predict"):
             embedding = _finite(self.embed(batch["image"]), batch)  # (B, D, h, w)
-            squared, _ = self.bank_.search(to_rows(embedding), self.k)
-            patches = patch_scores(squared, len(embedding), embedding.shape[2:])
-            scores.append(image_scores(patches).cpu().numpy())
+            squared, neighbours = self.bank_.search(to_rows(embedding), self.k)
+            patches = patch_scores(squared, len(embedding), embedding.shape[2:], self.squared)
+            scores.append(_image_scores(self, patches, embedding, neighbours).cpu().numpy())
             maps.append(anomaly_maps(patches, batch["image"].shape[2:], self.sigma).cpu().numpy())
             paths += batch.get("path", [""] * len(embedding))
         if not maps: raise ValueError("no images to predict")
@@ -160,9 +164,20 @@ class PatchCore(BaseEstimator):
         weights: str | Path | None = "as saved", # where to get the backbone's weights, if elsewhere than at training
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
         geometry: Geometry | None = None, # of an official model, whose folder does not say how images were resized; None: see `official_geometry`
+        engine: str | None = None, # nearest-neighbour search, as for `PatchCore`
+        faiss_threads: int | None = None, # threads of FAISS, as for `PatchCore`
     ) -> "PatchCore": # fitted model
         "Read a model, ours or an official one. Raises `ValueError` for a folder that is damaged, newer, an ensemble, or does not fit weights or geometry."
-        return _load(cls, Path(folder), weights, device, geometry)
+        model = _load(cls, Path(folder), weights, device, geometry).set_params(engine=engine, faiss_threads=faiss_threads)
+        if (engine, faiss_threads) != (None, None): model.bank_ = MemoryBank(model.bank_.rows, engine, faiss_threads)
+        return model
+
+# %% ../nbs/05_patchcore.ipynb #9a5e412a
+def _image_scores(model: PatchCore, patches: Tensor, embedding: Tensor, neighbours: Tensor) -> Tensor:
+    "Image scores `(B,)` of patch scores `(B, h, w)`, as the model is told to."
+    if model.image_score == "top_percent": return mean_of_highest(patches)
+    if model.image_score == "max": return image_scores(patches)
+    return image_scores(patches) * reweighting(patches, to_rows(embedding), neighbours[:, 0], model.bank_)
 
 # %% ../nbs/05_patchcore.ipynb #fc116759
 class Embedder:
@@ -174,6 +189,7 @@ class Embedder:
     ):
         _check_parameters(model)
         self.device = torch.device(model.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        choose_engine(model.engine, self.device)
         self.layers = tuple(model.layers or default_layers(model.backbone))
         backbone = load_backbone(model.backbone, model.weights, seed=int(model.seed)).to(self.device)
         self.extractor = FeatureExtractor(backbone, self.layers)
@@ -193,8 +209,8 @@ class Embedder:
 def _check_parameters(model: PatchCore) -> None:
     "`ValueError` for parameters that cannot work, whatever the images."
     coreset_size(1_000_000_000, model.coreset, model.sampler)
-    if model.engine not in (None, *ENGINES): raise ValueError(f"unknown engine {model.engine!r}: choose one of {', '.join(ENGINES)}")
-    for name in ("k", "batch_size", "patch_size", "stride", "pretrain_dim", "target_dim"):
+    if model.image_score not in IMAGE_SCORES: raise ValueError(f"unknown image_score {model.image_score!r}: choose one of {', '.join(IMAGE_SCORES)}")
+    for name in ("k", "faiss_threads", "batch_size", "patch_size", "stride", "pretrain_dim", "target_dim"):
         if (value := getattr(model, name)) is not None and value < 1: raise ValueError(f"{name} must be at least 1, got {value}")
     if not model.sigma >= 0: raise ValueError(f"sigma must not be negative, got {model.sigma}")
     try:
@@ -267,15 +283,17 @@ def _count(images: object) -> int:
 
 
 def _check_bank_size(model: PatchCore, count: int) -> None:
-    "`ValueError` if the coreset of so many rows is empty or smaller than k."
+    "`ValueError` if the coreset of so many rows is empty, smaller than k, or too small for reweighting."
     if (n := coreset_size(count, model.coreset, model.sampler)) < model.k:
         raise ValueError(f"the memory bank will have {n} rows, fewer than k={model.k}: more images, a larger coreset or a smaller k")
+    if model.image_score == "reweighted" and n < 9:
+        raise ValueError(f"the memory bank will have {n} rows, fewer than the 9 that image_score='reweighted' compares: more images or a larger coreset")
 
 # %% ../nbs/05_patchcore.ipynb #3da33f11
-_FORMAT = 1
+_FORMAT = 2  # 1: without squared and image_score
 _BANK, _ORIGIN, _JSON = "nnscorer_search_index.faiss", "bank_origin.npz", "patchcore.json"
 _ENSEMBLE = "ensemble.json"  # what an ensemble's folder has instead
-_MACHINE = ("engine", "device", "batch_size", "num_workers", "progress")  # parameters of the machine, not of the model
+_MACHINE = ("engine", "faiss_threads", "device", "batch_size", "num_workers", "progress")  # parameters of the machine, not of the model
 
 
 def _plain(value: object) -> object:
