@@ -51,7 +51,8 @@ _GAP, _VEIL, _CONTOUR = 4, 128, (0, 220, 255)  # pixels of white between panels;
 
 def _on_scale(anomaly_map: np.ndarray, scale: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     "Position on the scale, 0 to 1 `(H, W)`, 0 where not judged, and its colour `(H, W, 3)`, 0 to 255."
-    t = np.clip((np.nan_to_num(anomaly_map, nan=scale[0]) - scale[0]) / (scale[1] - scale[0]), 0, 1)
+    anomaly_map = np.nan_to_num(anomaly_map.astype(float), nan=scale[0])  # float32 would lose the width of a very narrow scale
+    t = np.clip((anomaly_map - scale[0]) / (scale[1] - scale[0]), 0, 1)
     return t, matplotlib.colormaps["inferno"](t)[..., :3] * 255
 
 
