@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "patchcore_nb"
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
-DEMO_AT_LEAST = {"instance_auroc": 0.72, "full_pixel_auroc": 0.90}  # a few points below what Loupe reaches
+DEMO_AT_LEAST = {"instance_auroc": 0.77, "full_pixel_auroc": 0.925}  # a few points below what Loupe reaches
 passed, failed = [], []
 
 
