@@ -222,7 +222,7 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
     from patchcore_nb.ensemble import Ensemble
     from patchcore_nb.evaluate import evaluate
     from patchcore_nb.patchcore import PatchCore
-    from patchcore_nb.viz import save_heatmaps
+    from patchcore_nb.viz import heatmaps, save_heatmaps, spread
 
     members, sampler, (categories, machine) = _parts(steps, "patch_core", "sampler", "dataset")
     device = _device(gpu)
@@ -233,6 +233,7 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
     def keep(name, test, fitted, prediction):
         if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction)
         if save_patchcore_model: fitted.save(folder / "models" / name, format)
+        if logger: logger.pictures(name, dict(heatmaps(test, prediction, only=spread(prediction.scores))))
 
     try:
         with _logger(log_online, log_wandb_key, log_project, log_group, folder) as logger:
