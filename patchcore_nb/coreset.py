@@ -61,17 +61,25 @@ def _pick_among(
     return picks
 
 # %% ../nbs/03_coreset.ipynb #17e8c3a9
+def _pieces(
+    count: int, # rows in all
+    size: int, # rows at a time
+) -> list[slice]: # one after another, the last may be shorter
+    return [slice(start, start + size) for start in range(0, count, size)]
+
+
 def k_center_greedy(
     rows: Tensor, # `(N, d)` float, usually projected patch embeddings
     distances: Tensor, # distance each row starts with, `(N,)` (L2, not squared)
     n: int, # rows to pick, 1 <= n <= N
     candidates: int = 512, # B, rows looked at between two passes over all rows
-    chunk: int = 8192, # rows updated at a time
+    chunk: int | None = None, # rows updated at a time; None: what suits the device
     progress: bool = False, # show a progress bar with the time left
 ) -> Tensor: # row numbers in the order they were picked, `(n,)` int64, no row twice
     "Greedy k-center selection: always the row farthest from all picks so far, found in batches. Raises `ValueError` if n exceeds N."
     if not 1 <= n <= len(rows): raise ValueError(f"cannot pick {n} of {len(rows)} rows")
-    squared = rows.square().sum(1)
+    pieces = _pieces(len(rows), chunk or (2048 if distances.device.type == "cpu" else 65536))
+    squared = torch.cat([rows[p].square().sum(1) for p in pieces])
     distances = distances.square()                                     # (N,) squared from here on: the order is the same
     picks, done = [], 0
     with tqdm(total=n, desc="coreset", unit="pick", disable=not progress) as bar:
@@ -81,25 +89,27 @@ def k_center_greedy(
             top, candidate = top[:candidates], candidate[:candidates]
             c, c_squared = rows[candidate], squared[candidate]
             between = (_squared_distances(c, c, c_squared) + c_squared[:, None]).clamp_(min=0)   # (B, B)
-            new = candidate[_pick_among(between.cpu(), top.cpu(), limit, n - done)]
-            for r, s, d in zip(rows.split(chunk), squared.split(chunk), distances.split(chunk)):
-                nearest = _squared_distances(r, rows[new], squared[new]).amin(1)
-                torch.minimum(d, nearest.add_(s).clamp_(min=0), out=d)  # d is a view: updates distances
+            chosen = torch.tensor(_pick_among(between.cpu(), top.cpu(), limit, n - done), device=candidate.device)
+            new, kept, kept_squared = candidate[chosen], c[chosen], c_squared[chosen]
+            for p in pieces:
+                nearest = _squared_distances(rows[p], kept, kept_squared).amin(1)
+                torch.minimum(distances[p], nearest.add_(squared[p]).clamp_(min=0), out=distances[p])
             distances[new] = -1
             picks.append(new)
             done += len(new)
             bar.update(len(new))
     return torch.cat(picks)
 
+
 # %% ../nbs/03_coreset.ipynb #214511c4
 def exact_start(
     rows: Tensor, # `(N, d)` float
 ) -> Tensor: # `(N,)`, root of the sum of squared distances to all rows
     "Start of the exact greedy sampler: the norm of each row of the N × N distance table, without the table."
-    wide = rows.double()                     # sums over all rows: single precision would lose the small differences
-    squared = wide.square().sum(1)
-    total = len(rows) * squared - 2 * wide @ wide.sum(0) + squared.sum()
-    return total.clamp_(min=0).sqrt_().to(rows.dtype)
+    wide = [rows[p].double() for p in _pieces(len(rows), 65536)]  # sums over all rows: single precision would lose the small differences
+    squared, total = torch.cat([r.square().sum(1) for r in wide]), sum(r.sum(0) for r in wide)
+    distances = len(rows) * squared - 2 * torch.cat([r @ total for r in wide]) + squared.sum()
+    return distances.clamp_(min=0).sqrt_().to(rows.dtype)
 
 
 def approx_start(
@@ -107,7 +117,8 @@ def approx_start(
     anchors: Tensor, # row numbers, usually ten drawn at random
 ) -> Tensor: # `(N,)`, mean distance to the anchors (L2)
     "Start of the approximate greedy sampler: mean distance to a few rows."
-    return torch.cat([torch.cdist(r, rows[anchors]).mean(1) for r in rows.split(65536)])
+    return torch.cat([torch.cdist(rows[p], rows[anchors]).mean(1) for p in _pieces(len(rows), 65536)])
+
 
 # %% ../nbs/03_coreset.ipynb #b02ab958
 def random_projection(
@@ -119,7 +130,10 @@ def random_projection(
     D = rows.shape[1]
     if D == dim: return rows
     weights = (torch.rand(D, dim, generator=generator, dtype=rows.dtype) * 2 - 1) / math.sqrt(D)
-    return rows @ weights.to(rows.device)
+    narrow, weights = rows.new_empty(len(rows), dim), weights.to(rows.device)
+    for p in _pieces(len(rows), 8192): narrow[p] = rows[p] @ weights
+    return narrow
+
 
 # %% ../nbs/03_coreset.ipynb #780df936
 SAMPLERS = ("approx_greedy", "greedy", "random", "identity")

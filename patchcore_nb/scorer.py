@@ -49,13 +49,69 @@ def _torch_neighbours(queries: Tensor, rows: Tensor, k: int, chunk: int = 1024) 
     nearest = [torch.addmm(squared, q - centre, rows.T, alpha=-2).topk(k, dim=1, largest=False).indices for q in queries.split(chunk)]
     return torch.cat(nearest)
 
+
+def _flat_neighbours(queries: Tensor, rows: Tensor, k: int) -> Tensor:
+    "Row numbers of the k nearest rows, `(N, k)`, by the exact search that is fastest here."
+    return _faiss_neighbours(queries, rows, k) if find_spec("faiss") and not rows.is_cuda else _torch_neighbours(queries, rows, k)
+
+# %% ../nbs/04_scorer.ipynb #3b8c14b4
+class _LowerBounds:
+    "Distances in few directions that are never larger than the distances themselves, up to rounding."
+
+    def __init__(
+        self,
+        rows: Tensor, # memory bank, `(n, D)` float32
+        dim: int = 128, # d, directions
+    ):
+        self.centre = rows.mean(0)
+        sample = rows[:: max(1, len(rows) // (4 * rows.shape[1]))] - self.centre
+        self.directions = torch.linalg.eigh(sample.T @ sample).eigenvectors[:, -dim:].contiguous()   # (D, d), the principal ones
+        self.rows = torch.cat([self.reduce(r) for r in rows.split(4096)])
+        self.squared = self.rows.square().sum(1)
+
+    def reduce(
+        self,
+        x: Tensor, # `(N, D)`
+    ) -> Tensor: # `(N, d + 1)`: coordinates, and the length of what they leave out
+        x = x - self.centre
+        y = x @ self.directions
+        rest = x.square().sum(1) - y.square().sum(1)
+        return torch.cat([y, rest.clamp_(min=0).sqrt_()[:, None]], 1)
+
+# %% ../nbs/04_scorer.ipynb #e413f97b
+def _pruned_neighbours(
+    bounds: _LowerBounds, # of the bank's rows
+    queries: Tensor, # `(N, D)`
+    rows: Tensor, # memory bank, `(n, D)`
+    k: int, # neighbours wanted
+    chunk: int = 196, # queries at a time: the table of bounds stays in the cache
+) -> Tensor: # row numbers of the k nearest rows, nearest first, of equals the lower number, `(N, k)`
+    "The k nearest rows by definition, computed only where a lower bound does not rule a row out."
+    found = []
+    for q in queries.split(chunk):
+        y = bounds.reduce(q)
+        y_squared = y.square().sum(1)
+        lower = torch.addmm(bounds.squared, y, bounds.rows.T, alpha=-2)                     # (B, n), up to y_squared
+        close = lower.argmin(1, keepdim=True) if k == 1 else lower.topk(k, largest=False).indices
+        enough = torch.stack([(q - rows[c]).square().sum(1) for c in close.T]).amax(0)      # k rows are at most so far
+        query, row = torch.nonzero(lower <= (enough - y_squared + 2e-5 * (y_squared + bounds.squared.max()))[:, None], as_tuple=True)
+        if len(query) > lower.numel() / 200 + 8 * k * len(q):
+            found.append(_flat_neighbours(q, rows, k))
+            continue
+        squared = torch.cat([(q[i] - rows[j]).square().sum(1) for i, j in zip(query.split(1024), row.split(1024))])
+        order = np.lexsort((row.numpy(), squared.numpy(), query.numpy()))                   # by query, then distance, then row
+        first = np.searchsorted(query.numpy(), np.arange(len(q)))
+        found.append(row[order[first[:, None] + np.arange(k)]])
+    return torch.cat(found)
+
 # %% ../nbs/04_scorer.ipynb #b2e39bd7
-ENGINES = ("faiss", "torch", "ivfpq", "hnsw")  # the first two are exact
+ENGINES = ("pruned", "faiss", "torch", "ivfpq", "hnsw")  # the first three are exact
 
 
 def _build_index(rows: Tensor, engine: str):
-    "The FAISS index of an approximate engine; None for an exact one, or with too few rows to learn from."
+    "What an engine prepares once for a bank; None where it needs nothing, or the bank is too small for it to pay."
     centroids, width = len(rows) // 39, rows.shape[1]
+    if engine == "pruned": return _LowerBounds(rows) if width >= 512 and len(rows) >= 1024 else None
     if engine not in ("ivfpq", "hnsw") or engine == "ivfpq" and centroids < 2: return None
     import faiss
 
@@ -84,7 +140,7 @@ def _approximate_neighbours(index, extra: int, queries: Tensor, rows: Tensor, k:
 @contextmanager
 def _omp_threads(count: int | None) -> Iterator[None]:
     "So many FAISS threads within the block; None: as many as there are."
-    if count is None:
+    if count is None or not find_spec("faiss"):
         yield
         return
     import faiss
@@ -98,13 +154,14 @@ def _omp_threads(count: int | None) -> Iterator[None]:
 
 # %% ../nbs/04_scorer.ipynb #9be266b7
 def choose_engine(
-    engine: str | None, # one of `ENGINES`; None: FAISS where it is installed and the device is the CPU, else torch
+    engine: str | None, # one of `ENGINES`; None: pruned on the CPU, else torch
     device: torch.device, # where the rows are or will be
 ) -> str: # one of `ENGINES`
-    "The engine that will search. Raises `ValueError` for an unknown one, `ImportError` where FAISS is missing or cannot use the device."
-    if engine is None: return "faiss" if find_spec("faiss") and device.type == "cpu" else "torch"
+    "The engine that will search. Raises `ValueError` for an unknown one or one that cannot use the device, `ImportError` where FAISS is missing or cannot use the device."
+    if engine is None: return "pruned" if device.type == "cpu" else "torch"
     if engine not in ENGINES: raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    if engine == "torch": return engine
+    if engine == "pruned" and device.type != "cpu": raise ValueError(f"the pruned engine searches on the CPU, not on {device}: choose engine='torch'")
+    if engine in ("pruned", "torch"): return engine
     if not find_spec("faiss"): raise ImportError(f"the {engine} engine needs FAISS: pip install faiss-cpu, or choose engine='torch'")
     if engine == "faiss" and device.type == "cuda":
         import faiss
@@ -128,7 +185,7 @@ class MemoryBank:
         if rows.ndim != 2 or 0 in rows.shape: raise ValueError(f"a memory bank needs rows (n, D), got shape {tuple(rows.shape)}")
         self.rows = rows.float().contiguous()
         if not self.rows.sum(1).isfinite().all(): raise ValueError("the memory bank holds NaN or infinite numbers")
-        with _omp_threads(None if self.engine == "torch" else faiss_threads): self._index = _build_index(self.rows, self.engine)
+        with _omp_threads(faiss_threads): self._index = _build_index(self.rows, self.engine)
 
     def __len__(self): return len(self.rows)
 
@@ -151,9 +208,11 @@ class MemoryBank:
 
     def _candidates(self, queries: Tensor, k: int) -> Tensor:
         "Row numbers among which the engine sees the k nearest, `(N, k)` or more."
-        if self.engine == "torch" or self.engine == "ivfpq" and self._index is None: return _torch_neighbours(queries, self.rows, k)
+        if self.engine == "torch": return _torch_neighbours(queries, self.rows, k)
         with _omp_threads(self.faiss_threads):
-            if self._index is None: return _faiss_neighbours(queries, self.rows, k)
+            if self.engine == "faiss": return _faiss_neighbours(queries, self.rows, k)
+            if self._index is None: return _flat_neighbours(queries, self.rows, k)
+            if self.engine == "pruned": return _pruned_neighbours(self._index, queries, self.rows, k)
             return _approximate_neighbours(self._index, 15 if self.engine == "ivfpq" else 0, queries, self.rows, k)
 
 # %% ../nbs/04_scorer.ipynb #7ddb99c3
