@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'nearest_pick_distances', 'covering_radius', 'k_center_greedy', 'exact_start', 'approx_start',
-           'random_projection', 'coreset_size', 'select_coreset']
+           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset']
 
 # %% ../nbs/03_coreset.ipynb #fe8aae8f
 import math
@@ -106,9 +106,10 @@ def exact_start(
     rows: Tensor, # `(N, d)` float
 ) -> Tensor: # `(N,)`, root of the sum of squared distances to all rows
     "Start of the exact greedy sampler: the norm of each row of the N × N distance table, without the table."
-    wide = [rows[p].double() for p in _pieces(len(rows), 65536)]  # sums over all rows: single precision would lose the small differences
-    squared, total = torch.cat([r.square().sum(1) for r in wide]), sum(r.sum(0) for r in wide)
-    distances = len(rows) * squared - 2 * torch.cat([r @ total for r in wide]) + squared.sum()
+    pieces = _pieces(len(rows), 16384)
+    squared = torch.cat([rows[p].double().square().sum(1) for p in pieces])  # sums over all rows: single precision would lose the small differences
+    total = sum(rows[p].double().sum(0) for p in pieces)
+    distances = len(rows) * squared - 2 * torch.cat([rows[p].double() @ total for p in pieces]) + squared.sum()
     return distances.clamp_(min=0).sqrt_().to(rows.dtype)
 
 
@@ -117,7 +118,7 @@ def approx_start(
     anchors: Tensor, # row numbers, usually ten drawn at random
 ) -> Tensor: # `(N,)`, mean distance to the anchors (L2)
     "Start of the approximate greedy sampler: mean distance to a few rows."
-    return torch.cat([torch.cdist(rows[p], rows[anchors]).mean(1) for p in _pieces(len(rows), 65536)])
+    return torch.cat([torch.cdist(rows[p], rows[anchors]).mean(1) for p in _pieces(len(rows), 16384)])
 
 
 # %% ../nbs/03_coreset.ipynb #b02ab958
@@ -153,6 +154,24 @@ def coreset_size(
     return n
 
 # %% ../nbs/03_coreset.ipynb #9db23ef1
+def choose_rows(
+    rows: Tensor, # patch embeddings, `(N, D)` float32
+    n: int, # rows to choose, 1 <= n <= N
+    sampler: str = "approx_greedy", # one of `SAMPLERS`
+    generator: torch.Generator | None = None, # CPU generator, the only source of randomness; None: seed 0
+    projection_dim: int = 128, # width in which the greedy samplers compare rows
+    progress: bool = False, # show a progress bar with the time left
+) -> Tensor: # row numbers, `(n,)` int64
+    "Choose n rows. Raises `ValueError`, of the greedy samplers, for rows that are not finite."
+    N, generator = len(rows), generator or torch.Generator().manual_seed(0)
+    if n == N: return torch.arange(N)
+    if sampler == "random": return torch.randperm(N, generator=generator)[:n]
+    narrow = random_projection(rows, projection_dim, generator)
+    start = exact_start(narrow) if sampler == "greedy" else approx_start(narrow, torch.randperm(N, generator=generator)[:10])
+    if not start.isfinite().all(): raise ValueError("rows hold NaN or infinite numbers: no distances can be compared")
+    return k_center_greedy(narrow, start, n, progress=progress)
+
+
 def select_coreset(
     rows: Tensor, # patch embeddings, `(N, D)` float32
     fraction: float, # share of the rows to keep, 0 < fraction <= 1
@@ -165,10 +184,5 @@ def select_coreset(
 
     Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row, and, of the greedy samplers, for rows that are not finite.
     """
-    N, n, generator = len(rows), coreset_size(len(rows), fraction, sampler), generator or torch.Generator().manual_seed(0)
-    if n == N: return torch.arange(N)
-    if sampler == "random": return torch.randperm(N, generator=generator)[:n]
-    narrow = random_projection(rows, projection_dim, generator)
-    start = exact_start(narrow) if sampler == "greedy" else approx_start(narrow, torch.randperm(N, generator=generator)[:10])
-    if not start.isfinite().all(): raise ValueError("rows hold NaN or infinite numbers: no distances can be compared")
-    return k_center_greedy(narrow, start, n, progress=progress)
+    return choose_rows(rows, coreset_size(len(rows), fraction, sampler), sampler, generator, projection_dim, progress)
+

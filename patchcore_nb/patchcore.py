@@ -12,14 +12,17 @@ import json
 import os
 import platform
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 import torchvision
 from sklearn.base import BaseEstimator
@@ -29,7 +32,8 @@ from torch.utils.data import DataLoader
 
 from . import __version__
 from .backbones import FeatureExtractor, default_dims, default_layers, load_backbone
-from .coreset import coreset_size, select_coreset
+from .bounded import Forecast, PeakMemory, RowCollector, choice_seconds, parse_bytes, plan_rows
+from .coreset import coreset_size
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, batches
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .patches import PatchEmbedding, to_rows
@@ -72,6 +76,7 @@ class PatchCore(BaseEstimator):
         sigma: float = 4.0, # smoothing of the anomaly maps in pixels
         engine: str | None = None, # nearest-neighbour search, one of `scorer.ENGINES`; None: exact, what fits the device
         faiss_threads: int | None = None, # threads of FAISS; None: its own number
+        precision: str = "f32", # numbers the backbone computes with: "f32", or "bf16" (faster where the processor has it, close but not equal)
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
         batch_size: int = 8, # images embedded at a time; changes numbers by rounding only
         num_workers: int = 0, # processes that load images
@@ -82,29 +87,42 @@ class PatchCore(BaseEstimator):
         self.patch_size, self.stride, self.pretrain_dim, self.target_dim = patch_size, stride, pretrain_dim, target_dim
         self.coreset, self.sampler, self.k, self.squared, self.image_score, self.sigma = coreset, sampler, k, squared, image_score, sigma
         self.engine, self.faiss_threads = engine, faiss_threads
-        self.device, self.batch_size, self.num_workers = device, batch_size, num_workers
+        self.precision, self.device, self.batch_size, self.num_workers = precision, device, batch_size, num_workers
         self.seed, self.progress = seed, progress
 
     def fit(
         self,
         data: object, # images of good parts: ImageSet, Dataset or DataLoader of known length, folder, list of paths, PIL images, arrays
         on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
+        *,
+        max_memory: str | int | None = None, # memory the process may hold, "2GB"; None: what it takes
+        exact: bool = False, # if the rows do not fit, collect them in a file and choose the same bank, instead of merge and reduce
     ) -> "PatchCore": # self
         """Fill the memory bank with patches of good images.
 
-        Raises `ValueError` for images that cannot be read, parameters that cannot work, or features that are not finite.
+        Raises `ValueError` for images that cannot be read, parameters that cannot work, features that are not finite,
+        or a memory bank that does not fit into max_memory; `OSError` for a disk without room for the file.
         """
         embedder = Embedder(self)
         geometry = _agree(self.geometry, data) or Geometry()
         images = _checked(as_dataset(data, geometry), on_error, self.progress)
-        rows, paths, (h, w) = _embed_all(self, embedder, images, geometry)
-        picks = select_coreset(rows, self.coreset, self.sampler, torch.Generator().manual_seed(int(self.seed)), progress=self.progress)
-        self.bank_ = MemoryBank(rows if len(picks) == len(rows) else rows[picks.to(rows.device)], self.engine, self.faiss_threads)
-        cells = picks.cpu().numpy()
+        rows, numbers, paths, (h, w) = _collect(self, embedder, images, geometry, max_memory, exact)
+        self.bank_ = MemoryBank(rows, self.engine, self.faiss_threads)
+        cells = numbers.numpy()
         self.origin_ = np.stack([cells // (h * w), cells % (h * w) // w, cells % w], axis=1).astype(np.int32)  # image, row, column
         self.embedder_, self.geometry_, self.paths_ = embedder, geometry, paths
         self.skipped_ = getattr(images, "skipped", [])  # unreadable files and why
         return self
+
+    def forecast(
+        self,
+        data: object, # images of good parts, as for `fit`
+        *,
+        max_memory: str | int | None = None, # memory the process may hold; None: what is free now
+        exact: bool = False, # as for `fit`
+    ) -> Forecast: # can be printed
+        "What `fit` will take in rows, memory and minutes, from a few batches that are embedded for it. Raises `ValueError` as `fit`, but not for a bank that does not fit."
+        return _forecast(self, data, max_memory, exact)
 
     def embed(
         self,
@@ -191,7 +209,8 @@ class Embedder:
         self.device = torch.device(model.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         choose_engine(model.engine, self.device)
         self.layers = tuple(model.layers or default_layers(model.backbone))
-        backbone = load_backbone(model.backbone, model.weights, seed=int(model.seed)).to(self.device)
+        backbone = load_backbone(model.backbone, model.weights, seed=int(model.seed)).to(self.device, memory_format=torch.channels_last)
+        self.precision = model.precision
         self.extractor = FeatureExtractor(backbone, self.layers)
         pretrain_dim, target_dim = default_dims(model.backbone, self.extractor.channels)
         self.dims = int(model.pretrain_dim or pretrain_dim), int(model.target_dim or target_dim)
@@ -203,13 +222,16 @@ class Embedder:
         self,
         images: Tensor, # network input, `(B, 3, H, W)`
     ) -> Tensor: # patch embeddings, `(B, D, h, w)`
-        return self.patches(self.extractor(images.to(self.device, torch.float32)))
+        images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"): features = self.extractor(images)
+        return self.patches([f.float() for f in features])
 
 # %% ../nbs/05_patchcore.ipynb #41a54b31
 def _check_parameters(model: PatchCore) -> None:
     "`ValueError` for parameters that cannot work, whatever the images."
     coreset_size(1_000_000_000, model.coreset, model.sampler)
     if model.image_score not in IMAGE_SCORES: raise ValueError(f"unknown image_score {model.image_score!r}: choose one of {', '.join(IMAGE_SCORES)}")
+    if model.precision not in ("f32", "bf16"): raise ValueError(f'unknown precision {model.precision!r}: choose "f32" or "bf16"')
     for name in ("k", "faiss_threads", "batch_size", "patch_size", "stride", "pretrain_dim", "target_dim"):
         if (value := getattr(model, name)) is not None and value < 1: raise ValueError(f"{name} must be at least 1, got {value}")
     if not model.sigma >= 0: raise ValueError(f"sigma must not be negative, got {model.sigma}")
@@ -251,27 +273,93 @@ def _finite(embedding: Tensor, batch: dict) -> Tensor:
     return embedding
 
 # %% ../nbs/05_patchcore.ipynb #2ad771f8
-def _embed_all(
-    model: PatchCore, embedder: Embedder, images: object, geometry: Geometry
-) -> tuple[Tensor, list[str], tuple[int, int]]:
-    "Patch embeddings of all images `(N, D)`, the images' paths, and the patch grid (h, w)."
-    rows, paths, filled = None, [], 0
+def _collect(
+    model: PatchCore, embedder: Embedder, images: object, geometry: Geometry, max_memory: str | int | None, exact: bool
+) -> tuple[Tensor, Tensor, list[str], tuple[int, int]]:
+    "Memory bank `(n, D)`, the number of each row among all, the images' paths, and the patch grid (h, w)."
+    if exact and max_memory is None: raise ValueError("exact=True chooses what happens where max_memory is not enough: give max_memory, too")
+    plan = None if max_memory is None else _probe(model, embedder, images, geometry, 1).plan(model, parse_bytes(max_memory), exact)
+    collector, paths = None, []
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         embedding = _finite(embedder(batch["image"]), batch)  # (B, D, h, w)
-        if rows is None:
+        if collector is None:
             size, grid = batch["image"].shape[2:], tuple(embedding.shape[2:])
-            rows = embedding.new_empty(_count(images) * grid[0] * grid[1], embedding.shape[1])
-            _check_bank_size(model, len(rows))
+            count = _count(images) * grid[0] * grid[1]
+            _check_bank_size(model, count)
+            ways = {name: plan[name] for name in ("chunk", "union", "mapped")} if plan else {}
+            collector = RowCollector(to_rows(embedding), count, model.coreset, model.sampler, int(model.seed), progress=model.progress, **ways)
         if batch["image"].shape[2:] != size:
             raise ValueError(f"images of different sizes, {tuple(size)} and {tuple(batch['image'].shape[2:])}: use a geometry with a fixed size")
         new = to_rows(embedding)
-        if filled + len(new) > len(rows): raise ValueError(f"the data yield more than the {_count(images)} images they announce")
-        rows[filled : filled + len(new)] = new
-        filled += len(new)
+        if collector.seen + len(new) > count: raise ValueError(f"the data yield more than the {_count(images)} images they announce")
+        collector.add(new)
         paths += batch.get("path", [""] * len(embedding))
-    if rows is None: raise ValueError("no images: a memory bank needs at least one image of a good part")
-    if filled < len(rows): _check_bank_size(model, filled)  # a loader may leave out its last batch
-    return rows[:filled], paths, grid
+    if collector is None: raise ValueError("no images: a memory bank needs at least one image of a good part")
+    if collector.seen < count: _check_bank_size(model, collector.seen)  # a loader may leave out its last batch
+    return *collector.finish(), paths, grid
+
+
+# %% ../nbs/05_patchcore.ipynb #580d444c
+@dataclass
+class _Probe:
+    "What a few batches have shown."
+
+    rows: Tensor # their patch embeddings, `(m, D)`
+    count: int # N, rows that all images will give
+    peak: int # most memory the process has held, in bytes
+    seconds: float # per image
+
+    def plan(self, model: PatchCore, limit: int, exact: bool) -> dict:
+        "How the rows fit into the limit, as `plan_rows` says it; `bytes` are those of the whole process."
+        n = coreset_size(self.count, model.coreset, model.sampler)
+        try:
+            plan = plan_rows(self.count, self.rows.shape[1], n, limit - self.peak, exact)
+        except ValueError as error:
+            raise ValueError(f"max_memory={limit / 1e9:.2f} GB, of which the process with network and one batch takes {self.peak / 1e9:.2f} GB: {error}") from error
+        return plan | {"bytes": plan["bytes"] + self.peak}
+
+
+def _probe(model: PatchCore, embedder: Embedder, images: object, geometry: Geometry, count: int) -> _Probe:
+    "Embed the first batches."
+    if embedder.device.type != "cpu": raise ValueError(f"forecasts and max_memory are about the computer's memory, the rows are on {embedder.device}: use device='cpu', or leave max_memory out")
+    rows, clock = [], []
+    with PeakMemory() as peak:
+        for batch in islice(batches(images, geometry, model.batch_size, model.num_workers), count):
+            embedding = _finite(embedder(batch["image"]), batch)
+            rows.append(to_rows(embedding))
+            clock.append(time.perf_counter())
+    if not rows: raise ValueError("no images: a memory bank needs at least one image of a good part")
+    cells = embedding.shape[2] * embedding.shape[3]
+    later = sum(map(len, rows[1:])) // cells  # the first batch also starts up what computes
+    _check_bank_size(model, total := _count(images) * cells)
+    return _Probe(torch.cat(rows), total, peak.bytes, (clock[-1] - clock[0]) / max(1, later))
+
+
+def _forecast(model: PatchCore, data: object, max_memory: str | int | None, exact: bool) -> Forecast:
+    "Measure a little and multiply."
+    embedder, geometry = Embedder(model), _agree(model.geometry, data) or Geometry()
+    images = as_dataset(data, geometry)
+    probe = _probe(model, embedder, images, geometry, 4)
+    width, n = probe.rows.shape[1], coreset_size(probe.count, model.coreset, model.sampler)
+    limit = parse_bytes(max_memory) if max_memory is not None else psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    bank = n * (width + 129 * (width >= 512)) * 4
+    known = dict(images=_count(images), rows=probe.count, width=width, bank_rows=n, bank_bytes=bank, disk_bytes=n * (4 * width + 12), limit=limit)
+    try:
+        plan = probe.plan(model, limit, exact)
+    except ValueError as error:
+        return Forecast(**known, peak_bytes=0, file_bytes=0, way=str(error), seconds=float("nan"))
+    seconds = _check_seconds(images) + _count(images) * probe.seconds + choice_seconds(probe.rows, probe.count, n, model.sampler, plan)
+    way = "file" if plan["mapped"] else "merge and reduce" if plan["chunk"] else "in memory"
+    return Forecast(**known, peak_bytes=plan["bytes"], file_bytes=probe.count * (width + 128) * 4 * plan["mapped"], way=way, seconds=seconds)
+
+
+def _check_seconds(images: object, sample: int = 16) -> float:
+    "How long it takes to open all files before the work, from some of them."
+    if not isinstance(images, ImageSet) or images.checked: return 0.0
+    some = ImageSet(images.samples[:: max(1, len(images) // sample)], images.geometry)
+    start = time.perf_counter()
+    some.check("skip")
+    return (time.perf_counter() - start) / len(some) * len(images)
 
 # %% ../nbs/05_patchcore.ipynb #50633d54
 def _count(images: object) -> int:
@@ -290,7 +378,7 @@ def _check_bank_size(model: PatchCore, count: int) -> None:
         raise ValueError(f"the memory bank will have {n} rows, fewer than the 9 that image_score='reweighted' compares: more images or a larger coreset")
 
 # %% ../nbs/05_patchcore.ipynb #3da33f11
-_FORMAT = 2  # 1: without squared and image_score
+_FORMAT = 3  # 1: without squared and image_score; 2: without precision
 _BANK, _ORIGIN, _JSON = "nnscorer_search_index.faiss", "bank_origin.npz", "patchcore.json"
 _ENSEMBLE = "ensemble.json"  # what an ensemble's folder has instead
 _MACHINE = ("engine", "faiss_threads", "device", "batch_size", "num_workers", "progress")  # parameters of the machine, not of the model
