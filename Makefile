@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test export docs clean
+.PHONY: demo test bench export docs clean
 
 demo: .venv/installed  ## train and judge PatchCore on the demo data set: table, results.csv, heatmaps
 	$(BIN)/patchcore_nb demo
 
 test: .venv/installed  ## all notebooks, the exported modules, their agreement, style
 	$(BIN)/python .ci/test.py
+
+bench: .venv/installed  ## the benchmark notebooks (half an hour, needs PATCHCORE_NB_DATA and PATCHCORE_NB_WEIGHTS) and their table
+	$(BIN)/python .ci/bench.py
+	$(BIN)/nbdev_clean
 
 export: .venv/installed  ## notebooks -> modules, README; clean notebooks
 	$(BIN)/nbdev_export

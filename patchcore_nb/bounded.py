@@ -195,7 +195,6 @@ def plan_rows(
     advice = f"at most {fits} rows would, coreset={fits / count:.3g}; or" if fits else "use"
     raise ValueError(f"a memory bank of {n} rows from {count} does not fit into the {max(0, room) / 1e9:.2f} GB that are left for rows: {advice} a higher max_memory")
 
-
 # %% ../nbs/03a_bounded.ipynb #1e0bf304
 def _median_seconds(work: Callable[[], object], times: int = 3) -> float:
     "Median of the seconds that some work takes."

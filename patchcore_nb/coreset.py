@@ -100,7 +100,6 @@ def k_center_greedy(
             bar.update(len(new))
     return torch.cat(picks)
 
-
 # %% ../nbs/03_coreset.ipynb #214511c4
 def exact_start(
     rows: Tensor, # `(N, d)` float
@@ -120,7 +119,6 @@ def approx_start(
     "Start of the approximate greedy sampler: mean distance to a few rows."
     return torch.cat([torch.cdist(rows[p], rows[anchors]).mean(1) for p in _pieces(len(rows), 16384)])
 
-
 # %% ../nbs/03_coreset.ipynb #b02ab958
 def random_projection(
     rows: Tensor, # `(N, D)` float
@@ -134,7 +132,6 @@ def random_projection(
     narrow, weights = rows.new_empty(len(rows), dim), weights.to(rows.device)
     for p in _pieces(len(rows), 8192): narrow[p] = rows[p] @ weights
     return narrow
-
 
 # %% ../nbs/03_coreset.ipynb #780df936
 SAMPLERS = ("approx_greedy", "greedy", "random", "identity")
@@ -185,4 +182,3 @@ def select_coreset(
     Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row, and, of the greedy samplers, for rows that are not finite.
     """
     return choose_rows(rows, coreset_size(len(rows), fraction, sampler), sampler, generator, projection_dim, progress)
-

@@ -298,7 +298,6 @@ def _collect(
     if collector.seen < count: _check_bank_size(model, collector.seen)  # a loader may leave out its last batch
     return *collector.finish(), paths, grid
 
-
 # %% ../nbs/05_patchcore.ipynb #580d444c
 @dataclass
 class _Probe:
@@ -322,17 +321,18 @@ class _Probe:
 def _probe(model: PatchCore, embedder: Embedder, images: object, geometry: Geometry, count: int) -> _Probe:
     "Embed the first batches."
     if embedder.device.type != "cpu": raise ValueError(f"forecasts and max_memory are about the computer's memory, the rows are on {embedder.device}: use device='cpu', or leave max_memory out")
-    rows, clock = [], []
+    rows, clock, most = [], [time.perf_counter()], 0
     with PeakMemory() as peak:
         for batch in islice(batches(images, geometry, model.batch_size, model.num_workers), count):
             embedding = _finite(embedder(batch["image"]), batch)
             rows.append(to_rows(embedding))
             clock.append(time.perf_counter())
+            most = most or peak.bytes  # of the first batch: fit does not keep the others
     if not rows: raise ValueError("no images: a memory bank needs at least one image of a good part")
     cells = embedding.shape[2] * embedding.shape[3]
-    later = sum(map(len, rows[1:])) // cells  # the first batch also starts up what computes
+    if len(rows) > 1: del clock[0]  # the first batch also starts up what computes
     _check_bank_size(model, total := _count(images) * cells)
-    return _Probe(torch.cat(rows), total, peak.bytes, (clock[-1] - clock[0]) / max(1, later))
+    return _Probe(torch.cat(rows), total, most, (clock[-1] - clock[0]) / (sum(map(len, rows[len(rows) > 1 :])) // cells))
 
 
 def _forecast(model: PatchCore, data: object, max_memory: str | int | None, exact: bool) -> Forecast:

@@ -1,0 +1,50 @@
+"""Run the benchmark notebooks named on the command line (or all with results) and write nbs/benchmarks/results.md."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "nbs/benchmarks"
+NAMES = ("speed", "memory", "low_end")
+
+
+def rerun(path):
+    "Run every code cell of a notebook, flagged ones too, and store its outputs."
+    from execnb.nbio import read_nb, write_nb
+    from execnb.shell import CaptureShell
+
+    os.chdir(path.parent)
+    notebook, shell = read_nb(path), CaptureShell(path=path.parent)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "nbdev_export()" not in cell.source:
+            shell.cell(cell)
+            if errors := [o for o in cell.outputs if o.output_type == "error"]:
+                sys.exit(f"{path.name}: {errors[0].ename}: {errors[0].evalue}\n{cell.source}")
+    write_nb(notebook, path)
+    print("ran", path.name, flush=True)
+
+
+def table(rows):
+    "Rows of results as Markdown."
+    lines = ["| step | size | official way | ours | ratio | asked | |", "|---|---|---:|---:|---:|---|---|"]
+    for row in rows:
+        official = "–" if row["official"] is None else f"{row['official']:,} {row['unit']}"
+        lines.append(f"| {row['step']} | {row['size']} | {official} | {row['ours']:,} {row['unit']} | {row['ratio']:,} | {row['target']} | {'reached' if row['reached'] else '**not reached**'} |")
+    return "\n".join(lines)
+
+
+def main():
+    chosen = sys.argv[1:] or NAMES
+    for name in chosen:
+        rerun(FOLDER / f"{name}.ipynb")
+    found = {name: json.loads(path.read_text()) for name in NAMES if (path := FOLDER / f"results/{name}.json").exists()}
+    machine = ", ".join(f"{re.sub('_', ' ', k)} {v}" for k, v in found.get("speed", {}).get("machine", {}).items())
+    parts = ["# Results of the benchmark notebooks", f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}."]
+    parts += [f"## [{name}]({name}.ipynb)\n\n{table(content['rows'])}" for name, content in found.items()]
+    (FOLDER / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
