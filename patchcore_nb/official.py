@@ -13,6 +13,7 @@ import pickletools
 from collections.abc import Sequence
 from pathlib import Path
 
+from .backbones import local_weights
 from .data import Geometry
 
 # %% ../nbs/04a_official.ipynb #547cba9e
@@ -207,6 +208,7 @@ def to_official(
     parameters: dict, # of `PatchCore`, with layers, pretrain_dim and target_dim as numbers, not None
     geometry: Geometry, # how the training images were prepared
     weights_hash: str, # of the backbone
+    last_layer: str, # of the layers, the one that gives its output last, `FeatureExtractor.last_layer`
 ) -> dict: # official entry -> plain value
     "Official parameters of one of our models. Raises `ValueError` for a model that the official code could not run."
     backbone, layers, weights = parameters["backbone"], parameters["layers"], parameters["weights"]
@@ -214,11 +216,12 @@ def to_official(
     if name not in _OFFICIAL_NAMES: raise ValueError(f"the official code cannot run backbone {backbone!r}; it can run {', '.join(sorted(_OFFICIAL_NAMES))}")
     if weights is None: raise ValueError("an untrained backbone cannot be saved for the official code, which loads ImageNet weights")
     if deep := [layer for layer in layers if layer.count(".") > 1]: raise ValueError(f"the official code finds layers one or two names deep, not {deep[0]!r}")
+    if layers[-1] != last_layer: raise ValueError(f"the official code ends the forward pass after the layer named last, {layers[-1]!r}, and never gets to {last_layer!r}: fit with the layers in the order of the network")
     for fixed, official in (("sigma", 4), ("squared", True), ("image_score", "max")):
         if parameters[fixed] != official: raise ValueError(f"the official code scores with {fixed}={official!r}, the model with {parameters[fixed]!r}: set_params({fixed}={official!r}) before saving")
     size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
     if size is None: raise ValueError(f"official models work on images of one size, which {geometry} does not fix: fit with a crop, or with resize=(height, width)")
-    if weights != "pretrained" or backbone in _OTHERWISE: _log.warning("the official code loads its own ImageNet weights for %s: with others, as maybe here, its scores differ", name)
+    if weights != "pretrained" or backbone in _OTHERWISE or local_weights(backbone): _log.warning("the official code loads its own ImageNet weights for %s: with others, as maybe here, its scores differ", name)
     return _checked({
         "backbone.name": name,
         "layers_to_extract_from": list(layers),

@@ -185,15 +185,14 @@ def _device(gpu: tuple[int, ...]) -> str:
     return "cpu"
 
 # %% ../nbs/10a_official_cli.ipynb #7e3234c3
-def _model_format(models: list, geometry: object) -> str:
-    "The format the models will be saved in; says so where it cannot be the official one."
-    from patchcore_nb.backbones import default_layers
-    from patchcore_nb.official import to_official
+def _model_format(models: list, geometry: object, save: bool) -> str:
+    "The format the models will be saved in, if any; says so where it cannot be the official one. `ValueError`, `OSError` for parameters or weights that cannot work."
+    from patchcore_nb.patchcore import Embedder, official_params
 
+    embedders = [Embedder(model) for model in models]
+    if not save: return ""
     try:
-        for model in models:
-            sizes = {"layers": model.layers or default_layers(model.backbone), "pretrain_dim": model.pretrain_dim or 1024, "target_dim": model.target_dim or 1024}
-            to_official(model.get_params(deep=False) | sizes, geometry, "not known yet")
+        for model, embedder in zip(models, embedders, strict=True): official_params(model, embedder, geometry)
     except ValueError as error:
         click.echo(f"The models will be saved in our own format, which the official code cannot read: {error}", err=True)
         return "patchcore_nb"
@@ -227,7 +226,7 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
     members, sampler, (categories, machine) = _parts(steps, "patch_core", "sampler", "dataset")
     device = _device(gpu)
     models = [PatchCore(**{"seed": seed} | member | sampler | machine | {"device": device}) for member in members]
-    format = _model_format(models, categories[0].train.geometry) if save_patchcore_model else ""
+    format = _model_format(models, categories[0].train.geometry, save_patchcore_model)
     folder = new_run_folder(results_path, log_project, log_group)
 
     def keep(name, test, fitted, prediction):

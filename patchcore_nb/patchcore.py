@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Prediction', 'PatchCore', 'Embedder', 'write_description', 'check_destination', 'replaced_folder', 'read_description',
-           'write_official', 'read_official']
+           'official_params', 'write_official', 'read_official']
 
 # %% ../nbs/05_patchcore.ipynb #0bd9dde4
 import hashlib
@@ -464,16 +464,24 @@ def _read_arrays(folder: Path, shape: tuple[int, int], bank_hash: str) -> tuple[
     return rows, origin
 
 # %% ../nbs/05_patchcore.ipynb #9b3d5686
+def official_params(
+    model: PatchCore, # parameters, fitted or not
+    embedder: Embedder, # of this model
+    geometry: Geometry, # how images are prepared
+) -> dict: # official entry -> plain value
+    "What the official files will say about a model. Raises `ValueError` for one that the official code could not run."
+    pretrain_dim, target_dim = embedder.dims
+    parameters = model.get_params(deep=False) | {"layers": embedder.layers, "pretrain_dim": pretrain_dim, "target_dim": target_dim}
+    return to_official(parameters, geometry, embedder.extractor.weights_hash(), embedder.extractor.last_layer)
+
+
 def write_official(
     model: PatchCore, # fitted
     folder: str | Path, # existing folder
     prefix: str = "", # of the file names, for the members of an ensemble
 ) -> None:
     "Write a model's files as the official code reads them. Raises `ValueError` for a model that the official code could not run."
-    pretrain_dim, target_dim = model.embedder_.dims
-    parameters = model.get_params(deep=False) | {"layers": model.embedder_.layers, "pretrain_dim": pretrain_dim, "target_dim": target_dim}
-    params = to_official(parameters, model.geometry_, model.embedder_.extractor.weights_hash())
-    write_params(params, Path(folder) / f"{prefix}{PARAMS_FILE}")
+    write_params(official_params(model, model.embedder_, model.geometry_), Path(folder) / f"{prefix}{PARAMS_FILE}")
     write_bank(Path(folder) / f"{prefix}{_BANK}", model.bank_.rows)
 
 
