@@ -126,10 +126,12 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 
     def keep(name, test, fitted, prediction):
         if heatmaps: save_heatmaps(Path(out) / "heatmaps" / name, test, prediction, original=original, progress=True)
-        if save_models: fitted.save(Path(out) / "models" / name)
         if logger: logger.pictures(name, dict(drawn(test, prediction, only=spread(prediction.scores))))
 
-    rows = evaluate(model, categories, out, on_error, keep, again, logger)
+    def save(name, fitted):  # before the prediction, which may fail
+        if save_models: fitted.save(Path(out) / "models" / name)
+
+    rows = evaluate(model, categories, out, on_error, keep, again, logger, save)
     click.echo(format_table(rows))
     if recipe: click.echo(f"\nPublished for {recipe}:\n{format_reference(rows, REFERENCE[recipe])}")
     click.echo(f"\nresults: {Path(out) / 'results.csv'}" + (f"\nheatmaps: {Path(out) / 'heatmaps'}" if heatmaps else ""))
@@ -214,20 +216,21 @@ def fit(images, model, on_error, resize, crop, **parameters):
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("images", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--out", "-o", type=click.Path(file_okay=False), help="Folder for scores.csv and heatmaps.")
-@click.option("--weights", "-w", default="as saved", help="Weights file of the backbone, if not where it was at training.")
+@click.option("--weights", "-w", multiple=True, help="Weights file of the backbone, if not where it was at training; for an ensemble one for each member.")
 @click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]")
 @_original
 @_on_error
 @_search_options
 def predict(model, images, out, weights, device, original, on_error, engine, faiss_threads):
-    "Score IMAGES (files or folders) with MODEL: a line `score,path` for each, in order."
+    "Score IMAGES (files or folders) with MODEL, one model or an ensemble: a line `score,path` for each, in order."
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
-    from patchcore_nb.patchcore import PatchCore
+    from patchcore_nb.ensemble import load_model
     from patchcore_nb.viz import save_heatmaps
 
-    fitted = PatchCore.load(model, None if weights.lower() == "none" else weights, device, engine=engine, faiss_threads=faiss_threads)
+    fitted = load_model(model, [None if file.lower() == "none" else file for file in weights] or None, device, engine=engine, faiss_threads=faiss_threads)
     paths = [path for given in images for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
-    chosen = ImageSet([Sample(path) for path in paths], fitted.geometry_).check(on_error)
+    geometry = getattr(fitted, "models_", [fitted])[0].geometry_
+    chosen = ImageSet([Sample(path) for path in paths], geometry).check(on_error)
     prediction = fitted.predict(chosen)
     lines = [("score", "path"), *((f"{score:.6g}", path) for score, path in zip(prediction.scores, prediction.paths))]
     csv.writer(sys.stdout, lineterminator="\n").writerows(lines)

@@ -118,10 +118,12 @@ def evaluate(
     on_category: Callable[[str, ImageSet, PatchCore | Ensemble, Prediction], None] | None = None, # given name, test images, fitted model, prediction
     again: Collection[str] = (), # names of categories to compute even if they are done
     logger: object | None = None, # a `loggers.Logger`: told the parameters, each row once it is written, and the mean; not closed
+    on_fit: Callable[[str, PatchCore | Ensemble], None] | None = None, # given name and fitted model, before it predicts
 ) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
     """Fit, predict and judge category after category.
 
-    Raises `ValueError` before the first category is fitted if there is none, a name comes twice, or files of any cannot be used.
+    Raises `ValueError` before the first category is fitted if there is none, a name comes twice, files of any cannot be used, or an ensemble
+    would have to scale the scores of a single test image.
     """
     categories = list(categories)
     names = [category.name for category in categories]
@@ -134,12 +136,14 @@ def evaluate(
         fingerprint = _fingerprint(model, weights_hash, category)
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
         sets = None if row else [images.check(on_error, _members(model)[0].progress) for images in (category.train, category.test)]
+        if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:
+            raise ValueError(f'{category.name}: {n} test image(s), and the ensemble scales scores by the range of at least 2: add images, or choose scaling="fit"')
         todo.append((category.name, fingerprint, row, sets))
     if logger: logger.config(_parameters(model, categories))
     rows = []
     for name, fingerprint, row, sets in todo:
         if row is None:
-            row = _evaluate_one(model, name, *sets, on_category)
+            row = _evaluate_one(model, name, *sets, on_category, on_fit)
             _keep(folder, name, fingerprint, row, sets[0].skipped + sets[1].skipped)
         else:
             _logger.info("%s: done before, taken from %s", name, folder)
@@ -159,13 +163,15 @@ def _parameters(model: PatchCore | Ensemble, categories: list[MVTecAD]) -> dict:
     return {"version": __version__, "categories": [c.name for c in categories], "geometry": categories[0].test.geometry, **found}
 
 
-def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None) -> dict:
+def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None) -> dict:
     "The row of one category."
     start = time.perf_counter()
     fitted = clone(model).fit(train)
     fit_seconds = time.perf_counter() - start
+    if on_fit: on_fit(name, fitted)
+    start = time.perf_counter()
     prediction = fitted.predict(test)
-    predict_seconds = time.perf_counter() - start - fit_seconds
+    predict_seconds = time.perf_counter() - start
     if on_category: on_category(name, test, fitted, prediction)
     found = judge(test, prediction) | {
         "train_images": len(train),

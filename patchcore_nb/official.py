@@ -13,6 +13,7 @@ import pickletools
 from collections.abc import Sequence
 from pathlib import Path
 
+from .backbones import local_weights
 from .data import Geometry
 
 # %% ../nbs/04a_official.ipynb #547cba9e
@@ -58,15 +59,18 @@ def _plain(content: bytes) -> object:
 # %% ../nbs/04a_official.ipynb #5fd4dc2a
 PARAMS_FILE = "patchcore_params.pkl"
 _NOTE = "patchcore_nb"
-_LIMIT = 65_536  # bytes of a parameter file (the published ones have 230), and the largest size it may name
+_LIMIT = 65_536  # bytes of a parameter file; the published ones have 230
+_SIDE = 4096  # pixels
 _log = logging.getLogger(__name__)
 
 
-def _is_count(value): return type(value) is int and 1 <= value <= _LIMIT
-def _is_name(value): return type(value) is str and 0 < len(value) < 200
+def _is_count(value, most): return type(value) is int and 1 <= value <= most
+def _is_side(value): return _is_count(value, _SIDE)
+def _is_name(value): return type(value) is str and 0 < len(value) < 200 and value.isprintable()
 def _are_names(value): return type(value) in (list, tuple) and len(value) > 0 and all(map(_is_name, value))
-def _is_shape(value): return type(value) in (list, tuple) and len(value) == 3 and all(map(_is_count, value)) and value[0] == 3
-def _is_size(value): return value is None or _is_count(value) or type(value) in (list, tuple) and len(value) == 2 and all(map(_is_count, value))
+def _is_shape(value): return type(value) in (list, tuple) and len(value) == 3 and all(map(_is_side, value)) and value[0] == 3
+def _is_size(value): return value is None or _is_side(value) or type(value) in (list, tuple) and len(value) == 2 and all(map(_is_side, value))
+def _whole(most): return (lambda value: _is_count(value, most)), f"a whole number from 1 to {most}"
 
 
 def _is_note(value):
@@ -77,12 +81,14 @@ def _is_note(value):
 _ENTRIES = {
     "backbone.name": (_is_name, "a name"),
     "layers_to_extract_from": (_are_names, "one or more layer names"),
-    "input_shape": (_is_shape, "(3, height, width)"),
-    **dict.fromkeys(("pretrain_embed_dimension", "target_embed_dimension", "patchsize", "patchstride"), (_is_count, f"a whole number from 1 to {_LIMIT}")),
+    "input_shape": (_is_shape, f"(3, height, width) with sides up to {_SIDE}"),
+    **dict.fromkeys(("pretrain_embed_dimension", "target_embed_dimension"), _whole(16_384)),
+    "patchsize": _whole(31),
+    "patchstride": _whole(64),
 }
 _OPTIONAL = {
-    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), (_is_count, f"a whole number from 1 to {_LIMIT}")),
-    _NOTE: (_is_note, "a note of patchcore_nb"),
+    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), _whole(1024)),
+    _NOTE: (_is_note, f"a note of patchcore_nb, with sides up to {_SIDE}"),
 }
 
 # %% ../nbs/04a_official.ipynb #df5babac
@@ -124,7 +130,7 @@ def read_params(
         entries = _checked(params)
     except (ValueError, IndexError, KeyError, AttributeError) as error:  # what a damaged or crafted pickle leads to
         raise ValueError(f"{path}: not the parameter file of an official model, and not run: {error}") from error
-    if unknown := sorted(params.keys() - entries.keys()): _log.warning("%s: entries without meaning here are left out: %s", path, ", ".join(unknown)[:200])
+    if unknown := sorted(params.keys() - entries.keys()): _log.warning("%s: entries without meaning here are left out: %s", path, ", ".join(map(repr, unknown))[:200])
     return entries
 
 
@@ -202,6 +208,7 @@ def to_official(
     parameters: dict, # of `PatchCore`, with layers, pretrain_dim and target_dim as numbers, not None
     geometry: Geometry, # how the training images were prepared
     weights_hash: str, # of the backbone
+    last_layer: str, # of the layers, the one that gives its output last, `FeatureExtractor.last_layer`
 ) -> dict: # official entry -> plain value
     "Official parameters of one of our models. Raises `ValueError` for a model that the official code could not run."
     backbone, layers, weights = parameters["backbone"], parameters["layers"], parameters["weights"]
@@ -209,12 +216,13 @@ def to_official(
     if name not in _OFFICIAL_NAMES: raise ValueError(f"the official code cannot run backbone {backbone!r}; it can run {', '.join(sorted(_OFFICIAL_NAMES))}")
     if weights is None: raise ValueError("an untrained backbone cannot be saved for the official code, which loads ImageNet weights")
     if deep := [layer for layer in layers if layer.count(".") > 1]: raise ValueError(f"the official code finds layers one or two names deep, not {deep[0]!r}")
+    if layers[-1] != last_layer: raise ValueError(f"the official code ends the forward pass after the layer named last, {layers[-1]!r}, and never gets to {last_layer!r}: fit with the layers in the order of the network")
     for fixed, official in (("sigma", 4), ("squared", True), ("image_score", "max")):
         if parameters[fixed] != official: raise ValueError(f"the official code scores with {fixed}={official!r}, the model with {parameters[fixed]!r}: set_params({fixed}={official!r}) before saving")
     size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
     if size is None: raise ValueError(f"official models work on images of one size, which {geometry} does not fix: fit with a crop, or with resize=(height, width)")
-    if weights != "pretrained" or backbone in _OTHERWISE: _log.warning("the official code loads its own ImageNet weights for %s: with others, as maybe here, its scores differ", name)
-    return {
+    if weights != "pretrained" or backbone in _OTHERWISE or local_weights(backbone): _log.warning("the official code loads its own ImageNet weights for %s: with others, as maybe here, its scores differ", name)
+    return _checked({
         "backbone.name": name,
         "layers_to_extract_from": list(layers),
         "input_shape": (3, *((size, size) if isinstance(size, int) else size)),
@@ -225,7 +233,7 @@ def to_official(
         "anomaly_scorer_num_nn": int(parameters["k"]),
         "anomaly_score_num_nn": int(parameters["k"]),
         _NOTE: {"backbone": backbone, "backbone_sha256": weights_hash} | {side: _listed(getattr(geometry, side)) for side in ("resize", "crop")},
-    }
+    })
 
 
 def _listed(size: int | tuple[int, int] | None) -> int | list[int] | None:

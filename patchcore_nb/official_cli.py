@@ -7,6 +7,7 @@ __all__ = ['run_patchcore', 'load_and_evaluate_patchcore', 'new_run_folder']
 
 # %% ../nbs/10a_official_cli.ipynb #40c23ed0
 import os
+import shlex
 import time
 from contextlib import nullcontext
 from itertools import count
@@ -36,8 +37,8 @@ def new_run_folder(
 # %% ../nbs/10a_official_cli.ipynb #907f40ea
 def _unused(context, option, value):
     "For options that the official code accepts and never looks at: nothing but the default."
-    if value and value != option.default:
-        given = "" if value is True else " " + " ".join(map(str, value if isinstance(value, tuple) else [value]))
+    if context.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE and value != option.default:
+        given = "" if value is True else " " + shlex.join(map(str, value if isinstance(value, tuple) else [value]))
         raise click.UsageError(f"{option.opts[0]}{given}: the official code accepts this option and computes the same without it; leave it out", context)
 
 
@@ -82,14 +83,14 @@ _SEARCH = [
     click.option("--faiss_num_workers", "faiss_threads", type=click.IntRange(min=1), help="Threads of the search. [default: as many as there are]"),
 ]
 _PATCH_CORE = [
-    click.option("--backbone_names", "-b", "backbones", multiple=True, help="Network, with a seed as name.seed-N; several make an ensemble."),
+    click.option("--backbone_names", "-b", "backbones", multiple=True, required=True, help="Network, with a seed as name.seed-N; several make an ensemble."),
     click.option("--layers_to_extract_from", "-le", "layers", multiple=True, help="Layer to tap; 0.layer, 1.layer with several backbones. [default: the backbone's own]"),
-    click.option("--pretrain_embed_dimension", "pretrain_dim", type=int, help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
-    click.option("--target_embed_dimension", "target_dim", type=int, help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
+    click.option("--pretrain_embed_dimension", "pretrain_dim", type=click.IntRange(min=1), help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
+    click.option("--target_embed_dimension", "target_dim", type=click.IntRange(min=1), help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
     click.option("--preprocessing", type=click.Choice(["mean", "conv"]), default="mean", callback=_unused, expose_value=False, help="Only mean."),
     click.option("--aggregation", type=click.Choice(["mean", "mlp"]), default="mean", callback=_unused, expose_value=False, help="Only mean."),
-    click.option("--anomaly_scorer_num_nn", "k", type=int, help="Neighbours a score averages over. [default: 1]"),
-    click.option("--patchsize", "patch_size", type=int, default=3, show_default=True, help="Neighbourhood of a patch in feature-map cells."),
+    click.option("--anomaly_scorer_num_nn", "k", type=click.IntRange(min=1), help="Neighbours a score averages over. [default: 1]"),
+    click.option("--patchsize", "patch_size", type=click.IntRange(min=1), default=3, show_default=True, help="Neighbourhood of a patch in feature-map cells."),
     click.option("--patchscore", default="max", callback=_unused, expose_value=False, help="Only max."),
     click.option("--patchoverlap", type=float, default=0.0, callback=_unused, expose_value=False, help="Only 0."),
     click.option("--patchsize_aggregate", "-pa", type=int, multiple=True, callback=_unused, expose_value=False, help="Not to be given."),
@@ -117,7 +118,7 @@ _SAMPLERS = {"identity": "identity", "greedy_coreset": "greedy", "approx_greedy_
 
 @run_patchcore.command("sampler")
 @click.argument("name", type=click.Choice(list(_SAMPLERS)))
-@click.option("--percentage", "-p", type=float, default=0.1, show_default=True, help="Share of the patches kept as memory bank.")
+@click.option("--percentage", "-p", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True, help="Share of the patches kept as memory bank.")
 def _sampler(name, percentage):
     "Which patches go into the memory bank."
     return "sampler", {"sampler": _SAMPLERS[name], "coreset": percentage}
@@ -129,10 +130,10 @@ def _dataset_options(batch_size):
         click.argument("name", type=click.Choice(["mvtec"])),
         click.argument("data_path", type=click.Path(exists=True, file_okay=False)),
         click.option("--subdatasets", "-d", multiple=True, required=True, help="Folder below DATA_PATH; may be repeated."),
-        click.option("--batch_size", type=int, default=batch_size, show_default=True, help="Images at a time."),
-        click.option("--num_workers", type=int, default=min(8, os.cpu_count() or 1), show_default=True, help="Processes that load images."),
-        click.option("--resize", type=int, default=256, show_default=True, help="Shorter side after resizing."),
-        click.option("--imagesize", type=int, default=224, show_default=True, help="Side of the centre crop after it."),
+        click.option("--batch_size", type=click.IntRange(min=1), default=batch_size, show_default=True, help="Images at a time."),
+        click.option("--num_workers", type=click.IntRange(min=0), default=min(8, os.cpu_count() or 1), show_default=True, help="Processes that load images."),
+        click.option("--resize", type=click.IntRange(min=1), default=256, show_default=True, help="Shorter side after resizing."),
+        click.option("--imagesize", type=click.IntRange(min=1), default=224, show_default=True, help="Side of the centre crop after it."),
         click.option("--augment", is_flag=True, callback=_unused, expose_value=False, help="Not to be given."),
     ]
 
@@ -148,10 +149,10 @@ def _categories(name, data_path, subdatasets, resize, imagesize, train_fraction=
 # %% ../nbs/10a_official_cli.ipynb #93e3d495
 @run_patchcore.command("dataset")
 @_all(_dataset_options(batch_size=2))
-@click.option("--train_val_split", type=float, default=1.0, show_default=True, help="Share of the good images to train on, the first by name.")
+@click.option("--train_val_split", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Share of the good images to train on, the first by name; from 1 all.")
 def _dataset(batch_size, num_workers, train_val_split, **images):
     "Images to learn from and to judge."
-    return "dataset", (_categories(**images, train_fraction=train_val_split), {"batch_size": batch_size, "num_workers": num_workers})
+    return "dataset", (_categories(**images, train_fraction=min(1.0, train_val_split)), {"batch_size": batch_size, "num_workers": num_workers})
 
 
 @load_and_evaluate_patchcore.command("dataset")
@@ -185,15 +186,14 @@ def _device(gpu: tuple[int, ...]) -> str:
     return "cpu"
 
 # %% ../nbs/10a_official_cli.ipynb #7e3234c3
-def _model_format(models: list, geometry: object) -> str:
-    "The format the models will be saved in; says so where it cannot be the official one."
-    from patchcore_nb.backbones import default_layers
-    from patchcore_nb.official import to_official
+def _model_format(models: list, geometry: object, save: bool) -> str:
+    "The format the models will be saved in, if any; says so where it cannot be the official one. `ValueError`, `OSError` for parameters or weights that cannot work."
+    from patchcore_nb.patchcore import Embedder, official_params
 
+    embedders = [Embedder(model) for model in models]
+    if not save: return ""
     try:
-        for model in models:
-            sizes = {"layers": model.layers or default_layers(model.backbone), "pretrain_dim": model.pretrain_dim or 1024, "target_dim": model.target_dim or 1024}
-            to_official(model.get_params(deep=False) | sizes, geometry, "not known yet")
+        for model, embedder in zip(models, embedders, strict=True): official_params(model, embedder, geometry)
     except ValueError as error:
         click.echo(f"The models will be saved in our own format, which the official code cannot read: {error}", err=True)
         return "patchcore_nb"
@@ -227,47 +227,46 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
     members, sampler, (categories, machine) = _parts(steps, "patch_core", "sampler", "dataset")
     device = _device(gpu)
     models = [PatchCore(**{"seed": seed} | member | sampler | machine | {"device": device}) for member in members]
-    format = _model_format(models, categories[0].train.geometry) if save_patchcore_model else ""
+    format = _model_format(models, categories[0].train.geometry, save_patchcore_model)
     folder = new_run_folder(results_path, log_project, log_group)
+
+    def save(name, fitted):  # before the prediction, which may fail
+        if save_patchcore_model: fitted.save(folder / "models" / name, format)
 
     def keep(name, test, fitted, prediction):
         if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction)
-        if save_patchcore_model: fitted.save(folder / "models" / name, format)
         if logger: logger.pictures(name, dict(heatmaps(test, prediction, only=spread(prediction.scores))))
 
     try:
         with _logger(log_online, log_wandb_key, log_project, log_group, folder) as logger:
-            _show(evaluate(Ensemble(models) if len(models) > 1 else models[0], categories, folder, on_category=keep, logger=logger), folder)
+            _show(evaluate(Ensemble(models) if len(models) > 1 else models[0], categories, folder, on_category=keep, logger=logger, on_fit=save), folder)
     finally:
         if not any(folder.iterdir()): folder.rmdir()  # nothing was done, the name stays free
 
 
 # %% ../nbs/10a_official_cli.ipynb #8c467209
-def _require_geometry(folder: Path, geometry: object) -> None:
-    "`ValueError` if the models of an official folder were fitted with other sizes than the command's."
+def _require_saved(folder: Path, geometry: object, count: int) -> None:
+    "`ValueError`, `OSError` if the models of a folder cannot be used for so many images in this geometry; none is loaded."
     from dataclasses import replace
 
-    from patchcore_nb.official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params
+    from patchcore_nb.ensemble import saved_members
+    from patchcore_nb.official import from_official, official_weights_hash
 
-    for prefix in official_prefixes(folder):
-        params = read_params(folder / f"{prefix}{PARAMS_FILE}")
-        _, height, width = params["input_shape"]
-        known = from_official(params)["geometry"] if official_weights_hash(params) else replace(geometry, crop=height if height == width else (height, width))
+    scaling, members = saved_members(folder)
+    for known in members:
+        if isinstance(known, dict):  # official parameters, with our note or without
+            _, height, width = known["input_shape"]
+            known = from_official(known)["geometry"] if official_weights_hash(known) else replace(geometry, crop=height if height == width else (height, width))
         if known != geometry: raise ValueError(f"{folder} was fitted with --resize {known.resize} --imagesize {known.crop}, the command says {geometry.resize} and {geometry.crop}: give those of the training")
+    if scaling == "test" and count < 2: raise ValueError(f"{folder} holds an ensemble, which scales scores by their range: of {count} test image(s) there is none, at least 2 are needed")
 
 # %% ../nbs/10a_official_cli.ipynb #4b06c7c2
 def _open_model(folder: Path, geometry: object, device: str, machine: dict) -> object:
     "A fitted model or ensemble, ours or official, with parameters of the machine."
-    from patchcore_nb.ensemble import Ensemble
-    from patchcore_nb.official import official_prefixes
-    from patchcore_nb.patchcore import PatchCore
-    from patchcore_nb.scorer import MemoryBank
+    from patchcore_nb.ensemble import load_model
 
-    kind = Ensemble if len(official_prefixes(folder)) > 1 or (folder / "ensemble.json").exists() else PatchCore
-    model = kind.load(folder, device=device, geometry=geometry)
-    for member in getattr(model, "models_", [model]):
-        member.set_params(**machine)
-        member.bank_ = MemoryBank(member.bank_.rows, member.engine, member.faiss_threads)
+    model = load_model(folder, device=device, geometry=geometry, faiss_threads=machine["faiss_threads"])
+    for member in getattr(model, "models_", [model]): member.set_params(**machine)
     return model
 
 
@@ -291,15 +290,20 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images)
 
     (folders, search), (categories, machine) = _parts(steps, "patch_core_loader", "dataset")
     if len(folders) not in (1, len(categories)): raise ValueError(f"{len(folders)} model folders for {len(categories)} datasets: give one for each, or one for all")
-    geometry, device, rows = categories[0].test.geometry, _device(gpu), []
-    for folder in folders: _require_geometry(folder, geometry)
+    if len(folders) == 1: folders = folders * len(categories)
+    table = Path(results_path) / "results.csv"
+    if table.exists(): raise FileExistsError(f"{table} is there, of an earlier evaluation: give another RESULTS_PATH, or move it away")
+    geometry, device, rows, said = categories[0].test.geometry, _device(gpu), [], {1}
+    for folder, category in zip(folders, categories): _require_saved(folder, geometry, len(category.test))
     tests = [category.test.check() for category in categories]  # all files, before the work
     Path(results_path).mkdir(parents=True, exist_ok=True)
-    for i, (category, test) in enumerate(zip(categories, tests)):
-        if i < len(folders): model = _open_model(folders[i], geometry, device, machine | search)
-        if i == 0 and (k := getattr(model, "models_", [model])[0].k) != 1: _say_neighbours(k)
+    for i, (folder, category, test) in enumerate(zip(folders, categories, tests)):
+        if i == 0 or folder != folders[i - 1]: model = _open_model(folder, geometry, device, machine | search)
+        for k in sorted({member.k for member in getattr(model, "models_", [model])} - said):
+            _say_neighbours(k)
+            said.add(k)
         row, prediction = _judged(category.name, test, model)
         rows.append(row)
-        write_results(Path(results_path) / "results.csv", [*rows, mean_row(rows)])
+        write_results(table, [*rows, mean_row(rows)])
         if save_segmentation_images: save_heatmaps(Path(results_path) / "segmentation_images" / category.name, test, prediction)
     _show([*rows, mean_row(rows)], results_path)

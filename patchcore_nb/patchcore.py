@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Prediction', 'PatchCore', 'Embedder', 'write_description', 'check_destination', 'replaced_folder', 'read_description',
-           'write_official', 'read_official']
+           'check_own_files', 'official_params', 'write_official', 'check_official_files', 'read_official']
 
 # %% ../nbs/05_patchcore.ipynb #0bd9dde4
 import hashlib
@@ -38,7 +38,7 @@ from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, b
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .patches import PatchEmbedding, to_rows
 from .recipes import recipe
-from .scorer import IMAGE_SCORES, MemoryBank, anomaly_maps, choose_engine, image_scores, mean_of_highest, patch_scores, read_bank, reweighting, write_bank
+from .scorer import IMAGE_SCORES, MemoryBank, anomaly_maps, bank_shape, choose_engine, image_scores, mean_of_highest, patch_scores, read_bank, reweighting, write_bank
 
 # %% ../nbs/05_patchcore.ipynb #ab29d2da
 @dataclass
@@ -551,18 +551,54 @@ def _read_arrays(folder: Path, shape: tuple[int, int], bank_hash: str) -> tuple[
         raise ValueError(f"{folder} is damaged: {_JSON} promises a bank of {shape}, found {tuple(rows.shape)} with origins {origin.shape}")
     return rows, origin
 
+# %% ../nbs/05_patchcore.ipynb #1412b652
+def check_own_files(
+    folder: str | Path, # model folder of ours, of one model
+) -> Geometry: # how images are prepared for it
+    "What a folder says about a model, without loading it. Raises `FileNotFoundError` without a description, `ValueError` for files that are missing, damaged, or do not fit one another."
+    folder = Path(folder)
+    found = read_description(folder / _JSON, "patchcore_nb", _FORMAT)
+    try:
+        geometry, promised = Geometry(**found["geometry"]), (found["bank"]["rows"], found["bank"]["width"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / _JSON} is damaged: {type(error).__name__}: {error}") from error
+    require_content(folder / _BANK)
+    if (found := bank_shape(folder / _BANK)) != promised: raise ValueError(f"{folder} is damaged: {_JSON} promises a bank of {promised}, found {found}")
+    return geometry
+
 # %% ../nbs/05_patchcore.ipynb #9b3d5686
+def official_params(
+    model: PatchCore, # parameters, fitted or not
+    embedder: Embedder, # of this model
+    geometry: Geometry, # how images are prepared
+) -> dict: # official entry -> plain value
+    "What the official files will say about a model. Raises `ValueError` for one that the official code could not run."
+    pretrain_dim, target_dim = embedder.dims
+    parameters = model.get_params(deep=False) | {"layers": embedder.layers, "pretrain_dim": pretrain_dim, "target_dim": target_dim}
+    return to_official(parameters, geometry, embedder.extractor.weights_hash(), embedder.extractor.last_layer)
+
+
 def write_official(
     model: PatchCore, # fitted
     folder: str | Path, # existing folder
     prefix: str = "", # of the file names, for the members of an ensemble
 ) -> None:
     "Write a model's files as the official code reads them. Raises `ValueError` for a model that the official code could not run."
-    pretrain_dim, target_dim = model.embedder_.dims
-    parameters = model.get_params(deep=False) | {"layers": model.embedder_.layers, "pretrain_dim": pretrain_dim, "target_dim": target_dim}
-    params = to_official(parameters, model.geometry_, model.embedder_.extractor.weights_hash())
-    write_params(params, Path(folder) / f"{prefix}{PARAMS_FILE}")
+    write_params(official_params(model, model.embedder_, model.geometry_), Path(folder) / f"{prefix}{PARAMS_FILE}")
     write_bank(Path(folder) / f"{prefix}{_BANK}", model.bank_.rows)
+
+
+def check_official_files(
+    folder: str | Path, # official model folder
+    prefix: str = "", # of the file names, for the members of an ensemble
+) -> dict: # the parameters, as `read_params` gives them
+    "What an official folder says about a model, without loading it. Raises `ValueError` for files that are missing, damaged, or do not fit one another."
+    params_file, bank_file = Path(folder) / f"{prefix}{PARAMS_FILE}", Path(folder) / f"{prefix}{_BANK}"
+    params = read_params(params_file)
+    require_content(bank_file)
+    promised, (_, width) = params["target_embed_dimension"], bank_shape(bank_file)
+    if width != promised: raise ValueError(f"{params_file} says embeddings of {promised} numbers, the bank beside it has {width}")
+    return params
 
 
 def read_official(
@@ -573,12 +609,9 @@ def read_official(
     geometry: Geometry | None = None, # how images are prepared; None: as `from_official` finds out
 ) -> PatchCore: # fitted model
     "A model of the official code; nothing in its files is run. Raises `ValueError` for files that are missing, damaged, or do not fit one another."
-    params_file, bank_file = Path(folder) / f"{prefix}{PARAMS_FILE}", Path(folder) / f"{prefix}{_BANK}"
-    params = read_params(params_file)
-    require_content(bank_file)
-    rows = read_bank(bank_file)
+    params = check_official_files(folder, prefix)
     model = PatchCore(**from_official(params, geometry), weights=weights, device=device)
-    if model.target_dim != rows.shape[1]: raise ValueError(f"{params_file} says embeddings of {model.target_dim} numbers, the bank beside it has {rows.shape[1]}")
+    rows = read_bank(Path(folder) / f"{prefix}{_BANK}")
     embedder = Embedder(model)
     noted, actual = official_weights_hash(params), embedder.extractor.weights_hash()
     if noted not in (None, actual): raise ValueError(f"the weights of backbone {model.backbone!r} ({actual}) are not those of the training of {folder} ({noted}): pass the right file as weights=")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ENGINES', 'IMAGE_SCORES', 'choose_engine', 'MemoryBank', 'patch_scores', 'image_scores', 'mean_of_highest',
-           'reweighting', 'anomaly_maps', 'write_bank', 'read_bank']
+           'reweighting', 'anomaly_maps', 'write_bank', 'bank_shape', 'read_bank']
 
 # %% ../nbs/04_scorer.ipynb #8a1240bd
 import math
@@ -299,17 +299,24 @@ def write_bank(
         f.write(rows.cpu().numpy().astype("<f4").tobytes())
 
 
-def read_bank(
+def bank_shape(
     path: str | Path, # file written by `write_bank`, FAISS or the official code
-) -> Tensor: # memory bank, `(n, D)` float32
-    "Read a memory bank. Raises `ValueError` if the file is no flat L2 index, cut short or otherwise damaged."
+) -> tuple[int, int]: # rows n, numbers in each D
+    "What the head of a bank's file says. Raises `ValueError` if the file is no flat L2 index, cut short or otherwise damaged."
     size = Path(path).stat().st_size
     with open(path, "rb") as f:
         header = f.read(_HEADER.size)
-        if len(header) < _HEADER.size or header[:4] not in (b"IxF2", b"IxFl"):
-            raise ValueError(f"{path}: not a FAISS flat index")
-        _, D, n, _, _, _, metric, count = _HEADER.unpack(header)
-        if metric != 1 or D < 1 or n < 1 or count != n * D or size != _HEADER.size + 4 * count:
-            raise ValueError(f"{path}: damaged, or not an L2 index: {n} rows of {D} numbers do not fit {size} bytes")
-        rows = np.fromfile(f, dtype="<f4", count=count).reshape(n, D)
-    return torch.from_numpy(rows)
+    if len(header) < _HEADER.size or header[:4] not in (b"IxF2", b"IxFl"):
+        raise ValueError(f"{path}: not a FAISS flat index")
+    _, D, n, _, _, _, metric, count = _HEADER.unpack(header)
+    if metric != 1 or D < 1 or n < 1 or count != n * D or size != _HEADER.size + 4 * count:
+        raise ValueError(f"{path}: damaged, or not an L2 index: {n} rows of {D} numbers do not fit {size} bytes")
+    return n, D
+
+
+def read_bank(
+    path: str | Path, # file written by `write_bank`, FAISS or the official code
+) -> Tensor: # memory bank, `(n, D)` float32
+    "Read a memory bank. Raises `ValueError` as `bank_shape` does."
+    n, D = bank_shape(path)
+    return torch.from_numpy(np.fromfile(path, dtype="<f4", count=n * D, offset=_HEADER.size).reshape(n, D))
