@@ -137,8 +137,10 @@ class _Graph:
         self.members = group.argsort(kind="stable")  # row numbers, equal rows side by side
         self.start, self.d = self.copies.cumsum() - self.copies, rows.shape[1]
         self.index = faiss.IndexHNSWFlat(self.d, 32)
-        self.index.hnsw.efSearch = 64
         self.index.add(rows[first])
+        for view in (64, 128, 256, 512):
+            self.index.hnsw.efSearch = view
+            if not self.index.search(rows[first], 1)[0].any(): break  # every row finds itself, at distance 0
 
     def search(self, queries: np.ndarray, k: int) -> tuple[None, np.ndarray]:
         "No distances, and row numbers `(N, k)`: all copies of the first distinct row, then of the second; -1 throughout where FAISS found too few."
