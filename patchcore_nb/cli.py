@@ -8,8 +8,9 @@ __all__ = ['Commands', 'cli', 'evaluate_command', 'demo', 'fit', 'predict']
 # %% ../nbs/10_cli.ipynb #d7ed1edf
 import csv
 import logging
+import math
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -52,8 +53,8 @@ def _geometry_options(command):
 # %% ../nbs/10_cli.ipynb #2360f623
 def _search_options(command):
     "Options for the nearest-neighbour search."
-    command = click.option("--faiss-threads", type=int, help="Threads of FAISS. [default: its own number]")(command)
-    return click.option("--engine", help="Nearest-neighbour search: faiss or torch (exact), ivfpq or hnsw (approximate). [default: exact, what fits the device]")(command)
+    command = click.option("--faiss-threads", type=click.IntRange(max=1024), help="Threads of FAISS. [default: its own number]")(command)
+    return click.option("--engine", help="Nearest-neighbour search: pruned, faiss or torch (exact), ivfpq or hnsw (approximate). [default: exact, what fits the device]")(command)
 
 # %% ../nbs/10_cli.ipynb #275ae590
 def _model_options(backbone, coreset):
@@ -70,7 +71,8 @@ def _model_options(backbone, coreset):
         click.option("-k", type=int, default=1, show_default=True, help="Neighbours a score averages over."),
         click.option("--squared/--not-squared", default=True, show_default=True, help="Scores in squared distances, or in distances."),
         click.option("--image-score", default="max", show_default=True, help="Of the patch scores: max, reweighted (the paper's eq. 7) or top_percent (mean of the highest 1 %)."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers."),
+        click.option("--seed", type=click.IntRange(-(2**63), 2**64 - 1), default=0, show_default=True, help="Of all random numbers."),
+        click.option("--precision", default="f32", show_default=True, help="Numbers the backbone computes with: f32, or bf16 (faster, not equal)."),
         click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]"),
         click.option("--batch-size", type=int, default=8, show_default=True, help="Images at a time."),
         click.option("--num-workers", type=int, default=0, show_default=True, help="Processes that load images."),
@@ -95,6 +97,18 @@ def _model(parameters):
     return PatchCore(**parameters | {"weights": weights, "layers": parameters["layers"] or None})
 
 
+def _finite(context, option, value):
+    "The number itself; an error of the command line for nan and inf."
+    if value is not None and not math.isfinite(value): raise click.BadParameter("expected a finite number", context, option)
+    return value
+
+
+def _needs(option, given, *others):
+    "An error of the command line for an option that has no effect without another."
+    if given and not any(value for _, value in others): raise click.UsageError(f"{option} has no effect without {' or '.join(name for name, _ in others)}")
+
+
+_threshold = click.option("--threshold", type=float, callback=_finite, help="Value of the anomaly map from which on a pixel counts as defect: outlined in the heatmaps, and where colour begins.")
 _original = click.option("--original", is_flag=True, help="Draw heatmaps at the size of the photographs, with what the crop cut away.")
 _on_error = click.option("--skip-bad", "on_error", flag_value="skip", default="raise", help="Leave out unreadable images, with a warning.")
 
@@ -115,34 +129,59 @@ def _logger(kind, out, project, group):
     return WandbLogger(project, group, folder=out)
 
 
-def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None, logger=None, original=False):
+def _has_stamp(folder, stamp):
+    "Whether a folder was completed with this stamp."
+    file = folder.with_name(f"{folder.name}.made-with")
+    return folder.is_dir() and file.is_file() and file.read_text() == stamp
+
+
+@contextmanager
+def _stamped(folder, stamps):
+    "Its stamp beside a folder, but only once it is complete."
+    file = folder.with_name(f"{folder.name}.made-with")
+    file.unlink(missing_ok=True)
+    yield
+    file.write_text(stamps[folder])
+
+
+def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None, logger=None, original=False, threshold=None):
     "Evaluate, write pictures and models if asked for, print the table, and for a recipe the published figures beside ours."
-    from patchcore_nb.evaluate import evaluate, format_table
+    from patchcore_nb.evaluate import evaluate, fingerprints, format_table
     from patchcore_nb.recipes import REFERENCE, format_reference
     from patchcore_nb.viz import heatmaps as drawn, save_heatmaps, spread
 
-    wanted = [kind for kind, asked in (("heatmaps", heatmaps), ("models", save_models)) if asked]
-    again = [c.name for c in categories if not all((Path(out) / kind / c.name).exists() for kind in wanted)]
+    stamps = {}  # of the folders wanted
+    for category, row in zip(categories, fingerprints(model, categories) if heatmaps or save_models else ()):
+        if heatmaps: stamps[Path(out) / "heatmaps" / category.name] = f"{row} original={original} threshold={threshold}"
+        if save_models: stamps[Path(out) / "models" / category.name] = row
+    again = {folder.name for folder, stamp in stamps.items() if not _has_stamp(folder, stamp)}
 
     def keep(name, test, fitted, prediction):
-        if heatmaps: save_heatmaps(Path(out) / "heatmaps" / name, test, prediction, original=original, progress=True)
-        if logger: logger.pictures(name, dict(drawn(test, prediction, only=spread(prediction.scores))))
+        folder = Path(out) / "heatmaps" / name
+        if heatmaps:
+            with _stamped(folder, stamps): save_heatmaps(folder, test, prediction, threshold, original, progress=True)
 
     def save(name, fitted):  # before the prediction, which may fail
-        if save_models: fitted.save(Path(out) / "models" / name)
+        folder = Path(out) / "models" / name
+        if save_models:
+            with _stamped(folder, stamps): fitted.save(folder)
 
-    rows = evaluate(model, categories, out, on_error, keep, again, logger, save)
+    def shown(test, prediction):
+        return dict(drawn(test, prediction, threshold, only=spread(prediction.scores)))
+
+    rows = evaluate(model, categories, out, on_error, keep, again, logger, on_fit=save, pictures=shown)
     click.echo(format_table(rows))
     if recipe: click.echo(f"\nPublished for {recipe}:\n{format_reference(rows, REFERENCE[recipe])}")
     click.echo(f"\nresults: {Path(out) / 'results.csv'}" + (f"\nheatmaps: {Path(out) / 'heatmaps'}" if heatmaps else ""))
 
-
+# %% ../nbs/10_cli.ipynb #9a7f6088
 @cli.command("evaluate")
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.option("--category", "-c", "names", multiple=True, help="Folder below ROOT; may be repeated. [default: all]")
 @click.option("--out", "-o", default="results", show_default=True, help="Folder for results.csv, of this run's categories; what is done there already is not computed again.")
 @click.option("--heatmaps/--no-heatmaps", default=False, help="Write a picture of every test image: photograph, ground truth, anomaly map, overlay.")
 @_original
+@_threshold
 @click.option("--log", type=click.Choice(["wandb", "tensorboard"]), help="Report parameters, metrics and some heatmaps there too. wandb reads WANDB_MODE and WANDB_API_KEY.")
 @click.option("--log-project", default="patchcore_nb", show_default=True, help="Of the wandb run.")
 @click.option("--log-group", help="Of the wandb run.")
@@ -152,17 +191,20 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
 @click.pass_context
-def evaluate_command(context, root, names, out, heatmaps, original, log, log_project, log_group, save_models, recipe, on_error, resize, crop, **parameters):
+def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models, recipe, on_error, resize, crop, **parameters):
     """Fit, predict and judge the categories of a data set in MVTec AD layout.
 
     ROOT holds a folder per category with train/good, test/<good or defect> and, for pixel metrics, ground_truth/<defect>.
     """
     from patchcore_nb.data import Geometry, MVTecAD, category_names
 
+    _needs("--original", original, ("--heatmaps", heatmaps))
+    _needs("--threshold", threshold is not None, ("--heatmaps", heatmaps), ("--log", log))
+    _needs("--log-group", log_group, ("--log", log))
     model, geometry = _from_recipe(context, recipe) if recipe else (_model(parameters), Geometry(resize, crop))
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
     with _logger(log, out, log_project, log_group) as logger:
-        _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe, logger, original)
+        _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe, logger, original, threshold)
 
 # %% ../nbs/10_cli.ipynb #0470c79c
 @cli.command()
@@ -201,13 +243,22 @@ def _from_recipe(context, name):
 @_on_error
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
-def fit(images, model, on_error, resize, crop, **parameters):
+@click.option("--max-memory", help="Memory the process may hold, such as 2GB; rows that do not fit are reduced in chunks. [default: what it takes]")
+@click.option("--exact", is_flag=True, help="With --max-memory: rows that do not fit go into a temporary file, and the bank is that of enough memory.")
+@click.option("--forecast", is_flag=True, help="Only say what it would take: rows, memory, disk, minutes. Exit status 1 if it does not fit.")
+def fit(images, model, on_error, resize, crop, max_memory, exact, forecast, **parameters):
     "Learn from the good images in the folder IMAGES and write the folder MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
     from patchcore_nb.patchcore import check_destination
 
+    _needs("--exact", exact, ("--max-memory", max_memory))
+    good = ImageFolder(images, Geometry(resize, crop))
+    if forecast:
+        foreseen = _model(parameters).forecast(good, max_memory=max_memory, exact=exact)
+        click.echo(foreseen)
+        raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
-    fitted = _model(parameters).fit(ImageFolder(images, Geometry(resize, crop)), on_error)
+    fitted = _model(parameters).fit(good, on_error, max_memory=max_memory, exact=exact)
     fitted.save(model)
     click.echo(f"{model}: memory bank of {len(fitted.bank_)} patches from {len(fitted.paths_)} images", err=True)
 
@@ -219,24 +270,28 @@ def fit(images, model, on_error, resize, crop, **parameters):
 @click.option("--weights", "-w", multiple=True, help="Weights file of the backbone, if not where it was at training; for an ensemble one for each member.")
 @click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]")
 @_original
+@_threshold
 @_on_error
 @_search_options
-def predict(model, images, out, weights, device, original, on_error, engine, faiss_threads):
+def predict(model, images, out, weights, device, original, threshold, on_error, engine, faiss_threads):
     "Score IMAGES (files or folders) with MODEL, one model or an ensemble: a line `score,path` for each, in order."
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
     from patchcore_nb.ensemble import load_model
     from patchcore_nb.viz import save_heatmaps
 
+    _needs("--original", original, ("--out", out))
+    _needs("--threshold", threshold is not None, ("--out", out))
+    if out: Path(out).mkdir(parents=True, exist_ok=True)  # before the work
     fitted = load_model(model, [None if file.lower() == "none" else file for file in weights] or None, device, engine=engine, faiss_threads=faiss_threads)
     paths = [path for given in images for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
     geometry = getattr(fitted, "models_", [fitted])[0].geometry_
     chosen = ImageSet([Sample(path) for path in paths], geometry).check(on_error)
     prediction = fitted.predict(chosen)
     lines = [("score", "path"), *((f"{score:.6g}", path) for score, path in zip(prediction.scores, prediction.paths))]
+    sys.stdout.reconfigure(errors="surrogateescape")  # names that are no UTF-8 go out as they are
     csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
     if out:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        with open(Path(out) / "scores.csv", "w", newline="", encoding="utf-8") as file:
+        with open(Path(out) / "scores.csv", "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             csv.writer(file, lineterminator="\n").writerows(lines)
-        save_heatmaps(Path(out) / "heatmaps", chosen, prediction, original=original, progress=True)
+        save_heatmaps(Path(out) / "heatmaps", chosen, prediction, threshold, original, progress=True)
         click.echo(f"heatmaps and scores.csv: {out}", err=True)

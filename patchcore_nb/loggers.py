@@ -9,6 +9,7 @@ __all__ = ['Logger', 'TensorBoardLogger', 'WandbLogger']
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +41,23 @@ class Logger:
     def pictures(
         self,
         category: str, # its name
-        pictures: dict[str, Image.Image | np.ndarray], # by name; arrays `(H, W, 3)` uint8
+        pictures: dict[str, Image.Image | np.ndarray] | Callable[[], dict], # by name, arrays `(H, W, 3)` uint8; or what draws them
     ) -> None:
         "Report pictures of a category."
-        self._tell(lambda: self._pictures(category, {name: np.asarray(picture) for name, picture in pictures.items()}))
 
-    def close(self) -> None:
+        def report():
+            drawn = pictures() if callable(pictures) else pictures
+            self._pictures(category, {name: np.asarray(picture) for name, picture in drawn.items()})
+
+        self._tell(report)
+
+    def close(
+        self,
+        exit_code: int = 0, # 0: the run is finished; else it failed
+    ) -> None:
         "Write out what is still on its way."
         self._failed = False  # worth a try, whatever happened before
-        self._tell(self._close)
+        self._tell(lambda: self._close(exit_code))
 
     def _tell(self, what):
         if self._failed: return
@@ -59,7 +68,7 @@ class Logger:
             _logger.warning("%s failed, the run goes on without it: %s: %s", type(self).__name__, type(error).__name__, error)
 
     def __enter__(self): return self
-    def __exit__(self, *exception): self.close()
+    def __exit__(self, kind, *exception): self.close(0 if kind is None else 1)
 
 # %% ../nbs/07a_loggers.ipynb #a0fdb57f
 class TensorBoardLogger(Logger):
@@ -85,7 +94,7 @@ class TensorBoardLogger(Logger):
     def _pictures(self, category, pictures):
         for name, picture in pictures.items(): self._writer.add_image(f"{category}/{name}", picture, 0, dataformats="HWC")
 
-    def _close(self):
+    def _close(self, exit_code):
         self._writer.close()
 
 # %% ../nbs/07a_loggers.ipynb #70506259
@@ -99,16 +108,15 @@ class WandbLogger(Logger):
         name: str | None = None, # of the run; None: chosen by the service
         mode: str | None = None, # "online" or "offline"; None: as WANDB_MODE says, else online
         folder: str | Path | None = None, # for its files; None: as WANDB_DIR says, else ./wandb
-        key: str | None = None, # API key, passed on to `wandb.login`; None: as wandb finds it
+        key: str | None = None, # API key, stored nowhere; None: as wandb finds it
     ):
         try:
             import wandb
         except ImportError as error:
             raise ImportError("WandbLogger needs the package wandb: pip install 'patchcore_nb[wandb]'") from error
-        self._image, settings = wandb.Image, wandb.Settings(console="off")
+        self._image, settings = wandb.Image, wandb.Settings(console="off", api_key=key)
         folder = None if folder is None else os.fspath(folder)
         try:
-            if key is not None: wandb.login(key=key)
             self._run = wandb.init(project=project, group=group, name=name, mode=mode, dir=folder, reinit="create_new", settings=settings)
         except wandb.Error as error:
             raise OSError(f"Weights & Biases does not start: {error}; mode=\"offline\" or WANDB_MODE=offline works without it") from error
@@ -122,5 +130,5 @@ class WandbLogger(Logger):
     def _pictures(self, category, pictures):
         self._run.log({f"{category}/heatmaps": [self._image(picture, caption=name) for name, picture in pictures.items()]})
 
-    def _close(self):
-        self._run.finish()
+    def _close(self, exit_code):
+        self._run.finish(exit_code=exit_code)

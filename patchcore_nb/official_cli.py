@@ -234,12 +234,13 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
         if save_patchcore_model: fitted.save(folder / "models" / name, format)
 
     def keep(name, test, fitted, prediction):
-        if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction)
-        if logger: logger.pictures(name, dict(heatmaps(test, prediction, only=spread(prediction.scores))))
+        if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction, progress=True)
+
+    def shown(test, prediction): return dict(heatmaps(test, prediction, only=spread(prediction.scores)))
 
     try:
         with _logger(log_online, log_wandb_key, log_project, log_group, folder) as logger:
-            _show(evaluate(Ensemble(models) if len(models) > 1 else models[0], categories, folder, on_category=keep, logger=logger, on_fit=save), folder)
+            _show(evaluate(Ensemble(models) if len(models) > 1 else models[0], categories, folder, on_category=keep, logger=logger, on_fit=save, pictures=shown), folder)
     finally:
         if not any(folder.iterdir()): folder.rmdir()  # nothing was done, the name stays free
 
@@ -305,5 +306,5 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images)
         row, prediction = _judged(category.name, test, model)
         rows.append(row)
         write_results(table, [*rows, mean_row(rows)])
-        if save_segmentation_images: save_heatmaps(Path(results_path) / "segmentation_images" / category.name, test, prediction)
+        if save_segmentation_images: save_heatmaps(Path(results_path) / "segmentation_images" / category.name, test, prediction, progress=True)
     _show([*rows, mean_row(rows)], results_path)

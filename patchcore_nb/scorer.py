@@ -116,22 +116,47 @@ def _build_index(rows: Tensor, engine: str):
     import faiss
 
     if engine == "hnsw":
-        index = faiss.IndexHNSWFlat(width, 32)
-        index.hnsw.efSearch = 64
-    else:
-        parts = max(m for m in range(1, 65) if width % m == 0)
-        index = faiss.IndexIVFPQ(faiss.IndexFlatL2(width), width, min(512, centroids), parts, min(8, centroids.bit_length() - 1))
-        index.nprobe = 32
-    with _omp_threads(1 if engine == "hnsw" else None):
-        index.train(rows.cpu().numpy())
-        index.add(rows.cpu().numpy())
+        with _omp_threads(1): return _Graph(rows.cpu().numpy())
+    parts = min(64, width)
+    rows = F.pad(rows, (0, -width % parts)).cpu().numpy()
+    index = faiss.IndexIVFPQ(faiss.IndexFlatL2(rows.shape[1]), rows.shape[1], min(512, centroids), parts, min(8, centroids.bit_length() - 1))
+    index.nprobe = 32
+    index.train(rows)
+    index.add(rows)
     return index
+
+
+class _Graph:
+    "HNSW graph of the distinct rows of a bank, searched as an index of FAISS."
+
+    def __init__(self, rows: np.ndarray):
+        import faiss
+
+        as_bytes = (rows + 0).view(np.dtype((np.void, rows[0].nbytes))).ravel()  # + 0: -0 is 0
+        _, first, group, self.copies = np.unique(as_bytes, return_index=True, return_inverse=True, return_counts=True)
+        self.members = group.argsort(kind="stable")  # row numbers, equal rows side by side
+        self.start, self.d = self.copies.cumsum() - self.copies, rows.shape[1]
+        self.index = faiss.IndexHNSWFlat(self.d, 32)
+        self.index.add(rows[first])
+        for view in (64, 128, 256, 512):
+            self.index.hnsw.efSearch = view
+            if not self.index.search(rows[first], 1)[0].any(): break  # every row finds itself, at distance 0
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[None, np.ndarray]:
+        "No distances, and row numbers `(N, k)`: all copies of the first distinct row, then of the second; -1 throughout where FAISS found too few."
+        found = self.index.search(queries, min(k, self.index.ntotal))[1]
+        copies = self.copies[found]
+        ends, place = torch.from_numpy(copies.cumsum(1)), torch.arange(k).expand(len(found), k).contiguous()
+        which = torch.searchsorted(ends, place, right=True).numpy()
+        rank = place.numpy() - np.take_along_axis(ends.numpy() - copies, which, 1)
+        numbers = self.members[self.start[np.take_along_axis(found, which, 1)] + rank]
+        return None, np.where((found < 0).any(1, keepdims=True), -1, numbers)
 
 
 def _approximate_neighbours(index, extra: int, queries: Tensor, rows: Tensor, k: int) -> Tensor:
     "Row numbers of k + extra rows that the index takes for the nearest, `(N, k + extra)`, or of all rows."
     count = min(k + extra, len(rows))
-    found = torch.from_numpy(index.search(queries.cpu().numpy(), count)[1]).to(rows.device)
+    found = torch.from_numpy(index.search(F.pad(queries, (0, index.d - queries.shape[1])).cpu().numpy(), count)[1]).to(rows.device)
     short = (found < 0).any(dim=1)
     if short.any(): found[short] = _torch_neighbours(queries[short], rows, count)
     return found

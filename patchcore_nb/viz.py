@@ -7,6 +7,7 @@ __all__ = ['to_picture', 'colour_scale', 'overlay', 'veil', 'draw_contour', 'hea
            'save_heatmaps', 'spread']
 
 # %% ../nbs/08_viz.ipynb #40df3078
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -37,7 +38,8 @@ def colour_scale(
     "One colour scale for all maps of a set. Raises `ValueError` for a threshold that is not finite."
     if threshold is not None and not np.isfinite(threshold): raise ValueError(f"threshold={threshold}: expected a finite number")
     maps = [np.ravel(m) for m in maps]
-    high = np.percentile([m.max() for m in maps], 95)
+    peaks = np.array([m.max() for m in maps])
+    high = np.percentile(peaks, 95, method="lower") if len(peaks) > 2 else peaks.max()
     if threshold is None:
         median = np.median(np.concatenate(maps))
         low = median + (high - median) / 4
@@ -114,7 +116,9 @@ def picture_names(
     common = os.path.commonpath([os.path.dirname(path) for path in whole])
     names = {}  # in order
     for path in whole:
-        stem = name = "_".join(Path(os.path.relpath(path, common)).parts).removesuffix(".png")
+        stem = "_".join(Path(os.path.relpath(path, common)).parts).removesuffix(".png")
+        if len(as_bytes := os.fsencode(stem)) > 200: stem = f"{stem[-40:]}_{hashlib.sha256(as_bytes).hexdigest()[:16]}"
+        name = stem
         number = 1
         while name in names:
             number += 1
