@@ -79,6 +79,16 @@ class _LowerBounds:
         return torch.cat([y, rest.clamp_(min=0).sqrt_()[:, None]], 1)
 
 # %% ../nbs/04_scorer.ipynb #e413f97b
+def _seeds(
+    lower: Tensor, # lower bounds, `(n, B)`
+    k: int, # rows wanted, 1 <= k <= n // 64
+) -> Tensor: # row numbers with small bounds, all different for a query, `(k, B)`
+    "The row with the smallest bound from each of the k best blocks of 64 rows."
+    blocks = lower[: len(lower) // 64 * 64].unflatten(0, (-1, 64))                      # (n // 64, 64, B)
+    best = blocks.amin(1).topk(k, dim=0, largest=False).indices                         # (k, B)
+    return best * 64 + blocks[best, :, torch.arange(lower.shape[1])].argmin(2)
+
+
 def _pruned_neighbours(
     bounds: _LowerBounds, # of the bank's rows
     queries: Tensor, # `(N, D)`
@@ -87,21 +97,22 @@ def _pruned_neighbours(
     chunk: int = 196, # queries at a time: the table of bounds stays in the cache
 ) -> Tensor: # row numbers of the k nearest rows, nearest first, of equals the lower number, `(N, k)`
     "The k nearest rows by definition, computed only where a lower bound does not rule a row out."
-    found = []
+    if k > len(rows) // 64: return _flat_neighbours(queries, rows, k)
+    found, table = [], torch.empty(len(rows), chunk)
     for q in queries.split(chunk):
         y = bounds.reduce(q)
-        y_squared = y.square().sum(1)
-        lower = torch.addmm(bounds.squared, y, bounds.rows.T, alpha=-2)                     # (B, n), up to y_squared
-        close = lower.argmin(1, keepdim=True) if k == 1 else lower.topk(k, largest=False).indices
-        enough = torch.stack([(q - rows[c]).square().sum(1) for c in close.T]).amax(0)      # k rows are at most so far
-        query, row = torch.nonzero(lower <= (enough - y_squared + 2e-5 * (y_squared + bounds.squared.max()))[:, None], as_tuple=True)
-        if len(query) > lower.numel() / 200 + 8 * k * len(q):
+        y_squared, B = y.square().sum(1), len(q)
+        lower = torch.addmm(bounds.squared[:, None], bounds.rows, y.T, alpha=-2, out=table.flatten()[: len(rows) * B].view(-1, B))   # (n, B), up to y_squared
+        enough = torch.stack([(q - rows[seed]).square().sum(1) for seed in _seeds(lower, k)]).amax(0)   # k rows are at most so far
+        pairs = np.flatnonzero(lower <= enough - y_squared + 2e-5 * (y_squared + bounds.squared.max()))
+        if len(pairs) > lower.numel() / 200 + 8 * k * B:
             found.append(_flat_neighbours(q, rows, k))
             continue
-        squared = torch.cat([(q[i] - rows[j]).square().sum(1) for i, j in zip(query.split(1024), row.split(1024))])
-        order = np.lexsort((row.numpy(), squared.numpy(), query.numpy()))                   # by query, then distance, then row
-        first = np.searchsorted(query.numpy(), np.arange(len(q)))
-        found.append(row[order[first[:, None] + np.arange(k)]])
+        row, query = pairs // B, pairs % B
+        squared = [(q[i] - rows[j]).square().sum(1) for i, j in zip(torch.from_numpy(query).split(1024), torch.from_numpy(row).split(1024))]
+        order = np.lexsort((row, torch.cat(squared).numpy(), query))                    # by query, then distance, then row
+        first = np.searchsorted(query[order], np.arange(B))
+        found.append(torch.from_numpy(row[order[first[:, None] + np.arange(k)]]))
     return torch.cat(found)
 
 # %% ../nbs/04_scorer.ipynb #b2e39bd7
