@@ -176,7 +176,7 @@ def _first_way(count: int, width: int, n: int, room: int, exact: bool) -> dict |
     if needed <= room: return dict(chunk=None, union=0, mapped=False, bytes=needed + _SCRATCH)
     needed = count * 24 + bank
     if exact: return dict(chunk=None, union=0, mapped=True, bytes=needed + _SCRATCH) if needed <= room else None
-    union = max(n, min(room // 2 // row, (room - bank) // (row + _CHOICE), (room - _SMALLEST * (row + _CHOICE)) // row))
+    union = max(n, min(4 * n, room // 2 // row, (room - bank) // (row + _CHOICE), (room - _SMALLEST * (row + _CHOICE)) // row))
     chunk = min((room - union * row) // (row + _CHOICE), count)
     needed = max(union * (row + _CHOICE) + bank, union * row + chunk * (row + _CHOICE))
     return dict(chunk=chunk, union=union, mapped=False, bytes=needed + _SCRATCH) if n < count and chunk >= _SMALLEST and needed <= room else None
