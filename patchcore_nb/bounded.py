@@ -143,10 +143,13 @@ class RowCollector:
     def _reduce(self) -> None:
         "Keep the chunk's share of the union."
         share = self.seen * len(self.kept) // self.count - self.stayed
-        picks = self._choose(self.rows.narrow(0, 0, self.filled), share)
-        there = slice(self.stayed, self.stayed + share)
-        self.kept[there], self.numbers[there] = self.rows[picks], self.seen - self.filled + picks.cpu()
-        self.stayed, self.filled = self.stayed + share, 0
+        if share:
+            picks = self._choose(self.rows.narrow(0, 0, self.filled), share)
+            self.numbers[self.stayed : self.stayed + share] = self.seen - self.filled + picks.cpu()
+            for part in picks.split(1024):  # in small copies: the memory is planned to the row
+                self.kept[self.stayed : self.stayed + len(part)] = self.rows[part]
+                self.stayed += len(part)
+        self.filled = 0
 
     def _choose(self, rows: Tensor, n: int) -> Tensor:
         return choose_rows(rows, n, self.sampler, torch.Generator().manual_seed(self.seed), progress=self.progress).to(rows.device)
@@ -158,6 +161,7 @@ class RowCollector:
             if self.filled: self._reduce()
             self.rows = self.kept                                                # the chunk's memory is free again
             self.filled = self.stayed
+            n = min(n, self.filled)                                              # where fewer rows came than announced
         rows, self.rows = self.rows.narrow(0, 0, self.filled), None
         if n == len(rows) and isinstance(rows, Tensor): return rows, self.numbers[:n] if self.kept is not None else torch.arange(n)
         picks = self._choose(rows, n)
@@ -171,12 +175,12 @@ _SMALLEST = 2048  # rows of a chunk
 
 def _first_way(count: int, width: int, n: int, room: int, exact: bool) -> dict | None:
     "The first way that fits, None if none does; arguments as for `plan_rows`."
-    row, bank, room = 4 * width, n * (4 * width + 4 * 129), room - _SCRATCH
+    row, bank, room = 4 * width, n * (4 * width + 8 * 129), room - _SCRATCH
     needed = count * row + max(count * _CHOICE * (n < count), bank)
     if needed <= room: return dict(chunk=None, union=0, mapped=False, bytes=needed + _SCRATCH)
     needed = count * 24 + bank
     if exact: return dict(chunk=None, union=0, mapped=True, bytes=needed + _SCRATCH) if needed <= room else None
-    union = max(n, min(4 * n, room // 2 // row, (room - bank) // (row + _CHOICE), (room - _SMALLEST * (row + _CHOICE)) // row))
+    union = max(n, min(max(4 * n, _SMALLEST), room // 2 // row, (room - bank) // (row + _CHOICE), (room - _SMALLEST * (row + _CHOICE)) // row))
     chunk = min((room - union * row) // (row + _CHOICE), count)
     needed = max(union * (row + _CHOICE) + bank, union * row + chunk * (row + _CHOICE))
     return dict(chunk=chunk, union=union, mapped=False, bytes=needed + _SCRATCH) if n < count and chunk >= _SMALLEST and needed <= room else None
@@ -216,7 +220,7 @@ def choice_seconds(
     "How long the coreset will take, from a sample."
     if n == count or "greedy" not in sampler: return 0.0
     narrow = random_projection(rows, 128, torch.Generator().manual_seed(0))
-    start, picks = approx_start(narrow, torch.arange(min(10, len(rows)))), min(1200, len(rows) // 4)
+    start, picks = approx_start(narrow, torch.arange(min(10, len(rows)))), max(1, min(1200, len(rows) // 4))
     half = len(rows) // 2
     large, small = [_median_seconds(lambda m=m: k_center_greedy(narrow[:m], start[:m], picks)) / picks for m in (len(rows), half)]
     per_row = max(large - small, large / 4) / (len(rows) - half)

@@ -321,13 +321,14 @@ class _Probe:
 def _probe(model: PatchCore, embedder: Embedder, images: object, geometry: Geometry, count: int) -> _Probe:
     "Embed the first batches."
     if embedder.device.type != "cpu": raise ValueError(f"forecasts and max_memory are about the computer's memory, the rows are on {embedder.device}: use device='cpu', or leave max_memory out")
-    rows, clock, most = [], [time.perf_counter()], 0
+    rows, clock, most, size = [], [time.perf_counter()], 0, None
     with PeakMemory() as peak:
         for batch in islice(batches(images, geometry, model.batch_size, model.num_workers), count):
             embedding = _finite(embedder(batch["image"]), batch)
             rows.append(to_rows(embedding))
             clock.append(time.perf_counter())
             most = most or peak.bytes  # of the first batch: fit does not keep the others
+            if batch["image"].shape[2:] != (size := size or batch["image"].shape[2:]): raise ValueError(f"images of different sizes, {tuple(size)} and {tuple(batch['image'].shape[2:])}: use a geometry with a fixed size")
     if not rows: raise ValueError("no images: a memory bank needs at least one image of a good part")
     cells = embedding.shape[2] * embedding.shape[3]
     if len(rows) > 1: del clock[0]  # the first batch also starts up what computes

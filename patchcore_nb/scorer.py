@@ -75,8 +75,8 @@ class _LowerBounds:
     ) -> Tensor: # `(N, d + 1)`: coordinates, and the length of what they leave out
         x = x - self.centre
         y = x @ self.directions
-        rest = x.square().sum(1) - y.square().sum(1)
-        return torch.cat([y, rest.clamp_(min=0).sqrt_()[:, None]], 1)
+        rest = (x - y @ self.directions.T).square().sum(1)  # not |x|² - |y|²: the difference of two large numbers would lose a small rest
+        return torch.cat([y, rest.sqrt()[:, None]], 1)
 
 # %% ../nbs/04_scorer.ipynb #e413f97b
 def _seeds(
@@ -97,7 +97,7 @@ def _pruned_neighbours(
     chunk: int = 196, # queries at a time: the table of bounds stays in the cache
 ) -> Tensor: # row numbers of the k nearest rows, nearest first, of equals the lower number, `(N, k)`
     "The k nearest rows by definition, computed only where a lower bound does not rule a row out."
-    if k > len(rows) // 64: return _flat_neighbours(queries, rows, k)
+    if k > len(rows) // 64 or len(queries) == 0: return _flat_neighbours(queries, rows, k)
     found, table = [], torch.empty(len(rows), chunk)
     for q in queries.split(chunk):
         y = bounds.reduce(q)
@@ -105,10 +105,10 @@ def _pruned_neighbours(
         lower = torch.addmm(bounds.squared[:, None], bounds.rows, y.T, alpha=-2, out=table.flatten()[: len(rows) * B].view(-1, B))   # (n, B), up to y_squared
         enough = torch.stack([(q - rows[seed]).square().sum(1) for seed in _seeds(lower, k)]).amax(0)   # k rows are at most so far
         pairs = np.flatnonzero(lower <= enough - y_squared + 2e-5 * (y_squared + bounds.squared.max()))
-        if len(pairs) > lower.numel() / 200 + 8 * k * B:
+        row, query = pairs // B, pairs % B
+        if len(pairs) > lower.numel() / 200 + 8 * k * B or np.bincount(query, minlength=B).min() < k:   # too many, or numbers too large to compare
             found.append(_flat_neighbours(q, rows, k))
             continue
-        row, query = pairs // B, pairs % B
         squared = [(q[i] - rows[j]).square().sum(1) for i, j in zip(torch.from_numpy(query).split(1024), torch.from_numpy(row).split(1024))]
         order = np.lexsort((row, torch.cat(squared).numpy(), query))                    # by query, then distance, then row
         first = np.searchsorted(query[order], np.arange(B))
