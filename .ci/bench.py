@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "nbs/benchmarks"
-NAMES = ("speed", "memory")
+NAMES = ("speed", "memory", "low_end")
 
 
 def rerun(path):
