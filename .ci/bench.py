@@ -35,6 +35,12 @@ def table(rows):
     return "\n".join(lines)
 
 
+def choosing(backbones):
+    "The table of backbones as Markdown."
+    lines = ["| " + " | ".join(backbones[0]).replace("_", " ") + " |", "|---" + "|---:" * (len(backbones[0]) - 1) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |" for row in backbones)])
+
+
 def main():
     chosen = sys.argv[1:] or NAMES
     for name in chosen:
@@ -43,6 +49,8 @@ def main():
     machine = ", ".join(f"{re.sub('_', ' ', k)} {v}" for k, v in found.get("speed", {}).get("machine", {}).items())
     parts = ["# Results of the benchmark notebooks", f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}."]
     parts += [f"## [{name}]({name}.ipynb)\n\n{table(content['rows'])}" for name, content in found.items()]
+    parts += ["## Backbones for choosing\n\nAUROC in %, untrained networks without one.", choosing(found["low_end"]["backbones"])] if "low_end" in found else []
+    parts += ["## GPU\n\nNot measured: [gpu](gpu.ipynb) has the cells, no such device was at hand."]
     (FOLDER / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

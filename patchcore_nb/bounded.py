@@ -6,6 +6,7 @@
 __all__ = ['parse_bytes', 'PeakMemory', 'MappedRows', 'RowCollector', 'plan_rows', 'choice_seconds', 'Forecast']
 
 # %% ../nbs/03a_bounded.ipynb #02afa74f
+import math
 import mmap
 import os
 import re
@@ -22,7 +23,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from .coreset import approx_start, choose_rows, coreset_size, k_center_greedy, random_projection
+from .coreset import choose_rows, coreset_size, nearest_pick_distances, random_projection
 
 # %% ../nbs/03a_bounded.ipynb #27f81f29
 _UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -168,21 +169,23 @@ class RowCollector:
         return rows[picks], self.numbers[picks.cpu()] if self.kept is not None else picks.cpu()
 
 # %% ../nbs/03a_bounded.ipynb #2cb92ffc
-_CHOICE = 4 * 128 + 24  # bytes a row takes beside itself while one chooses: projection, distances
+_NUMBERS = {"approx_greedy": 24, "greedy": 48, "random": 16, "identity": 8}  # bytes a row takes beside itself while one chooses: distances, row numbers
 _SCRATCH = 100 * 2**20  # tables of distances, buffers of the matrix products
 _SMALLEST = 2048  # rows of a chunk
 
 
-def _first_way(count: int, width: int, n: int, room: int, exact: bool) -> dict | None:
+def _first_way(count: int, width: int, n: int, room: int, sampler: str, exact: bool) -> dict | None:
     "The first way that fits, None if none does; arguments as for `plan_rows`."
     row, bank, room = 4 * width, n * (4 * width + 8 * 129), room - _SCRATCH
-    needed = count * row + max(count * _CHOICE * (n < count), bank)
+    numbers = _NUMBERS[sampler]
+    choice = numbers + 4 * 128 * ("greedy" in sampler)  # and the projection
+    needed = count * row + max(count * choice * (n < count), bank)
     if needed <= room: return dict(chunk=None, union=0, mapped=False, bytes=needed + _SCRATCH)
-    needed = count * 24 + bank
+    needed = count * numbers + bank
     if exact: return dict(chunk=None, union=0, mapped=True, bytes=needed + _SCRATCH) if needed <= room else None
-    union = max(n, min(max(4 * n, _SMALLEST), room // 2 // row, (room - bank) // (row + _CHOICE), (room - _SMALLEST * (row + _CHOICE)) // row))
-    chunk = min((room - union * row) // (row + _CHOICE), count)
-    needed = max(union * (row + _CHOICE) + bank, union * row + chunk * (row + _CHOICE))
+    union = max(n, min(max(4 * n, _SMALLEST), room // 2 // row, (room - bank) // (row + choice), (room - _SMALLEST * (row + choice)) // row))
+    chunk = min((room - union * row) // (row + choice), count)
+    needed = max(union * (row + choice) + bank, union * row + chunk * (row + choice))
     return dict(chunk=chunk, union=union, mapped=False, bytes=needed + _SCRATCH) if n < count and chunk >= _SMALLEST and needed <= room else None
 
 
@@ -191,11 +194,12 @@ def plan_rows(
     width: int, # D
     n: int, # rows of the bank
     room: int, # bytes there are for all of it
+    sampler: str = "approx_greedy", # one of `coreset.SAMPLERS`
     exact: bool = False, # the rows that would be chosen in memory, if need be from a file
 ) -> dict: # `chunk`, `union`, `mapped` as `RowCollector` takes them, and `bytes` that will be needed
     "The first way that fits. Raises `ValueError` if none does, with the largest bank that would."
-    if plan := _first_way(count, width, n, room, exact): return plan
-    fits = bisect_left(range(1, n), True, key=lambda m: _first_way(count, width, m, room, exact) is None)
+    if plan := _first_way(count, width, n, room, sampler, exact): return plan
+    fits = bisect_left(range(1, n), True, key=lambda m: _first_way(count, width, m, room, sampler, exact) is None)
     advice = f"at most {fits} rows would, coreset={fits / count:.3g}; or" if fits else "use"
     raise ValueError(f"a memory bank of {n} rows from {count} does not fit into the {max(0, room) / 1e9:.2f} GB that are left for rows: {advice} a higher max_memory")
 
@@ -210,6 +214,11 @@ def _median_seconds(work: Callable[[], object], times: int = 3) -> float:
     return sorted(seconds)[times // 2]
 
 
+def _picks_of_a_pass(n: int) -> int:
+    "About how many picks the greedy choice of n rows makes between two passes over all rows."
+    return min(400, math.ceil(3 * n**.5))
+
+
 def choice_seconds(
     rows: Tensor, # a sample of the rows, `(m, D)`, some thousand
     count: int, # N, rows that will come
@@ -220,20 +229,23 @@ def choice_seconds(
     "How long the coreset will take, from a sample."
     if n == count or "greedy" not in sampler: return 0.0
     narrow = random_projection(rows, 128, torch.Generator().manual_seed(0))
-    start, picks = approx_start(narrow, torch.arange(min(10, len(rows)))), max(1, min(1200, len(rows) // 4))
-    half = len(rows) // 2
-    large, small = [_median_seconds(lambda m=m: k_center_greedy(narrow[:m], start[:m], picks)) / picks for m in (len(rows), half)]
-    per_row = max(large - small, large / 4) / (len(rows) - half)
-    per_pick = max(0.0, large - per_row * len(rows))
-    projected = count * _median_seconds(lambda: random_projection(rows, 128, torch.Generator())) / len(rows)
+    projected = _median_seconds(lambda: random_projection(rows, 128, torch.Generator())) / len(rows)   # a row
+
+    def choosing(count: int, n: int) -> float:
+        "Seconds to choose n of so many rows."
+        picks = torch.arange(min(len(rows), _picks_of_a_pass(n)))
+        return count * n * _median_seconds(lambda: nearest_pick_distances(narrow, picks, chunk=2048)) / len(rows) / len(picks)
+
+    if plan["chunk"]:
+        chunks = math.ceil(count / plan["chunk"])
+        return projected * (count + plan["union"]) + chunks * choosing(plan["chunk"], max(1, plan["union"] // chunks)) + choosing(plan["union"], n)
+    seconds = projected * count + choosing(count, n)
     if plan["mapped"]:
         file = MappedRows(len(rows), 128)
         file[:] = narrow
         read = _median_seconds(lambda: file[:]) / len(rows)
-        return projected + n * (per_pick + per_row * count) + read * count * n / 300 + count * rows.shape[1] * 4 / 1e9   # some 300 picks a pass; written and read at 2 GB/s
-    if not plan["chunk"]: return projected + n * (per_pick + per_row * count)
-    reduced = plan["union"] * (per_pick + per_row * plan["chunk"])
-    return projected * (1 + plan["union"] / count) + reduced + n * (per_pick + per_row * plan["union"])
+        seconds += read * count * n / _picks_of_a_pass(n) + count * rows.shape[1] * 4 / 1e9   # written and read at 2 GB/s
+    return seconds
 
 # %% ../nbs/03a_bounded.ipynb #e6bc8eb4
 @dataclass
