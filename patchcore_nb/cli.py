@@ -56,6 +56,12 @@ def _search_options(command):
     command = click.option("--faiss-threads", type=click.IntRange(max=1024), help="Threads of FAISS. [default: its own number]")(command)
     return click.option("--engine", help="Nearest-neighbour search: pruned, faiss or torch (exact), ivfpq or hnsw (approximate). [default: exact, what fits the device]")(command)
 
+
+def _memory_options(command):
+    "Options for the memory of fitting."
+    command = click.option("--exact", is_flag=True, help="With --max-memory: rows that do not fit go into a temporary file, and the bank is that of enough memory.")(command)
+    return click.option("--max-memory", help="Memory the process may hold while it fits, such as 2GB; rows that do not fit are reduced in chunks. [default: what it takes]")(command)
+
 # %% ../nbs/10_cli.ipynb #275ae590
 def _model_options(backbone, coreset):
     "Options that become parameters of `PatchCore`, with a command's own defaults."
@@ -73,6 +79,7 @@ def _model_options(backbone, coreset):
         click.option("--image-score", default="max", show_default=True, help="Of the patch scores: max, reweighted (the paper's eq. 7) or top_percent (mean of the highest 1 %)."),
         click.option("--seed", type=click.IntRange(-(2**63), 2**64 - 1), default=0, show_default=True, help="Of all random numbers."),
         click.option("--precision", default="f32", show_default=True, help="Numbers the backbone computes with: f32, or bf16 (faster, not equal)."),
+        click.option("--bank-precision", default="f32", show_default=True, help="Numbers the memory bank is kept in: f32, or sq8 (8 bits, a quarter of the memory, not equal)."),
         click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]"),
         click.option("--batch-size", type=int, default=8, show_default=True, help="Images at a time."),
         click.option("--num-workers", type=int, default=0, show_default=True, help="Processes that load images."),
@@ -144,14 +151,14 @@ def _stamped(folder, stamps):
     file.write_text(stamps[folder])
 
 
-def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None, logger=None, original=False, threshold=None):
+def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None, logger=None, original=False, threshold=None, max_memory=None, exact=False):
     "Evaluate, write pictures and models if asked for, print the table, and for a recipe the published figures beside ours."
     from patchcore_nb.evaluate import evaluate, fingerprints, format_table
     from patchcore_nb.recipes import REFERENCE, format_reference
     from patchcore_nb.viz import heatmaps as drawn, save_heatmaps, spread
 
     stamps = {}  # of the folders wanted
-    for category, row in zip(categories, fingerprints(model, categories) if heatmaps or save_models else ()):
+    for category, row in zip(categories, fingerprints(model, categories, max_memory, exact) if heatmaps or save_models else ()):
         if heatmaps: stamps[Path(out) / "heatmaps" / category.name] = f"{row} original={original} threshold={threshold}"
         if save_models: stamps[Path(out) / "models" / category.name] = row
     again = {folder.name for folder, stamp in stamps.items() if not _has_stamp(folder, stamp)}
@@ -169,7 +176,7 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
     def shown(test, prediction):
         return dict(drawn(test, prediction, threshold, only=spread(prediction.scores)))
 
-    rows = evaluate(model, categories, out, on_error, keep, again, logger, on_fit=save, pictures=shown)
+    rows = evaluate(model, categories, out, on_error, keep, again, logger, on_fit=save, pictures=shown, max_memory=max_memory, exact=exact)
     click.echo(format_table(rows))
     if recipe: click.echo(f"\nPublished for {recipe}:\n{format_reference(rows, REFERENCE[recipe])}")
     click.echo(f"\nresults: {Path(out) / 'results.csv'}" + (f"\nheatmaps: {Path(out) / 'heatmaps'}" if heatmaps else ""))
@@ -188,10 +195,11 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 @click.option("--save-models", is_flag=True, help="Keep the fitted models.")
 @click.option("--recipe", help="Published configuration by its official name, in place of all options of model and geometry; its figures are shown beside ours.")
 @_on_error
+@_memory_options
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
 @click.pass_context
-def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models, recipe, on_error, resize, crop, **parameters):
+def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models, recipe, on_error, max_memory, exact, resize, crop, **parameters):
     """Fit, predict and judge the categories of a data set in MVTec AD layout.
 
     ROOT holds a folder per category with train/good, test/<good or defect> and, for pixel metrics, ground_truth/<defect>.
@@ -201,10 +209,11 @@ def evaluate_command(context, root, names, out, heatmaps, original, threshold, l
     _needs("--original", original, ("--heatmaps", heatmaps))
     _needs("--threshold", threshold is not None, ("--heatmaps", heatmaps), ("--log", log))
     _needs("--log-group", log_group, ("--log", log))
+    _needs("--exact", exact, ("--max-memory", max_memory))
     model, geometry = _from_recipe(context, recipe) if recipe else (_model(parameters), Geometry(resize, crop))
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
     with _logger(log, out, log_project, log_group) as logger:
-        _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe, logger, original, threshold)
+        _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe, logger, original, threshold, max_memory, exact)
 
 # %% ../nbs/10_cli.ipynb #0470c79c
 @cli.command()
@@ -227,7 +236,7 @@ def _from_recipe(context, name):
     "The unfitted model of a recipe with the options for machine and seed, and its geometry; any other option of the model given beside it is an error."
     from patchcore_nb.ensemble import Ensemble
 
-    free = ("engine", "faiss_threads", "device", "batch_size", "num_workers", "seed")
+    free = ("engine", "faiss_threads", "precision", "bank_precision", "device", "batch_size", "num_workers", "seed")
     given = [p.name for p in context.command.params if context.get_parameter_source(p.name) is click.core.ParameterSource.COMMANDLINE]
     model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "k", "squared", "image_score"}
     if clash := sorted(model_options.intersection(given)):
@@ -243,8 +252,7 @@ def _from_recipe(context, name):
 @_on_error
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
-@click.option("--max-memory", help="Memory the process may hold, such as 2GB; rows that do not fit are reduced in chunks. [default: what it takes]")
-@click.option("--exact", is_flag=True, help="With --max-memory: rows that do not fit go into a temporary file, and the bank is that of enough memory.")
+@_memory_options
 @click.option("--forecast", is_flag=True, help="Only say what it would take: rows, memory, disk, minutes. Exit status 1 if it does not fit.")
 def fit(images, model, on_error, resize, crop, max_memory, exact, forecast, **parameters):
     "Learn from the good images in the folder IMAGES and write the folder MODEL."
@@ -254,7 +262,7 @@ def fit(images, model, on_error, resize, crop, max_memory, exact, forecast, **pa
     _needs("--exact", exact, ("--max-memory", max_memory))
     good = ImageFolder(images, Geometry(resize, crop))
     if forecast:
-        foreseen = _model(parameters).forecast(good, max_memory=max_memory, exact=exact)
+        foreseen = _model(parameters).forecast(good, on_error, max_memory=max_memory, exact=exact)
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
@@ -268,15 +276,17 @@ def fit(images, model, on_error, resize, crop, max_memory, exact, forecast, **pa
 @click.argument("images", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--out", "-o", type=click.Path(file_okay=False), help="Folder for scores.csv and heatmaps.")
 @click.option("--weights", "-w", multiple=True, help="Weights file of the backbone, if not where it was at training; for an ensemble one for each member.")
+@click.option("--precision", help="Numbers the backbone computes with: f32, or bf16 (faster, not equal). [default: that of the model]")
 @click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]")
 @_original
 @_threshold
 @_on_error
 @_search_options
-def predict(model, images, out, weights, device, original, threshold, on_error, engine, faiss_threads):
+def predict(model, images, out, weights, precision, device, original, threshold, on_error, engine, faiss_threads):
     "Score IMAGES (files or folders) with MODEL, one model or an ensemble: a line `score,path` for each, in order."
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
     from patchcore_nb.ensemble import load_model
+    from patchcore_nb.fitting import check_parameters
     from patchcore_nb.viz import save_heatmaps
 
     _needs("--original", original, ("--out", out))
@@ -284,7 +294,10 @@ def predict(model, images, out, weights, device, original, threshold, on_error, 
     if out: Path(out).mkdir(parents=True, exist_ok=True)  # before the work
     fitted = load_model(model, [None if file.lower() == "none" else file for file in weights] or None, device, engine=engine, faiss_threads=faiss_threads)
     paths = [path for given in images for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
-    geometry = getattr(fitted, "models_", [fitted])[0].geometry_
+    members = getattr(fitted, "models_", [fitted])
+    if precision:
+        for member in members: check_parameters(member.set_params(precision=precision))
+    geometry = members[0].geometry_
     chosen = ImageSet([Sample(path) for path in paths], geometry).check(on_error)
     prediction = fitted.predict(chosen)
     lines = [("score", "path"), *((f"{score:.6g}", path) for score, path in zip(prediction.scores, prediction.paths))]

@@ -63,13 +63,16 @@ def held_out(
     model: PatchCore, # parameters; not fitted here
     images: Dataset, # good images, at least 2
     folds: int = 5, # parts, each scored by a model of the others
+    *,
+    max_memory: str | int | None = None, # as for `PatchCore.fit`
+    exact: bool = False, # as for `PatchCore.fit`
 ) -> Prediction: # of all images, in their order
     "How a model judges good images that it has not seen. Raises `ValueError` for a single image."
     n, parts = len(images), []
     if n < 2: raise ValueError(f"{n} image(s) cannot be split into some to fit and some to judge: at least 2 good images are needed")
     for first in range(min(folds, n)):
         held = range(first, n, folds)
-        fitted = clone(model).fit(Subset(images, [i for i in range(n) if i not in held]))
+        fitted = clone(model).fit(Subset(images, [i for i in range(n) if i not in held]), max_memory=max_memory, exact=exact)
         parts.append(fitted.predict(Subset(images, held)))
     order = np.argsort(np.concatenate([range(first, n, folds) for first in range(min(folds, n))]))
     paths = [path for part in parts for path in part.paths]
@@ -90,13 +93,16 @@ class Ensemble(BaseEstimator):
         self,
         data: object, # images of good parts, as for `PatchCore.fit`; gone through once or more per member
         on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
+        *,
+        max_memory: str | int | None = None, # memory the process may hold, as for `PatchCore.fit`
+        exact: bool = False, # as for `PatchCore.fit`
     ) -> "Ensemble": # self
         "Fit all members on the same images. Raises `ValueError` as `PatchCore.fit` does, and for members that do not fit one another."
         _check(self.models, self.scaling)
         images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)): raise ValueError(f'scaling="fit" splits the images, a {type(images).__name__} cannot be split: pass a list or a Dataset')
-        ranges = [value_range(held_out(model, images)) for model in self.models] if self.scaling == "fit" else None
-        self.models_ = [clone(model).fit(images, on_error) for model in self.models]
+        ranges = [value_range(held_out(model, images, max_memory=max_memory, exact=exact)) for model in self.models] if self.scaling == "fit" else None
+        self.models_ = [clone(model).fit(images, on_error, max_memory=max_memory, exact=exact) for model in self.models]
         self.ranges_, self.skipped_ = ranges, getattr(images, "skipped", [])
         return self
 

@@ -77,15 +77,18 @@ def _deciding(member: PatchCore) -> dict:
     "The parameters that decide a row, with the engine and the weights as they are found."
     values = {k: str(v) for k, v in member.get_params(deep=False).items() if k not in _NO_INFLUENCE}
     embedder = Embedder(member)
-    return values | {"engine": choose_engine(member.engine, embedder.device), "weights_hash": embedder.extractor.weights_hash()}
+    return values | {"engine": choose_engine(member.engine, embedder.device, member.bank_precision), "weights_hash": embedder.extractor.weights_hash()}
 
 
 def fingerprints(
     model: PatchCore | Ensemble, # as for `evaluate`
     categories: Iterable[MVTecAD], # as for `evaluate`
+    max_memory: str | int | None = None, # as for `evaluate`
+    exact: bool = False, # as for `evaluate`
 ) -> list[str]: # one for each category
     "Hashes of everything that decides a row: version, parameters, weights, geometry, files. Whatever is kept beside a row belongs to it if it was made with the same hash."
     parts = [__version__, COLUMNS, [_deciding(member) for member in _members(model)], getattr(model, "scaling", None)]
+    if max_memory is not None and not exact: parts.append(f"max_memory={max_memory}")  # may be another bank
     found = []
     for category in categories:
         files = [path for images in (category.train, category.test) for s in images.samples for path in (s.path, s.mask) if path]
@@ -134,6 +137,8 @@ def evaluate(
     logger: object | None = None, # a `loggers.Logger`: told the parameters, each row once it is written, and the mean; not closed
     on_fit: Callable[[str, PatchCore | Ensemble], None] | None = None, # given name and fitted model, before it predicts
     pictures: Callable[[ImageSet, Prediction], dict] | None = None, # draws what the logger shows of a category; called by the logger once the row is written
+    max_memory: str | int | None = None, # memory the process may hold while it fits, as for `PatchCore.fit`
+    exact: bool = False, # as for `PatchCore.fit`
 ) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
     """Fit, predict and judge category after category.
 
@@ -146,7 +151,7 @@ def evaluate(
     if len(set(names)) < len(names): raise ValueError(f"categories must have different names, got {', '.join(names)}")
     if folder is not None: Path(folder).mkdir(parents=True, exist_ok=True)
     todo = []
-    for category, fingerprint in zip(categories, fingerprints(model, categories)):  # open every file now, not after hours of work
+    for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact)):  # open every file now, not after hours of work
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
         sets = None if row else [images.check(on_error, _members(model)[0].progress) for images in (category.train, category.test)]
         if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:
@@ -157,7 +162,7 @@ def evaluate(
     for name, fingerprint, row, sets in todo:
         prediction = None
         if row is None:
-            row, prediction = _evaluate_one(model, name, *sets, on_category, on_fit)
+            row, prediction = _evaluate_one(model, name, *sets, on_category, on_fit, max_memory, exact)
             _keep(folder, name, fingerprint, row, sets[0].skipped + sets[1].skipped)
         else:
             _logger.info("%s: done before, taken from %s", name, folder)
@@ -178,10 +183,10 @@ def _parameters(model: PatchCore | Ensemble, categories: list[MVTecAD]) -> dict:
     return {"version": __version__, "categories": [c.name for c in categories], "geometry": categories[0].test.geometry, **found}
 
 
-def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None) -> tuple[dict, Prediction]:
+def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None, max_memory: str | int | None, exact: bool) -> tuple[dict, Prediction]:
     "The row of one category, and the prediction behind it."
     start = time.perf_counter()
-    fitted = clone(model).fit(train)
+    fitted = clone(model).fit(train, max_memory=max_memory, exact=exact)
     fit_seconds = time.perf_counter() - start
     if on_fit: on_fit(name, fitted)
     start = time.perf_counter()
