@@ -41,6 +41,15 @@ def choosing(backbones):
     return "\n".join([*lines, *("| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |" for row in backbones)])
 
 
+def on_gpu(path):
+    "What was measured on a GPU, where it was."
+    if not path.exists():
+        return "Not measured: no such device was at hand. The notebook has the cells."
+    found = json.loads(path.read_text())
+    rows = [f"| {row['step']} | {row['value']:,} {row['unit']} | {row['share_of_ceiling'] or ''} |" for row in found["rows"]]
+    return "\n".join([f"{found['machine']['device']}, torch {found['machine']['torch']}.\n", "| step | | share of the ceiling |", "|---|---:|---:|", *rows])
+
+
 def main():
     chosen = sys.argv[1:] or NAMES
     for name in chosen:
@@ -50,7 +59,7 @@ def main():
     parts = ["# Results of the benchmark notebooks", f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}."]
     parts += [f"## [{name}]({name}.ipynb)\n\n{table(content['rows'])}" for name, content in found.items()]
     parts += ["## Backbones for choosing\n\nAUROC in %, untrained networks without one.", choosing(found["low_end"]["backbones"])] if "low_end" in found else []
-    parts += ["## GPU\n\nNot measured: [gpu](gpu.ipynb) has the cells, no such device was at hand."]
+    parts += [f"## [gpu](gpu.ipynb)\n\n{on_gpu(FOLDER / 'results/gpu.json')}"]
     (FOLDER / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
