@@ -188,7 +188,7 @@ def radius_curve(
     rows: Tensor, # patch embeddings, `(N, D)` float
     picks: Tensor, # row numbers in the order they were picked, `(n,)` int64
     block: int = 256, # picks compared at a time
-    chunk: int = 2048, # rows compared at a time
+    chunk: int = 512, # rows compared at a time; few, so that their table of distances stays in the cache
 ) -> Tensor: # `(n,)`, covering radius of the first 1, 2, ... n picks (L2, not squared), never rising
     "The covering radius of every prefix of a selection. Raises `ValueError` if there are no picks."
     if len(picks) == 0: raise ValueError("picks is empty: nothing covers the rows")
