@@ -380,7 +380,7 @@ def plot_nearest(
         ax.set_xlabel(f"distance {distance:.3g}\n{name}", fontsize="small")
     return axs
 
-# %% ../nbs/08a_figures.ipynb #9abac184
+# %% ../nbs/08a_figures.ipynb #8cd612f0
 def plot_reason(
     model: PatchCore, # fitted
     image: object, # one image: path, PIL image, array, or float tensor `(3, H, W)`
@@ -393,8 +393,10 @@ def plot_reason(
     images = training_set(model, images)
     x = network_input(image, model.geometry_)
     nearest = nearest_good_patches(model, model.embed(x[None])[0], cell, count)
-    def box(cell): return cell_box(cell, nearest.grid, x.shape[1:], model.patch_size, model.stride)
-
     names = [Path(model.paths_[i]).name or f"image {i}" for i in nearest.origins[:, 0]]
     good = training_pictures(model, nearest.origins[:, 0], images)
-    return plot_nearest(to_picture(x), box(nearest.cell), good, [box(c) for c in nearest.origins[:, 1:]], nearest.distances, names, fig)
+    size, grid = good[0].shape[:2], nearest.grid
+    if size != x.shape[1:]: grid = tuple(model.embed(x.new_zeros(1, 3, *size)).shape[2:])  # without a crop images may differ in size
+    box = cell_box(nearest.cell, nearest.grid, x.shape[1:], model.patch_size, model.stride)
+    boxes = [cell_box(cell, grid, size, model.patch_size, model.stride) for cell in nearest.origins[:, 1:]]
+    return plot_nearest(to_picture(x), box, good, boxes, nearest.distances, names, fig)
