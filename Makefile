@@ -25,7 +25,7 @@ docs: .venv/installed  ## the docs site, in _docs; needs quarto
 	$(BIN)/nbdev_docs
 
 clean:  ## remove the environment and everything that is made
-	rm -rf .venv _docs _proc build dist *.egg-info demo
+	rm -rf .venv _docs _proc build dist *.egg-info demo browser
 
 .venv/installed: settings.ini setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
