@@ -275,7 +275,16 @@ def checks(notebooks, out):
             if not notebooks:
                 yield from check_fixture(url, folder, out)
             for path in notebooks or NOTEBOOKS:
-                yield from check_notebook(url, f"nbs/{path.removeprefix('nbs/')}", out)
+                path = f"nbs/{path.removeprefix('nbs/')}"
+                _drop_export(Path(folder) / path)
+                yield from check_notebook(url, path, out)
+
+
+def _drop_export(path):
+    "The cell that exports a notebook needs the whole project around it; leave it out of the copy."
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"] = [cell for cell in notebook["cells"] if "nbdev_export()" not in "".join(cell["source"])]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def main():
