@@ -141,6 +141,14 @@ def style():
     report("no stored output is an error", not wrong, str(wrong))
 
 
+def site():
+    "The docs site, as far as it can be judged without Quarto."
+    import docs
+
+    for name, ok, detail in docs.checks():
+        report(f"site: {name}", ok, detail)
+
+
 def browser():
     "Notebooks in a real browser: cells, widgets, console. Screenshots for the eye lie in browser/ afterwards."
     import browser as harness
@@ -157,7 +165,7 @@ def browser():
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    for check in (demo, notebooks, imports, wheel, in_step, style, browser):
+    for check in (demo, notebooks, imports, wheel, in_step, style, site, browser):
         check()
     if failed:
         print("failed:", ", ".join(failed))
