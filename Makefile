@@ -22,10 +22,12 @@ export: .venv/installed  ## notebooks -> modules, README; clean notebooks
 
 docs: .venv/installed  ## the docs site, in _docs; needs quarto
 	@command -v quarto >/dev/null || { echo "quarto is missing: install it from https://quarto.org, then run make docs again"; exit 1; }
+	$(BIN)/python .ci/docs.py
+	touch README.md  # ours is made by .ci/readme.py; nbdev has Quarto make another where the index is newer
 	$(BIN)/nbdev_docs
 
 clean:  ## remove the environment and everything that is made
-	rm -rf .venv _docs _proc build dist *.egg-info demo
+	rm -rf .venv _docs _proc build dist *.egg-info demo browser nbs/gallery nbs/gallery.qmd
 
 .venv/installed: settings.ini setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

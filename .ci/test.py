@@ -141,9 +141,31 @@ def style():
     report("no stored output is an error", not wrong, str(wrong))
 
 
+def site():
+    "The docs site, as far as it can be judged without Quarto."
+    import docs
+
+    for name, ok, detail in docs.checks():
+        report(f"site: {name}", ok, detail)
+
+
+def browser():
+    "Notebooks in a real browser: cells, widgets, console. Screenshots for the eye lie in browser/ afterwards."
+    import browser as harness
+
+    if absent := harness.missing():
+        print(f"skipped: notebooks in a browser, for want of {absent}")
+        return
+    try:
+        for name, ok, detail in harness.checks((), ROOT / "browser"):
+            report(f"browser: {name}", ok, detail)
+    except Exception as error:  # Playwright's and ours: a page that hangs is a failed check, not the end of all checks
+        report("browser: the page answers", False, f"{type(error).__name__}: {error}")
+
+
 if __name__ == "__main__":
     os.chdir(ROOT)
-    for check in (demo, notebooks, imports, wheel, in_step, style):
+    for check in (demo, notebooks, imports, wheel, in_step, style, site, browser):
         check()
     if failed:
         print("failed:", ", ".join(failed))

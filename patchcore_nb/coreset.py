@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'nearest_pick_distances', 'covering_radius', 'k_center_greedy', 'exact_start', 'approx_start',
-           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset']
+           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset', 'radius_curve']
 
 # %% ../nbs/03_coreset.ipynb #fe8aae8f
 import math
@@ -182,3 +182,25 @@ def select_coreset(
     Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row, and, of the greedy samplers, for rows that are not finite.
     """
     return choose_rows(rows, coreset_size(len(rows), fraction, sampler), sampler, generator, projection_dim, progress)
+
+# %% ../nbs/03_coreset.ipynb #cad810ea
+def radius_curve(
+    rows: Tensor, # patch embeddings, `(N, D)` float
+    picks: Tensor, # row numbers in the order they were picked, `(n,)` int64
+    block: int = 256, # picks compared at a time
+    chunk: int = 512, # rows compared at a time; few, so that their table of distances stays in the cache
+) -> Tensor: # `(n,)`, covering radius of the first 1, 2, ... n picks (L2, not squared), never rising
+    "The covering radius of every prefix of a selection. Raises `ValueError` if there are no picks."
+    if len(picks) == 0: raise ValueError("picks is empty: nothing covers the rows")
+    kept = rows[picks]
+    kept_squared = kept.square().sum(1)
+    radii = rows.new_zeros(len(picks))
+    for r in rows.split(chunk):
+        nearest, own = r.new_full((len(r),), torch.inf), r.square().sum(1)
+        for p in _pieces(len(picks), block):
+            table = _squared_distances(r, kept[p], kept_squared[p]).add_(own[:, None])  # (chunk, block)
+            torch.minimum(table[:, 0], nearest, out=table[:, 0])
+            table = table.cummin(1).values
+            torch.maximum(radii[p], table.amax(0), out=radii[p])
+            nearest = table[:, -1]
+    return radii.sqrt_()
