@@ -260,7 +260,7 @@ def project_2d(
     pca = PCA(2, random_state=0)
     return pca.fit_transform(rows), float(pca.explained_variance_ratio_.sum())
 
-# %% ../nbs/08a_figures.ipynb #6b4edea2
+# %% ../nbs/08a_figures.ipynb #6b403130
 def plot_coverage(
     points: np.ndarray, # rows in two dimensions, `(N, 2)`, as from `project_2d`
     distances: ArrayLike, # of each row to its nearest pick, `(N,)`, as from `coreset.nearest_pick_distances`
@@ -275,7 +275,8 @@ def plot_coverage(
     ax, order = ax or plt.subplots(layout="constrained")[1], np.argsort(distances)  # far rows on top
     dots = ax.scatter(*points[order].T, c=distances[order], s=4, cmap="viridis", vmin=0, vmax=furthest, rasterized=True)
     size = np.clip(2000 / len(picks), 6, 24)  # many rings must not hide what they ring
-    ax.scatter(*points[picks].T, s=size, facecolors="none", edgecolors=_DEFECT, linewidths=1, label=f"picks ({len(picks)})", rasterized=True)
+    ax.scatter(*points[picks].T, s=size, facecolors="none", edgecolors="white", linewidths=2.4, rasterized=True)  # black on white is seen on any colour
+    ax.scatter(*points[picks].T, s=size, facecolors="none", edgecolors="black", linewidths=1, label=f"picks ({len(picks)})", rasterized=True)
     if colour_bar: ax.figure.colorbar(dots, ax=ax, label="distance to the nearest pick", extend="max" if furthest is not None and furthest < distances.max() else "neither")
     seen = "" if explained is None else f" (both: {explained:.0%} of the variance)"
     ax.set(title=f"{len(picks)} of {len(points)} rows, covering radius {distances.max():.3g}", xlabel=f"first component{seen}", ylabel="second component")
