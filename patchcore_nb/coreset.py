@@ -8,6 +8,7 @@ __all__ = ['SAMPLERS', 'nearest_pick_distances', 'covering_radius', 'k_center_gr
 
 # %% ../nbs/03_coreset.ipynb #fe8aae8f
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -68,6 +69,18 @@ def _pieces(
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
+def _per_row(
+    rows: Tensor, # `(N, d)`
+    size: int, # rows at a time
+    number: Callable[[Tensor], Tensor], # of some rows, `(B, d)`, a number for each
+    dtype: torch.dtype, # of the numbers
+) -> Tensor: # `(N,)`
+    "A number for each row. It goes into its place at once: results kept between the pieces would part the memory that the next piece could use again."
+    found = torch.empty(len(rows), dtype=dtype, device=rows.device)
+    for p in _pieces(len(rows), size): found[p] = number(rows[p])
+    return found
+
+
 def k_center_greedy(
     rows: Tensor, # `(N, d)` float, usually projected patch embeddings
     distances: Tensor, # distance each row starts with, `(N,)` (L2, not squared)
@@ -79,7 +92,7 @@ def k_center_greedy(
     "Greedy k-center selection: always the row farthest from all picks so far, found in batches. Raises `ValueError` if n exceeds N."
     if not 1 <= n <= len(rows): raise ValueError(f"cannot pick {n} of {len(rows)} rows")
     pieces = _pieces(len(rows), chunk or (2048 if distances.device.type == "cpu" else 65536))
-    squared = torch.cat([rows[p].square().sum(1) for p in pieces])
+    squared = _per_row(rows, 8192, lambda r: r.square().sum(1), rows.dtype)
     distances = distances.square()                                     # (N,) squared from here on: the order is the same
     picks, done = [], 0
     with tqdm(total=n, desc="coreset", unit="pick", disable=not progress) as bar:
@@ -105,10 +118,9 @@ def exact_start(
     rows: Tensor, # `(N, d)` float
 ) -> Tensor: # `(N,)`, root of the sum of squared distances to all rows
     "Start of the exact greedy sampler: the norm of each row of the N × N distance table, without the table."
-    pieces = _pieces(len(rows), 16384)
-    squared = torch.cat([rows[p].double().square().sum(1) for p in pieces])  # sums over all rows: single precision would lose the small differences
-    total = sum(rows[p].double().sum(0) for p in pieces)
-    distances = len(rows) * squared - 2 * torch.cat([rows[p].double() @ total for p in pieces]) + squared.sum()
+    squared = _per_row(rows, 8192, lambda r: r.double().square().sum(1), torch.float64)  # sums over all rows: single precision would lose the small differences
+    total = sum(rows[p].double().sum(0) for p in _pieces(len(rows), 8192))
+    distances = len(rows) * squared - 2 * _per_row(rows, 8192, lambda r: r.double() @ total, torch.float64) + squared.sum()
     return distances.clamp_(min=0).sqrt_().to(rows.dtype)
 
 
@@ -117,7 +129,8 @@ def approx_start(
     anchors: Tensor, # row numbers, usually ten drawn at random
 ) -> Tensor: # `(N,)`, mean distance to the anchors (L2)
     "Start of the approximate greedy sampler: mean distance to a few rows."
-    return torch.cat([torch.cdist(rows[p], rows[anchors]).mean(1) for p in _pieces(len(rows), 16384)])
+    anchors = rows[anchors]
+    return _per_row(rows, 8192, lambda r: torch.cdist(r, anchors).mean(1), rows.dtype)
 
 # %% ../nbs/03_coreset.ipynb #b02ab958
 def random_projection(
