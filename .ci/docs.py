@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
 
@@ -133,7 +134,8 @@ def process(page):
     before, wrong = Path.cwd(), []
     os.chdir((NBS / page).parent)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), patch.dict(os.environ):
+            for name in ("PATCHCORE_NB_DATA", "PATCHCORE_NB_WEIGHTS"): os.environ.pop(name, None)  # where the site is made there are none
             warnings.simplefilter("ignore")
             notebook = read_nb(Path(page).name)
             FilterDefaults()(notebook)
