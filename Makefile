@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test bench export docs clean
+.PHONY: demo test bench export pictures docs clean
 
 demo: .venv/installed  ## train and judge PatchCore on the demo data set: table, results.csv, heatmaps
 	$(BIN)/patchcore_nb demo
@@ -19,6 +19,9 @@ export: .venv/installed  ## notebooks -> modules, README; clean notebooks
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
 	$(BIN)/python .ci/readme.py
+
+pictures: .venv/installed  ## the pictures of the README
+	$(BIN)/python .ci/pictures.py
 
 docs: .venv/installed  ## the docs site, in _docs; needs quarto
 	@command -v quarto >/dev/null || { echo "quarto is missing: install it from https://quarto.org, then run make docs again"; exit 1; }

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
 
@@ -133,7 +134,8 @@ def process(page):
     before, wrong = Path.cwd(), []
     os.chdir((NBS / page).parent)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), patch.dict(os.environ):
+            for name in ("PATCHCORE_NB_DATA", "PATCHCORE_NB_WEIGHTS"): os.environ.pop(name, None)  # where the site is made there are none
             warnings.simplefilter("ignore")
             notebook = read_nb(Path(page).name)
             FilterDefaults()(notebook)
@@ -166,6 +168,17 @@ def settings_differ():
     return [f"{key}: {has!r}, not {should!r}" for key, (has, should) in wanted.items() if has != should]
 
 
+def badges_differ():
+    "What the badges of the README say and settings.ini does not, or the workflow that they name and that is not there."
+    parser = configparser.ConfigParser(delimiters=["="])
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    ours, readme = parser["DEFAULT"], (ROOT / "README.md").read_text(encoding="utf-8")
+    [python], [licence] = re.findall(r"badge/Python-%E2%89%A5%20([\d.]+)-", readme), re.findall(r"badge/licence-(.+?)-blue", readme)
+    wrong = [f"Python {python}, not {ours['min_python']}"] * (python != ours["min_python"]) + [f"licence {licence}, not {ours['license']}"] * (licence.lower().replace("--", "").replace(".0", "") != ours["license"])
+    return wrong + [f"{url} is not of this repository or not there" for url, file in re.findall(r"\((\S+?)/actions/workflows/([\w.]+)/badge.svg\)", readme)
+                    if url != ours["git_url"] or not (ROOT / ".github/workflows" / file).exists()]
+
+
 def workflow_lacks():
     "What GitHub Pages needs and .github/workflows/docs.yml does not have."
     flow = yaml.safe_load((ROOT / ".github/workflows/docs.yml").read_text(encoding="utf-8"))
@@ -190,6 +203,7 @@ def checks():
     wrong = [f"{page}: figure below {heading!r}" for page in shown for heading, text, *_ in figures(page) if not text.strip()]
     yield "every figure has an alternative text (#| fig-alt:)", not wrong, "\n".join(wrong)
     yield "_quarto.yml agrees with settings.ini", not settings_differ(), "\n".join(settings_differ())
+    yield "badges agree with settings.ini and name a workflow", not badges_differ(), "\n".join(badges_differ())
     yield "the workflow can publish the site", not workflow_lacks(), f"{workflow_lacks()}"
     wrong = [line for page in shown for line in process(page)]
     yield "nbdev prepares every notebook for Quarto without error or rest", not wrong, "\n".join(wrong)

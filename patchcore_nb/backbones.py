@@ -228,6 +228,7 @@ def _download(
         if not path.is_file():
             urllib.request.urlopen(url, timeout=10).close()
             path.parent.mkdir(parents=True, exist_ok=True)
+            _log.info("downloading %s", url)
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
         return path
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -237,6 +238,7 @@ def _download(
     if isinstance(cached, str):
         return Path(cached)
     urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=10).close()
+    _log.info("downloading %s", url)
     return Path(hf_hub_download(repository, "model.safetensors"))
 
 # %% ../nbs/01_backbones.ipynb #e38a6e75

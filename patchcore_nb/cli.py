@@ -94,14 +94,14 @@ def _model_options(backbone, coreset):
     return decorate
 
 # %% ../nbs/10_cli.ipynb #2df1398e
-def _model(parameters):
-    "An unfitted model from the options of `_model_options`."
+def _model(parameters, quiet):
+    "An unfitted model from the options of `_model_options`, with progress bars unless it is to be quiet."
     from patchcore_nb.patchcore import PatchCore
 
     weights = None if parameters["weights"].lower() == "none" else parameters["weights"]
     if weights is None:
         click.echo("The backbone is untrained (--weights none): expect poor detection.", err=True)
-    return PatchCore(**parameters | {"weights": weights, "layers": parameters["layers"] or None})
+    return PatchCore(**parameters | {"weights": weights, "layers": parameters["layers"] or None, "progress": not quiet})
 
 
 def _finite(context, option, value):
@@ -117,6 +117,13 @@ def _needs(option, given, *others):
 
 _threshold = click.option("--threshold", type=float, callback=_finite, help="Value of the anomaly map from which on a pixel counts as defect: outlined in the heatmaps, and where colour begins.")
 _original = click.option("--original", is_flag=True, help="Draw heatmaps at the size of the photographs, with what the crop cut away.")
+def _hush(context, option, quiet):
+    "Of the package's messages only warnings and errors from here on."
+    if quiet: logging.getLogger("patchcore_nb").setLevel(logging.WARNING)
+    return quiet
+
+
+_quiet = click.option("--quiet", "-q", is_flag=True, callback=_hush, help="No progress bars, and of the messages only warnings and errors.")
 _on_error = click.option("--skip-bad", "on_error", flag_value="skip", default="raise", help="Leave out unreadable images, with a warning.")
 
 
@@ -157,6 +164,7 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
     from patchcore_nb.recipes import REFERENCE, format_reference
     from patchcore_nb.viz import heatmaps as drawn, save_heatmaps, spread
 
+    progress = getattr(model, "models", [model])[0].progress
     stamps = {}  # of the folders wanted
     for category, row in zip(categories, fingerprints(model, categories, max_memory, exact) if heatmaps or save_models else ()):
         if heatmaps: stamps[Path(out) / "heatmaps" / category.name] = f"{row} original={original} threshold={threshold}"
@@ -166,7 +174,7 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
     def keep(name, test, fitted, prediction):
         folder = Path(out) / "heatmaps" / name
         if heatmaps:
-            with _stamped(folder, stamps): save_heatmaps(folder, test, prediction, threshold, original, progress=True)
+            with _stamped(folder, stamps): save_heatmaps(folder, test, prediction, threshold, original, progress)
 
     def save(name, fitted):  # before the prediction, which may fail
         folder = Path(out) / "models" / name
@@ -196,10 +204,11 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 @click.option("--recipe", help="Published configuration by its official name, in place of all options of model and geometry; its figures are shown beside ours.")
 @_on_error
 @_memory_options
+@_quiet
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
 @click.pass_context
-def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models, recipe, on_error, max_memory, exact, resize, crop, **parameters):
+def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models, recipe, on_error, max_memory, exact, quiet, resize, crop, **parameters):
     """Fit, predict and judge the categories of a data set in MVTec AD layout.
 
     ROOT holds a folder per category with train/good, test/<good or defect> and, for pixel metrics, ground_truth/<defect>.
@@ -210,7 +219,7 @@ def evaluate_command(context, root, names, out, heatmaps, original, threshold, l
     _needs("--threshold", threshold is not None, ("--heatmaps", heatmaps), ("--log", log))
     _needs("--log-group", log_group, ("--log", log))
     _needs("--exact", exact, ("--max-memory", max_memory))
-    model, geometry = _from_recipe(context, recipe) if recipe else (_model(parameters), Geometry(resize, crop))
+    model, geometry = _from_recipe(context, recipe) if recipe else (_model(parameters, quiet), Geometry(resize, crop))
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
     with _logger(log, out, log_project, log_group) as logger:
         _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe, logger, original, threshold, max_memory, exact)
@@ -219,16 +228,17 @@ def evaluate_command(context, root, names, out, heatmaps, original, threshold, l
 @cli.command()
 @click.option("--folder", default="demo", show_default=True, help="Where data, results and pictures go.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the demo data.")
-def demo(folder, seed):
+@_quiet
+def demo(folder, seed, quiet):
     "Make a small data set, train and judge PatchCore on it: a table, results.csv and heatmaps."
     from patchcore_nb.data import MVTecAD
     from patchcore_nb.demo import DEMO_CATEGORIES, make_demo
     from patchcore_nb.patchcore import PatchCore
 
-    click.echo("Backbone: loupe, the one in the box; its trained weights are part of the package.")
-    data = make_demo(Path(folder) / "data", seed=seed, progress=True)
-    click.echo(f"Data: {data}, {len(DEMO_CATEGORIES)} made-up parts with defects ({', '.join(DEMO_CATEGORIES)}).")
-    model = PatchCore("loupe", coreset=0.1)
+    if not quiet: click.echo("Backbone: loupe, the one in the box; its trained weights are part of the package.")
+    data = make_demo(Path(folder) / "data", seed=seed, progress=not quiet)
+    if not quiet: click.echo(f"Data: {data}, {len(DEMO_CATEGORIES)} made-up parts with defects ({', '.join(DEMO_CATEGORIES)}).")
+    model = PatchCore("loupe", coreset=0.1, progress=not quiet)
     _judge_and_show(model, [MVTecAD(data, name) for name in DEMO_CATEGORIES], Path(folder) / "results", heatmaps=True, save_models=False)
 
 # %% ../nbs/10_cli.ipynb #374b34bd
@@ -242,7 +252,7 @@ def _from_recipe(context, name):
     if clash := sorted(model_options.intersection(given)):
         raise ValueError(f"--recipe {name} says everything about the model: leave out {', '.join('--' + c.replace('_', '-') for c in clash)}")
     members = Ensemble.from_recipe(name).models
-    for member in members: member.set_params(**{option: context.params[option] for option in free if option in given})
+    for member in members: member.set_params(progress=not context.params["quiet"], **{option: context.params[option] for option in free if option in given})
     return (Ensemble(members) if len(members) > 1 else members[0]), members[0].geometry
 
 # %% ../nbs/10_cli.ipynb #cddaab8a
@@ -250,11 +260,12 @@ def _from_recipe(context, name):
 @click.argument("images", type=click.Path(exists=True, file_okay=False))
 @click.argument("model", type=click.Path())
 @_on_error
+@_quiet
 @_geometry_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
 @_memory_options
 @click.option("--forecast", is_flag=True, help="Only say what it would take: rows, memory, disk, minutes. Exit status 1 if it does not fit.")
-def fit(images, model, on_error, resize, crop, max_memory, exact, forecast, **parameters):
+def fit(images, model, on_error, quiet, resize, crop, max_memory, exact, forecast, **parameters):
     "Learn from the good images in the folder IMAGES and write the folder MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
     from patchcore_nb.patchcore import check_destination
@@ -262,13 +273,13 @@ def fit(images, model, on_error, resize, crop, max_memory, exact, forecast, **pa
     _needs("--exact", exact, ("--max-memory", max_memory))
     good = ImageFolder(images, Geometry(resize, crop))
     if forecast:
-        foreseen = _model(parameters).forecast(good, on_error, max_memory=max_memory, exact=exact)
+        foreseen = _model(parameters, quiet).forecast(good, on_error, max_memory=max_memory, exact=exact)
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
-    fitted = _model(parameters).fit(good, on_error, max_memory=max_memory, exact=exact)
+    fitted = _model(parameters, quiet).fit(good, on_error, max_memory=max_memory, exact=exact)
     fitted.save(model)
-    click.echo(f"{model}: memory bank of {len(fitted.bank_)} patches from {len(fitted.paths_)} images", err=True)
+    if not quiet: click.echo(f"{model}: memory bank of {len(fitted.bank_)} patches from {len(fitted.paths_)} images", err=True)
 
 
 @cli.command()
@@ -281,8 +292,9 @@ def fit(images, model, on_error, resize, crop, max_memory, exact, forecast, **pa
 @_original
 @_threshold
 @_on_error
+@_quiet
 @_search_options
-def predict(model, images, out, weights, precision, device, original, threshold, on_error, engine, faiss_threads):
+def predict(model, images, out, weights, precision, device, original, threshold, on_error, quiet, engine, faiss_threads):
     "Score IMAGES (files or folders) with MODEL, one model or an ensemble: a line `score,path` for each, in order."
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
     from patchcore_nb.ensemble import load_model
@@ -295,10 +307,10 @@ def predict(model, images, out, weights, precision, device, original, threshold,
     fitted = load_model(model, [None if file.lower() == "none" else file for file in weights] or None, device, engine=engine, faiss_threads=faiss_threads)
     paths = [path for given in images for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
     members = getattr(fitted, "models_", [fitted])
-    if precision:
-        for member in members: check_parameters(member.set_params(precision=precision))
-    geometry = members[0].geometry_
-    chosen = ImageSet([Sample(path) for path in paths], geometry).check(on_error)
+    for member in members:
+        member.set_params(progress=not quiet)
+        if precision: check_parameters(member.set_params(precision=precision))
+    chosen = ImageSet([Sample(path) for path in paths], members[0].geometry_).check(on_error, not quiet)
     prediction = fitted.predict(chosen)
     lines = [("score", "path"), *((f"{score:.6g}", path) for score, path in zip(prediction.scores, prediction.paths))]
     sys.stdout.reconfigure(errors="surrogateescape")  # names that are no UTF-8 go out as they are
@@ -306,5 +318,5 @@ def predict(model, images, out, weights, precision, device, original, threshold,
     if out:
         with open(Path(out) / "scores.csv", "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             csv.writer(file, lineterminator="\n").writerows(lines)
-        save_heatmaps(Path(out) / "heatmaps", chosen, prediction, threshold, original, progress=True)
-        click.echo(f"heatmaps and scores.csv: {out}", err=True)
+        save_heatmaps(Path(out) / "heatmaps", chosen, prediction, threshold, original, not quiet)
+        if not quiet: click.echo(f"heatmaps and scores.csv: {out}", err=True)

@@ -28,21 +28,24 @@ def nearest_pick_distances(
     rows: Tensor, # patch embeddings, `(N, D)` float
     picks: Tensor, # row numbers of the coreset, `(n,)` int64
     chunk: int = 4096, # rows compared at a time
+    progress: bool = False, # show a progress bar
 ) -> Tensor: # `(N,)`, distance of every row to its nearest pick (L2, not squared)
     "How far each row is from the coreset. Raises `ValueError` if there are no picks."
     if len(picks) == 0: raise ValueError("picks is empty: nothing covers the rows")
     kept = rows[picks]
     kept_squared = kept.square().sum(1)
-    nearest = [_squared_distances(r, kept, kept_squared).amin(1) + r.square().sum(1) for r in rows.split(chunk)]
+    parts = tqdm(rows.split(chunk), desc="covering radius", disable=not progress)
+    nearest = [_squared_distances(r, kept, kept_squared).amin(1) + r.square().sum(1) for r in parts]
     return torch.cat(nearest).clamp_(min=0).sqrt_()
 
 
 def covering_radius(
     rows: Tensor, # patch embeddings, `(N, D)` float
     picks: Tensor, # row numbers of the coreset, `(n,)` int64
+    progress: bool = False, # show a progress bar
 ) -> float: # largest distance from a row to its nearest pick (L2, not squared)
     "How badly a coreset covers the rows (Roth et al. 2021, eq. 5)."
-    return float(nearest_pick_distances(rows, picks).max())
+    return float(nearest_pick_distances(rows, picks, progress=progress).max())
 
 # %% ../nbs/03_coreset.ipynb #3e0cc332
 def _pick_among(

@@ -185,6 +185,7 @@ def _parameters(model: PatchCore | Ensemble, categories: list[MVTecAD]) -> dict:
 
 def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None, max_memory: str | int | None, exact: bool) -> tuple[dict, Prediction]:
     "The row of one category, and the prediction behind it."
+    _logger.info("%s: %d images to learn from, %d to judge", name, len(train), len(test))
     start = time.perf_counter()
     fitted = clone(model).fit(train, max_memory=max_memory, exact=exact)
     fit_seconds = time.perf_counter() - start
@@ -192,6 +193,7 @@ def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test:
     start = time.perf_counter()
     prediction = fitted.predict(test)
     predict_seconds = time.perf_counter() - start
+    _logger.info("%s: fitted in %.0f s, scored in %.0f s; metrics follow", name, fit_seconds, predict_seconds)
     if on_category: on_category(name, test, fitted, prediction)
     found = judge(test, prediction) | {
         "train_images": len(train),

@@ -7,6 +7,7 @@ __all__ = ['image_auroc', 'average_precision', 'f1_max', 'VerdictCounts', 'verdi
            'PixelSweep', 'pixel_sweep', 'pixel_auroc', 'pro_curve', 'aupro', 'pixel_metrics']
 
 # %% ../nbs/06_metrics.ipynb #daf47562
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from scipy.ndimage import label
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+_logger = logging.getLogger(__name__)
 
 # %% ../nbs/06_metrics.ipynb #3745e871
 def _check_scores(
@@ -156,6 +159,9 @@ def _count_above(
     return scores.size - np.searchsorted(np.sort(scores, axis=None), thresholds)
 
 # %% ../nbs/06_metrics.ipynb #5f51353b
+_MANY = 20_000_000  # pixels, some two seconds
+
+
 def pixel_sweep(
     maps: ArrayLike, # anomaly maps, `(N, H, W)`, larger is more anomalous
     masks: ArrayLike, # `(N, H, W)`, 0 is good, 1 is defect
@@ -165,6 +171,7 @@ def pixel_sweep(
     Raises `ValueError` if shapes differ, a map is not finite, a mask is not binary, or there are no defect or no good pixels.
     """
     maps, masks = _check_maps(maps, masks)
+    if maps.size > _MANY: _logger.info("pixel metrics of %d maps, %.0f million pixels", len(maps), maps.size / 1e6)
     scores, group = np.unique(maps[masks], return_inverse=True)             # ascending
     defects = np.bincount(group)[::-1].cumsum()
     regions = np.bincount(group, region_weights(masks))[::-1].cumsum()
