@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['to_picture', 'colour_scale', 'overlay', 'veil', 'draw_contour', 'heatmap', 'picture_names', 'heatmaps',
-           'save_heatmaps', 'spread']
+           'save_heatmaps', 'spread', 'enlarged', 'encode', 'mark_cells', 'contact_sheet', 'draw_box', 'cut_out',
+           'draw_truth', 'stamp']
 
 # %% ../nbs/08_viz.ipynb #40df3078
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -62,10 +64,11 @@ def overlay(
     picture: np.ndarray, # photograph, `(H, W, 3)` uint8
     anomaly_map: np.ndarray, # `(H, W)`, NaN = not judged
     scale: tuple[float, float], # (low, high) from `colour_scale`
+    opacity: float = 0.8, # at the end of the scale and beyond, 0 to 1
 ) -> np.ndarray: # `(H, W, 3)` uint8
     "The map laid over the photograph; the more anomalous, the less of the photograph is seen."
     t, colours = _on_scale(anomaly_map, scale)
-    opacity = 0.8 * t[..., None]
+    opacity = opacity * t[..., None]
     return np.rint((1 - opacity) * picture + opacity * colours).astype(np.uint8)
 
 
@@ -180,3 +183,115 @@ def spread(
     "Images evenly from the lowest to the highest score."
     order = np.argsort(scores, kind="stable")
     return [int(i) for i in order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]]
+
+# %% ../nbs/08_viz.ipynb #49839656
+def enlarged(
+    values: np.ndarray, # photograph `(H, W, 3)` uint8, map `(H, W)` float, or mask `(H, W)` bool
+    side: int, # wanted length of the shorter side, pixels
+    smooth: bool = True, # between pixels photographs and maps are interpolated, masks never
+) -> np.ndarray: # the same kind of array
+    "An image, map or mask at another size."
+    H, W = values.shape[:2]
+    size = round(W * side / min(H, W)), round(H * side / min(H, W))
+    if values.dtype == bool: return np.asarray(Image.fromarray(values.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)).astype(bool)
+    if values.dtype != np.uint8: values = values.astype(np.float32)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(values)).resize(size, Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST))
+
+
+def encode(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    format: str = "JPEG", # as Pillow names it; "PNG" loses nothing and takes longer
+) -> bytes: # an image file
+    "A picture as the bytes of a file, as a browser wants it."
+    out, options = io.BytesIO(), dict(quality=88, subsampling=0) if format == "JPEG" else {}
+    Image.fromarray(np.ascontiguousarray(picture)).save(out, format, **options)
+    return out.getvalue()
+
+# %% ../nbs/08_viz.ipynb #5591afaa
+def mark_cells(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    cells: np.ndarray, # patches that are meant, `(h, w)` bool
+    dim: float = 0.3, # brightness that is left to the others, 0 to 1
+) -> np.ndarray: # a copy
+    "Some patches of a picture, as they are and with a rim; the others darkened."
+    (H, W), (h, w) = picture.shape[:2], cells.shape
+    meant = cells[np.ix_(((np.arange(H) + 0.5) * h / H).astype(int), ((np.arange(W) + 0.5) * w / W).astype(int))]
+    return draw_contour(np.where(meant[..., None], picture, (picture * np.float32(dim)).astype(np.uint8)), meant)
+
+
+def contact_sheet(
+    pictures: Sequence[np.ndarray], # M of them, all `(H, W, 3)` uint8
+    columns: int, # in a row
+) -> np.ndarray: # one picture, with white gaps; places left over are white
+    "Pictures side by side and one row below the other. Raises `ValueError` for none, or of different sizes."
+    if len({p.shape for p in pictures}) != 1: raise ValueError(f"a contact sheet needs pictures of one size, got {sorted({p.shape for p in pictures})}")
+    (H, W, _), columns = pictures[0].shape, min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * (H + _GAP) - _GAP, columns * (W + _GAP) - _GAP, 3), 255, dtype=np.uint8)
+    for i, picture in enumerate(pictures):
+        top, left = i // columns * (H + _GAP), i % columns * (W + _GAP)
+        sheet[top : top + H, left : left + W] = picture
+    return sheet
+
+# %% ../nbs/08_viz.ipynb #bd439342
+def draw_box(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    box: tuple[int, int, int, int], # (top, left, bottom, right) in pixels, the last two excluded, as from `patches.cell_box`
+    colour: tuple[int, int, int] = _CONTOUR, # RGB
+    dashed: bool = False, # to be told apart without colour
+    thickness: int = 2, # of the line, pixels, outside of the box; a black line as wide follows
+) -> np.ndarray: # a copy
+    "A frame around a box; what lies outside of the picture is left out."
+    drawn, (H, W), (top, left, bottom, right) = picture.copy(), picture.shape[:2], box
+    y, x = np.ogrid[:H, :W]
+    beside = np.maximum(np.maximum(top - y, y - bottom + 1), np.maximum(left - x, x - right + 1))  # 0 and below: inside
+    line = (beside > 0) & (beside <= thickness)
+    drawn[(beside > thickness) & (beside <= 2 * thickness)] = 0
+    drawn[line] = np.where(dashed & ((x + y) // (4 * thickness) % 2 == 1)[..., None], 0, colour)[line]
+    return drawn
+
+
+def cut_out(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    box: tuple[int, int, int, int], # (top, left, bottom, right) in pixels, as from `patches.cell_box`
+    side: int, # of the result, pixels
+    colour: tuple[int, int, int] = _CONTOUR, # of the frame, RGB
+    dashed: bool = False, # frame
+) -> np.ndarray: # `(side, side, 3)` uint8
+    "A box in the middle, framed, with as much again on every side; white outside of the picture."
+    top, left, bottom, right = box
+    reach = 3 * max(bottom - top, right - left)  # side of the square, pixels
+    start = (top + bottom - reach) // 2, (left + right - reach) // 2
+    padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), constant_values=255)
+    square = padded[start[0] + reach : start[0] + 2 * reach, start[1] + reach : start[1] + 2 * reach]
+    frame = tuple(round((edge - s) * side / reach) for edge, s in zip(box, (*start, *start)))
+    return draw_box(enlarged(square, side), frame, colour, dashed)
+
+# %% ../nbs/08_viz.ipynb #ffeefc4f
+def draw_truth(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    mask: np.ndarray, # ground truth, `(H, W)` bool
+) -> np.ndarray: # a copy
+    "The ground truth outlined: white on its rim, black around it."
+    around = binary_dilation(mask, iterations=max(1, round(min(mask.shape) / 256)))
+    return draw_contour(draw_contour(picture, around, (0, 0, 0)), mask, (255, 255, 255))
+
+
+def stamp(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    points: np.ndarray, # (row, column) of n points, `(n, 2)`, pixels; those outside are left out
+    colours: np.ndarray, # one for all `(3,)`, or one for each `(n, 3)`, uint8
+    radius: float, # pixels
+    ring: bool = False, # a line of a pixel and a half instead of a disc
+) -> np.ndarray: # a copy
+    "The same small shape painted at many points, the last on top."
+    drawn, (H, W), reach = picture.copy(), picture.shape[:2], int(np.ceil(radius))
+    offsets = np.argwhere(np.ones((2 * reach + 1, 2 * reach + 1))) - reach
+    far = np.hypot(*offsets.T)
+    offsets = offsets[(far <= radius + 0.25) & (far > (radius - 1.25 if ring else -1))]
+    pixels = np.rint(points).astype(int)[:, None] + offsets  # (n, m, 2)
+    colours = np.broadcast_to(np.asarray(colours, dtype=np.uint8).reshape(-1, 1, 3), (*pixels.shape[:2], 3))
+    inside = ((pixels >= 0) & (pixels < (H, W))).all(2)
+    y, x = pixels[inside].T
+    drawn[y, x] = colours[inside]
+    return drawn
