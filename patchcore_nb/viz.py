@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['to_picture', 'colour_scale', 'overlay', 'veil', 'draw_contour', 'heatmap', 'picture_names', 'heatmaps',
            'save_heatmaps', 'spread', 'enlarged', 'encode', 'mark_cells', 'contact_sheet', 'draw_box', 'cut_out',
-           'draw_truth', 'stamp']
+           'draw_truth', 'stamp', 'blended', 'stacked']
 
 # %% ../nbs/08_viz.ipynb #40df3078
 import hashlib
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion
 from torch import Tensor
@@ -295,3 +297,41 @@ def stamp(
     y, x = pixels[inside].T
     drawn[y, x] = colours[inside]
     return drawn
+
+# %% ../nbs/08_viz.ipynb #3b97aa8b
+def blended(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    colours: np.ndarray, # laid over it, `(H, W, 3)` uint8
+    opacity: float, # of the colours, 0 to 1
+) -> np.ndarray: # `(H, W, 3)` uint8
+    "Two pictures of one size, mixed."
+    return np.asarray(Image.blend(Image.fromarray(picture), Image.fromarray(colours), opacity))
+
+
+def stacked(
+    pictures: Sequence[np.ndarray], # each `(H, W, 3)` uint8, of any size
+    caption: str = "", # a line of text above
+    across: bool = False, # side by side instead of one below the other
+) -> np.ndarray: # `(H, W, 3)` uint8, white where nothing is
+    "Pictures in a column or a row, with white gaps."
+    pictures, axis = list(pictures), 1 if across else 0
+    if caption: pictures.insert(0, _text(caption, max(p.shape[1] for p in pictures)))
+    side = max(p.shape[1 - axis] for p in pictures)
+    padded = []
+    for p in pictures:
+        missing = [(0, 0), (0, 0), (0, 0)]
+        missing[1 - axis], missing[axis] = (0, side - p.shape[1 - axis]), (0, 2 * _GAP)
+        padded.append(np.pad(p, missing, constant_values=255))
+    whole = np.concatenate(padded, axis)
+    return whole[:, : -2 * _GAP] if across else whole[: -2 * _GAP]
+
+
+def _text(text: str, width: int) -> np.ndarray:
+    "Black on white, as small as needed to fit the width, `(22, width, 3)`."
+    figure = Figure(figsize=(width / 100, 0.22), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    line = figure.text(0, 0.3, text, fontsize=9)
+    canvas.draw()
+    if (wide := line.get_window_extent().width) > width: line.set_fontsize(9 * width / wide * 0.99)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
