@@ -56,7 +56,7 @@ _GAP, _VEIL, _CONTOUR = 4, 128, (0, 220, 255)  # pixels of white between panels;
 
 
 def _on_scale(anomaly_map: np.ndarray, scale: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    "Position on the scale, 0 to 1 `(H, W)`, 0 where not judged, and its colour `(H, W, 3)`, 0 to 255."
+    "Position on the scale, 0 to 1, 0 where not judged, in the shape of the map, and its colour `(..., 3)`, 0 to 255."
     anomaly_map = np.nan_to_num(anomaly_map.astype(float), nan=scale[0])  # float32 would lose the width of a very narrow scale
     t = np.clip((anomaly_map - scale[0]) / (scale[1] - scale[0]), 0, 1)
     return t, matplotlib.colormaps["inferno"](t)[..., :3] * 255
@@ -69,9 +69,11 @@ def overlay(
     opacity: float = 0.8, # at the end of the scale and beyond, 0 to 1
 ) -> np.ndarray: # `(H, W, 3)` uint8
     "The map laid over the photograph; the more anomalous, the less of the photograph is seen."
-    t, colours = _on_scale(anomaly_map, scale)
-    opacity = opacity * t[..., None]
-    return np.rint((1 - opacity) * picture + opacity * colours).astype(np.uint8)
+    drawn, above = picture.copy(), anomaly_map > scale[0]  # the rest, NaN too, stays photograph
+    t, colours = _on_scale(anomaly_map[above], scale)
+    opacity = opacity * t[:, None]
+    drawn[above] = np.rint((1 - opacity) * picture[above] + opacity * colours).astype(np.uint8)
+    return drawn
 
 
 def veil(
@@ -202,11 +204,11 @@ def enlarged(
 
 def encode(
     picture: np.ndarray, # `(H, W, 3)` uint8
-    format: str = "JPEG", # as Pillow names it; "PNG" loses nothing and takes longer
-) -> bytes: # an image file
+    quality: int = 88, # of the JPEG, 1 to 95; below 80 colours are kept at half the resolution
+) -> bytes: # a JPEG file
     "A picture as the bytes of a file, as a browser wants it."
-    out, options = io.BytesIO(), dict(quality=88, subsampling=0) if format == "JPEG" else {}
-    Image.fromarray(np.ascontiguousarray(picture)).save(out, format, **options)
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(out, "JPEG", quality=quality, subsampling=0 if quality >= 80 else 2)
     return out.getvalue()
 
 # %% ../nbs/08_viz.ipynb #5591afaa
@@ -244,12 +246,14 @@ def draw_box(
     thickness: int = 2, # of the line, pixels, outside of the box; a black line as wide follows
 ) -> np.ndarray: # a copy
     "A frame around a box; what lies outside of the picture is left out."
-    drawn, (H, W), (top, left, bottom, right) = picture.copy(), picture.shape[:2], box
-    y, x = np.ogrid[:H, :W]
+    drawn, (top, left, bottom, right), reach = picture.copy(), box, 2 * thickness
+    y0, x0 = max(0, top - reach), max(0, left - reach)
+    part = drawn[y0 : max(0, bottom + reach), x0 : max(0, right + reach)]  # nothing changes elsewhere
+    y, x = np.ogrid[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]]
     beside = np.maximum(np.maximum(top - y, y - bottom + 1), np.maximum(left - x, x - right + 1))  # 0 and below: inside
     line = (beside > 0) & (beside <= thickness)
-    drawn[(beside > thickness) & (beside <= 2 * thickness)] = 0
-    drawn[line] = np.where(dashed & ((x + y) // (4 * thickness) % 2 == 1)[..., None], 0, colour)[line]
+    part[(beside > thickness) & (beside <= reach)] = 0
+    part[line] = np.where(dashed & ((x + y) // (4 * thickness) % 2 == 1)[..., None], 0, colour)[line]
     return drawn
 
 

@@ -62,6 +62,8 @@ class _Explorer:
     def _assemble(self, *rows) -> None:
         "The rows of the explorer; from here on it is drawn anew whenever a control moves."
         self.widget.children, self._busy = rows, False
+        for name, part in vars(self).items():
+            if isinstance(part, _library("ipywidgets").Image): part.add_class(f"patchcore-{name}")  # a name for style sheets and tests
         self.draw()
 
     def _on(self, *controls, call=None) -> None:
@@ -100,7 +102,7 @@ class _Explorer:
 
     def _repr_mimebundle_(self, **kwargs):
         "The widget for pages that can show one, the picture for those that cannot: files on the web, exported HTML."
-        bundle = {"text/plain": repr(self), "image/jpeg": base64.b64encode(encode(self.figure())).decode()}
+        bundle = {"text/plain": repr(self), "image/jpeg": base64.b64encode(encode(self.figure(), 65)).decode()}
         if not isinstance(self.widget.comm, _library("comm").DummyComm): bundle = self.widget._repr_mimebundle_() | bundle
         return bundle
 
@@ -164,8 +166,8 @@ class CoresetExplorer(_Explorer):
         super().__init__()
         self.patches = training_patches(model, images, most)
         N = len(self.patches.rows)
-        sizes = {int(N * p / 100): p for p in reversed(_PERCENTS) if p <= max_percent and 1 <= int(N * p / 100) < N}
-        if not sizes: raise ValueError(f"max_percent={max_percent}: no size from 0.1 % to there is at least 1 of {N} patches")
+        sizes = {int(N * p / 100): p for p in reversed(_PERCENTS) if p <= max_percent and int(N * p / 100)}
+        if not sizes: raise ValueError(f"max_percent={max_percent}: expected at least {_PERCENTS[0]} %, and enough to keep one of {N} patches")
         self.percents, self.sizes, self._selections = sorted(sizes.values()), sorted(sizes), {}
         nearest = min(self.percents, key=lambda p: abs(p - percent))
         self.sampler = self._widget("Dropdown", "Sampler", "320px", options=_CHOOSERS, tooltip="How patches are chosen")
@@ -217,7 +219,7 @@ class CoresetExplorer(_Explorer):
         self._here.set_data([self.percent.value], [shown.radii[at]])
         far, picks = shown.distances[at], shown.picks[: self.sizes[at]]
         order = np.argsort(far)  # far rows on top
-        picture = stamp(self._chart.moved(*self._lines.values(), self._here), self._places[order], 255 * self._colours(far[order] / self._furthest)[:, :3], 1)
+        picture = stamp(self._chart.moved(*self._lines.values(), self._here), self._places[order], 255 * self._colours(far[order] / self._furthest)[:, :3], 1.25)
         self._pictures = stamp(picture, self._places[picks], _PICK, 4 if len(picks) < 400 else 3, ring=True), self._sheet(picks)
         self.chart.value, self.thumbnails.value = map(encode, self._pictures)
         kept = self.state["kept"]
@@ -230,7 +232,7 @@ class CoresetExplorer(_Explorer):
         "The training images, with the patches that are kept."
         kept = np.zeros((len(self._small), *self.patches.grid), dtype=bool)
         kept.reshape(-1)[picks] = True
-        return contact_sheet([mark_cells(picture, cells) for picture, cells in zip(self._small, kept)], 9)
+        return contact_sheet([mark_cells(picture, cells, 0.4) for picture, cells in zip(self._small, kept)], 9)
 
     @property
     def state(self) -> dict: # `sampler`, `percent`, `seed`; `picks` (row numbers), `kept` (of each image), `radius` (feature distance)
@@ -252,7 +254,7 @@ class _Judged(NamedTuple):
     scores: np.ndarray # image scores, `(N,)`
     maps: torch.Tensor # anomaly maps without smoothing, `(N, H, W)`
     peaks: dict # sigma → largest value of each map, `(N,)`
-    pictures: dict # number → (photograph, mask) at the size of the screen
+    pictures: dict # number → (photograph, the same with its true defect), at the size of the screen
 
 
 class HeatmapExplorer(_Explorer):
@@ -354,11 +356,10 @@ class HeatmapExplorer(_Explorer):
         s, found = self.state, self.judged(self.category.value)
         self._thresholds[s["category"]] = s["threshold"]
         scale, opacity = colour_scale(self.values()[:, None], s["threshold"]), self.opacity.value / 100
-        picture, mask = self._at_screen_size(found, s["image"])
+        picture, truth = self._at_screen_size(found, s["image"])
         shown = enlarged(self.smoothed([s["image"]])[0], self._side)
         flagged = shown >= s["threshold"]
         over = draw_contour(overlay(picture, shown, scale, opacity), flagged)
-        truth = picture if mask is None else draw_truth(picture, mask)
         labels, values = found.images.labels.astype(bool), self.values()
         for dots, lane in zip(self._dots, (~labels, labels)): dots.set_data(values[lane], self._lanes[lane])
         self._line.set_xdata([s["threshold"]] * 2)
@@ -368,12 +369,13 @@ class HeatmapExplorer(_Explorer):
         self.photograph.value, self.overlay.value, self.strip.value = map(encode, self._pictures)
         self._report(s)
 
-    def _at_screen_size(self, found: _Judged, number: int) -> tuple[np.ndarray, np.ndarray | None]:
-        "Photograph and mask of an image, read once."
+    def _at_screen_size(self, found: _Judged, number: int) -> tuple[np.ndarray, np.ndarray]:
+        "Photograph of an image, without and with its true defect; made once."
         if number not in found.pictures:
             item = found.images[number]
-            mask = item["mask"].numpy() if "mask" in item else None
-            found.pictures[number] = enlarged(to_picture(item["image"]), self._side), None if mask is None or not mask.any() else enlarged(mask, self._side)
+            picture = enlarged(to_picture(item["image"]), self._side)
+            truth = draw_truth(picture, enlarged(item["mask"].numpy(), self._side)) if "mask" in item else picture
+            found.pictures[number] = picture, truth
         return found.pictures[number]
 
     def _report(self, s: dict) -> None:
@@ -477,7 +479,7 @@ class PatchInspector(_Explorer):
         self.heat = self._widget("IntSlider", "Anomaly map (%)", "400px", min=0, max=100, step=10, value=0)
         self.follow = self._widget("Checkbox", value=False, indent=False, width="300px", description="follow the mouse (else: click)")
         self.picture = ClickablePicture(size=size, width=400)
-        self.patch, self.neighbours = self._close_up_column(), [self._close_up_column(2) for _ in range(count)]
+        self.patch, self.neighbours = self._close_up_column(), [self._close_up_column() for _ in range(count)]
         columns = [ipywidgets.VBox(column, layout={"width": "124px"}) for column in (self.patch, *self.neighbours)]
         self._on(self.image, call=self._choose_image)
         self._on(self.heat)
@@ -487,9 +489,9 @@ class PatchInspector(_Explorer):
         hint = self._widget("HTML", value="Click a patch, or choose it with the arrow keys once the picture has the focus.")
         self._assemble(self._row(self.image, self.heat, self.follow), self._row(self.picture, ipywidgets.VBox([self.status, ipywidgets.HBox(columns), hint])))
 
-    def _close_up_column(self, pictures: int = 1) -> list:
-        "A caption above pictures."
-        return [self._widget("HTML"), *(self._widget("Image", width="118px", format="jpeg") for _ in range(pictures))]
+    def _close_up_column(self) -> list:
+        "A caption above a picture."
+        return [self._widget("HTML"), self._widget("Image", width="118px", format="jpeg")]
 
     def _choose_image(self) -> None:
         "Another image, at its most anomalous patch."
@@ -528,10 +530,10 @@ class PatchInspector(_Explorer):
         good = [self._good_picture(i) for i in near.origins[:, 0]]
         boxes = [cell_box(cell, near.grid, g.shape[:2], model.patch_size, model.stride) for g, cell in zip(good, near.origins[:, 1:])]
         cuts = [cut_out(g, b, 118, _GOOD, dashed=True) for g, b in zip(good, boxes)]
-        wholes = [enlarged(draw_box(g, b, _GOOD), 118) for g, b in zip(good, boxes)]
-        self._pictures = shown, cuts, wholes
+        seen = [contact_sheet([cut, enlarged(draw_box(g, b, _GOOD), 118)], 1) for cut, g, b in zip(cuts, good, boxes)]
+        self._pictures = *shown, seen
         self.picture.jpeg, self.patch[1].value = map(encode, shown)
-        for (_, cut, whole), c, w in zip(self.neighbours, cuts, wholes): cut.value, whole.value = encode(c), encode(w)
+        for (_, image), picture in zip(self.neighbours, seen): image.value = encode(picture)
         self._caption()
 
     def _caption(self) -> None:
@@ -553,10 +555,9 @@ class PatchInspector(_Explorer):
 
     def figure(self) -> np.ndarray: # `(H, W, 3)` uint8
         "The image, its patch, the nearest good patches, and where they were seen."
-        s, ((large, patch), cuts, wholes) = self.state, self._pictures
-        side = [contact_sheet([patch, *cuts], 1 + self._count), contact_sheet([np.full_like(patch, 255), *wholes], 1 + self._count)]
+        s, (large, patch, seen) = self.state, self._pictures
         text = f"{s['name']}, row {s['cell'][0]}, column {s['cell'][1]}: distances of the nearest good patches {', '.join(f'{d:.3g}' for d in s['distances'])}"
-        return stacked([stacked([large, stacked(side)], across=True)], text)
+        return stacked([stacked([large, patch, *seen], across=True)], text)
 
 # %% ../nbs/09_widgets.ipynb #9fcd1d5a
 class LayerExplorer(_Explorer):
