@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from sklearn.utils.validation import check_is_fitted
 
 from .backbones import FeatureExtractor, default_dims, default_layers, load_backbone
-from .coreset import choose_rows, coreset_size, prefix_distances
+from .coreset import choose_rows, prefix_distances
 from .data import ImageSet
 from .figures import feature_colours, nearest_good_patches, plot_coverage, project_2d, training_patches, training_pictures, training_set
 from .metrics import f1_max, verdict_counts
@@ -50,8 +50,8 @@ class _Explorer:
         self.status = self._widget("HTML")
 
     def _widget(self, kind: str, description: str = "", width: str = "auto", **options):
-        "A widget of ipywidgets with its label in a column of 130 pixels."
-        if description: options |= {"description": description, "style": {"description_width": "130px"}}
+        "A widget of ipywidgets with its label in a column of 145 pixels."
+        if description: options |= {"description": description, "style": {"description_width": "145px"}}
         if "Slider" in kind: options = {"continuous_update": True} | options
         return getattr(_library("ipywidgets"), kind)(layout={"width": width, "max_width": "100%"}, **options)
 
@@ -330,6 +330,7 @@ class HeatmapExplorer(_Explorer):
         self.threshold.max, self.threshold.step = max(end, self._thresholds[name]), end / 400
         self.threshold.value = self._thresholds[name]
         self.defect.options = ["all", *sorted(set(found.images.defects))]
+        self.threshold.description = "Threshold (distance²)" if self._models[name].squared else "Threshold (distance)"
         self._make_strip(labels.astype(bool), self.threshold.max)
         self._choose_defect()
 
