@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -289,14 +290,14 @@ def check_explorers(url, path, out):
         wrong = [error for cell in ran for error in cell["errors"]] or [cell["source"] for cell in ran if not cell["count"]]
         yield f"{path}: all cells run without error", not wrong, "\n".join(wrong)
         screenshot(page, out / "explore-light.png")
-        clickable, overlay = page.locator("img.patchcore-clickable"), page.locator("img.patchcore-overlay")
+        clickable, overlay, columns = page.locator("img.patchcore-clickable"), page.locator("img.patchcore-overlay"), count(30, 90)
         moves = {
             "coreset percentage": (page.locator("img.patchcore-chart"), lambda: move_slider(widget(page, "slider", "Patches kept"), 1)),
             "thumbnails of the coreset": (page.locator("img.patchcore-thumbnails"), lambda: move_slider(widget(page, "slider", "Patches kept"), -1)),
             "threshold": (overlay, lambda: move_slider(widget(page, "slider", "Threshold"), -1)),
             "smoothing": (overlay, lambda: move_slider(widget(page, "slider", "Smoothing"), 1)),
             "opacity": (overlay, lambda: move_slider(widget(page, "slider", "Opacity").first, -1)),
-            "click on a patch": (clickable, lambda: click_pixel(clickable, 100 + 7 * (time.monotonic_ns() % 20), 60)),
+            "click on a patch": (clickable, lambda: click_pixel(clickable, next(columns), 60)),
             "arrow key on a patch": (clickable, lambda: clickable.press("ArrowDown")),
             "patch size": (page.locator("img.patchcore-picture"), lambda: move_slider(widget(page, "slider", "Patch size"), 1)),
         }

@@ -42,6 +42,9 @@ def _library(name: str):
         raise ImportError(f"the explorers need the package {name}: pip install 'patchcore_nb[notebooks]'") from error
 
 
+_COLUMN, _TWO_COLUMNS = "330px", "672px"  # widths of controls; 12 pixels lie between two
+
+
 class _Explorer:
     "Controls above pictures: a widget where a kernel answers it, a figure everywhere else."
 
@@ -170,9 +173,9 @@ class CoresetExplorer(_Explorer):
         if not sizes: raise ValueError(f"max_percent={max_percent}: expected at least {_PERCENTS[0]} %, and enough to keep one of {N} patches")
         self.percents, self.sizes, self._selections = sorted(sizes.values()), sorted(sizes), {}
         nearest = min(self.percents, key=lambda p: abs(p - percent))
-        self.sampler = self._widget("Dropdown", "Sampler", "320px", options=_CHOOSERS, tooltip="How patches are chosen")
-        self.percent = self._widget("SelectionSlider", "Patches kept (%)", "420px", options=[(f"{p:g} %", p) for p in self.percents], value=nearest)
-        self.seed = self._widget("IntSlider", "Seed", "320px", min=0, max=9, value=seed)
+        self.sampler = self._widget("Dropdown", "Sampler", _COLUMN, options=_CHOOSERS, tooltip="How patches are chosen")
+        self.percent = self._widget("SelectionSlider", "Patches kept (%)", _TWO_COLUMNS, options=[(f"{p:g} %", p) for p in self.percents], value=nearest)
+        self.seed = self._widget("IntSlider", "Seed", _COLUMN, min=0, max=9, value=seed)
         self.chart, self.thumbnails = (self._widget("Image", width="960px", format="jpeg") for _ in range(2))
         self._small = [enlarged(picture, 102) for picture in self.patches.pictures]
         self._make_chart()
@@ -279,13 +282,13 @@ class HeatmapExplorer(_Explorer):
         for m in self._models.values(): check_is_fitted(m, "bank_")
         self._judged, self._thresholds, self._given, self._side = {}, {}, threshold, side
         first = next(iter(self._models.values()))
-        self.category = self._widget("Dropdown", "Category", "300px", options=list(self._models))
-        self.defect = self._widget("Dropdown", "Kind of defect", "300px", options=["all"])
-        self.image = self._widget("Dropdown", "Image", "340px", options=[("", 0)])
-        self.threshold = self._widget("FloatSlider", "Threshold", "620px", min=0, max=1, readout_format=".3g")
-        self.sigma = self._widget("FloatSlider", "Smoothing (pixels)", "400px", min=0, max=10, step=0.5, value=min(10, first.sigma if sigma is None else sigma), readout_format=".1f")
-        self.opacity = self._widget("IntSlider", "Opacity (%)", "400px", min=0, max=100, step=5, value=70)
-        self.judge = self._widget("Dropdown", "Flag an image by", "340px", options={"highest value of its map": "map", "its image score": "score"})
+        self.category = self._widget("Dropdown", "Category", _COLUMN, options=list(self._models))
+        self.defect = self._widget("Dropdown", "Kind of defect", _COLUMN, options=["all"])
+        self.image = self._widget("Dropdown", "Image", _COLUMN, options=[("", 0)])
+        self.threshold = self._widget("FloatSlider", "Threshold", _TWO_COLUMNS, min=0, max=1, readout_format=".3g")
+        self.sigma = self._widget("FloatSlider", "Smoothing (pixels)", _COLUMN, min=0, max=10, step=0.5, value=min(10, first.sigma if sigma is None else sigma), readout_format=".1f")
+        self.opacity = self._widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
+        self.judge = self._widget("Dropdown", "Flag an image by", _COLUMN, options={"highest value of its map": "map", "its image score": "score"})
         self.photograph, self.overlay = (self._widget("Image", width=f"{side}px", format="jpeg") for _ in range(2))
         self.strip = self._widget("Image", width=f"{2 * side + 12}px", format="jpeg")
         self._on(self.category, call=self._choose_category)
@@ -384,7 +387,7 @@ class HeatmapExplorer(_Explorer):
         n = verdict_counts(self.values(), self.judged(s["category"]).images.labels, s["threshold"])
         lines = [("missed", f"{n.missed} of {n.found + n.missed} defective"), ("over-flagged", f"{n.over_flagged} of {n.passed + n.over_flagged} good"),
                  ("this image", f"{escape(s['defect'])}, <b>{s['verdict']}</b>"), ("its value", f"{s['value']:.3g}"), ("flagged area", f"{s['area']:.1%}")]
-        self._say("<table>" + "".join(f'<tr><td style="padding-right: 10px; opacity: .75">{name}</td><td>{text}</td></tr>' for name, text in lines) + "</table>")
+        self._say("<table>" + "".join(f'<tr><td style="padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top">{name}</td><td>{text}</td></tr>' for name, text in lines) + "</table>")
 
     @property
     def state(self) -> dict: # controls by name; `image` (number); `value`, `verdict`, `area` (share of its pixels that are flagged); counts over all images of the category
@@ -477,8 +480,8 @@ class PatchInspector(_Explorer):
         size = self.prediction.maps.shape[1:]
         names = [(f"{defect}/{Path(path).name} (score {score:.3g})", i) for i, (defect, path, score) in enumerate(zip(images.defects, images.paths, self.prediction.scores))]
         self.image = self._widget("Dropdown", "Image", "420px", options=names, value=image)
-        self.heat = self._widget("IntSlider", "Anomaly map (%)", "400px", min=0, max=100, step=10, value=0)
-        self.follow = self._widget("Checkbox", value=False, indent=False, width="300px", description="follow the mouse (else: click)")
+        self.heat = self._widget("IntSlider", "Anomaly map (%)", _COLUMN, min=0, max=100, step=10, value=0)
+        self.follow = self._widget("Checkbox", value=False, indent=False, width="240px", description="follow the mouse (else: click)")
         self.picture = ClickablePicture(size=size, width=400)
         self.patch, self.neighbours = self._close_up_column(), [self._close_up_column() for _ in range(count)]
         columns = [ipywidgets.VBox(column, layout={"width": "124px"}) for column in (self.patch, *self.neighbours)]
@@ -583,10 +586,10 @@ class LayerExplorer(_Explorer):
         x = torch.stack([images[i]["image"] for i in chosen])
         self._features, self._channels, self._embedded = dict(zip(names, extractor(x))), dict(zip(names, extractor.channels)), {}
         self._photographs = [enlarged(to_picture(image), 232) for image in x]
-        self.layers = self._widget("SelectMultiple", "Layers", "320px", options=names, value=[n for n in names if n in default_layers(backbone)] or names[:1], rows=min(5, len(names)))
-        self.patch_size = self._widget("SelectionSlider", "Patch size (cells)", "360px", options=[1, 3, 5, 7, 9], value=patch_size)
-        self.opacity = self._widget("IntSlider", "Opacity (%)", "360px", min=0, max=100, step=5, value=70)
-        self.colours = self._widget("Dropdown", "Colours", "360px", options={"three components (red, green, blue)": 3, "one component (dark to light)": 1})
+        self.layers = self._widget("SelectMultiple", "Layers", _COLUMN, options=names, value=[n for n in names if n in default_layers(backbone)] or names[:1], rows=min(5, len(names)))
+        self.patch_size = self._widget("SelectionSlider", "Patch size (cells)", _COLUMN, options=[1, 3, 5, 7, 9], value=patch_size)
+        self.opacity = self._widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
+        self.colours = self._widget("Dropdown", "Colours", _COLUMN, options={"three components": 3, "one component": 1})
         self.picture = self._widget("Image", width=f"{236 * len(x) - 4}px", format="jpeg")
         self._on(self.layers, self.patch_size, self.opacity, self.colours)
         box = _library("ipywidgets").VBox
