@@ -183,8 +183,15 @@ def move_slider(slider, steps=1):
 def picture(element):
     "The bytes of an `<img>` (as sent) or a `<canvas>` (as PNG)."
     element.wait_for()
+    # A picture that is just being replaced has an address that leads nowhere any more: look again.
     text = element.evaluate("""async element => { if (element.tagName === 'CANVAS') return element.toDataURL('image/png').split(',')[1]
-        await element.decode(); const bytes = new Uint8Array(await (await fetch(element.src)).arrayBuffer()); return btoa(Array.from(bytes, b => String.fromCharCode(b)).join('')) }""")
+        for (let tries = 40; ; tries--) try {
+            const address = element.src
+            await element.decode()
+            if (element.src !== address) continue
+            const bytes = new Uint8Array(await (await fetch(address)).arrayBuffer())
+            return btoa(Array.from(bytes, b => String.fromCharCode(b)).join(''))
+        } catch (error) { if (tries < 0) throw error; await new Promise(after => setTimeout(after, 50)) } }""")
     return base64.b64decode(text)
 
 

@@ -474,7 +474,7 @@ class PatchInspector(_Explorer):
         super().__init__()
         ClickablePicture, ipywidgets = _clickable_picture(), _library("ipywidgets")
         self._model, self._images, self._count = model, images, count
-        self._training, self._good, self._seen, self._asking = training_set(model, training), {}, {}, False
+        self._training, self._good, self._seen = training_set(model, training), {}, {}
         self.prediction = model.predict(images)
         self._scale = colour_scale(self.prediction.maps)
         size = self.prediction.maps.shape[1:]
@@ -488,7 +488,7 @@ class PatchInspector(_Explorer):
         self._on(self.image, call=self._choose_image)
         self._on(self.heat)
         ipywidgets.link((self.follow, "value"), (self.picture, "follow"))
-        self.picture.observe(lambda change: self._once(self._point_at), "point")
+        self.picture.observe(lambda change: self._answer(), "point")
         self._choose_image()
         hint = self._widget("HTML", value="Click a patch, or choose it with the arrow keys once the picture has the focus.")
         self._assemble(self._row(self.image, self.heat, self.follow), self._row(self.picture, ipywidgets.VBox([self.status, ipywidgets.HBox(columns), hint])))
@@ -506,12 +506,19 @@ class PatchInspector(_Explorer):
         embedding, self._photograph = self._seen[i]
         self._show(nearest_good_patches(self._model, embedding, None, self._count))
 
+    def _answer(self) -> None:
+        "What the page asked; it asks no more before it knows that this is done, or has failed."
+        if self._busy: return
+        try:
+            self._once(self._point_at)
+        finally:
+            self.picture.answered += 1
+
     def _point_at(self) -> None:
         "The patch of the pixel that was clicked."
         embedding = self._seen[self.image.value][0]
         cell = cell_at(self.picture.point, embedding.shape[1:], self.picture.size)
         self._show(nearest_good_patches(self._model, embedding, cell, self._count))
-        self.picture.answered += 1
 
     def _show(self, nearest) -> None:
         self.nearest = nearest
