@@ -18,11 +18,13 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NOTEBOOKS = ()  # paths below nbs/ that are run as a whole, every slider moved by one step
+EXPLORE = "tutorials/explore.ipynb"  # has a check of its own
+NOTEBOOKS = (EXPLORE,)  # paths below nbs/ that are run as a whole, every slider moved by one step
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
 # What JupyterLab says on the console of its own accord, with the reason why it is no error of a notebook. Everything else fails the check.
 HARMLESS = ()
@@ -181,8 +183,15 @@ def move_slider(slider, steps=1):
 def picture(element):
     "The bytes of an `<img>` (as sent) or a `<canvas>` (as PNG)."
     element.wait_for()
+    # A picture that is just being replaced has an address that leads nowhere any more: look again.
     text = element.evaluate("""async element => { if (element.tagName === 'CANVAS') return element.toDataURL('image/png').split(',')[1]
-        await element.decode(); const bytes = new Uint8Array(await (await fetch(element.src)).arrayBuffer()); return btoa(Array.from(bytes, b => String.fromCharCode(b)).join('')) }""")
+        for (let tries = 40; ; tries--) try {
+            const address = element.src
+            await element.decode()
+            if (element.src !== address) continue
+            const bytes = new Uint8Array(await (await fetch(address)).arrayBuffer())
+            return btoa(Array.from(bytes, b => String.fromCharCode(b)).join(''))
+        } catch (error) { if (tries < 0) throw error; await new Promise(after => setTimeout(after, 50)) } }""")
     return base64.b64decode(text)
 
 
@@ -206,8 +215,9 @@ def click_pixel(element, x, y):
 def screenshot(page, path):
     "Photograph the whole open notebook, however long it is (up to 12,000 px)."
     size = page.viewport_size
-    height = page.evaluate("() => document.querySelector('.jp-NotebookPanel-notebook .jp-WindowedPanel-outer, .jp-NotebookPanel-notebook').scrollHeight")
+    height = page.evaluate("() => Math.max(...[...document.querySelectorAll('.jp-NotebookPanel-notebook, .jp-NotebookPanel-notebook .jp-WindowedPanel-outer')].map(e => e.scrollHeight))")
     page.set_viewport_size({"width": size["width"], "height": min(12_000, max(size["height"], height + 150))})
+    page.evaluate("() => document.querySelectorAll('.jp-NotebookPanel-notebook, .jp-NotebookPanel-notebook .jp-WindowedPanel-outer').forEach(e => { e.scrollTop = 0 })")
     page.wait_for_timeout(500)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path)
@@ -267,6 +277,59 @@ def check_notebook(url, path, out):
         yield f"{path}: no error on the console", not console_errors(errors), "\n".join(console_errors(errors))
 
 
+def redrawn(page, picture, act):
+    "Milliseconds in the page from a key, a click or a move of the mouse to the picture that answers it; `TimeoutError` of Playwright if none does."
+    picture.evaluate("""img => { window.asked = window.answered = null
+        const ask = () => { window.asked ??= performance.now() }
+        for (const kind of ['keydown', 'click', 'mousemove']) document.addEventListener(kind, ask, { capture: true, once: true })
+        img.addEventListener('load', () => requestAnimationFrame(() => { window.answered = performance.now() }), { once: true }) }""")
+    act()
+    page.wait_for_function("() => window.asked !== null && window.answered !== null && window.answered > window.asked", timeout=20_000)
+    return page.evaluate("() => window.answered - window.asked")
+
+
+def check_explorers(url, path, out):
+    "The four explorers answer slider, click, mouse and keyboard with another picture, in both themes, and say how fast."
+    with chromium() as (page, errors):
+        page.set_viewport_size({"width": 1280, "height": 1000})
+        open_notebook(page, url, path)
+        ran = run_all(page)
+        wrong = [error for cell in ran for error in cell["errors"]] or [cell["source"] for cell in ran if not cell["count"]]
+        yield f"{path}: all cells run without error", not wrong, "\n".join(wrong)
+        screenshot(page, out / "explore-light.png")
+        clickable, overlay, columns = page.locator("img.patchcore-clickable"), page.locator("img.patchcore-overlay"), count(30, 90)
+        moves = {
+            "coreset percentage": (page.locator("img.patchcore-chart"), lambda: move_slider(widget(page, "slider", "Patches kept"), 1)),
+            "thumbnails of the coreset": (page.locator("img.patchcore-thumbnails"), lambda: move_slider(widget(page, "slider", "Patches kept"), -1)),
+            "threshold": (overlay, lambda: move_slider(widget(page, "slider", "Threshold"), -1)),
+            "smoothing": (overlay, lambda: move_slider(widget(page, "slider", "Smoothing"), 1)),
+            "opacity": (overlay, lambda: move_slider(widget(page, "slider", "Opacity").first, -1)),
+            "click on a patch": (clickable, lambda: click_pixel(clickable, next(columns), 60)),
+            "arrow key on a patch": (clickable, lambda: clickable.press("ArrowDown")),
+            "patch size": (page.locator("img.patchcore-picture"), lambda: move_slider(widget(page, "slider", "Patch size"), 1)),
+        }
+        for name, (element, act) in moves.items():
+            element.scroll_into_view_if_needed()
+            taken, before, changed = [], picture(element), []
+            for _ in range(3):
+                taken.append(redrawn(page, element, act))
+                wait_idle(page)
+                changed.append((now := picture(element)) != before)
+                before = now
+            yield f"{path}: {name}: another picture each time, after {', '.join(f'{t:.0f}' for t in taken)} ms", all(changed), str(changed)
+        page.locator(".widget-checkbox input").first.check()
+        clickable.scroll_into_view_if_needed()
+        wait_idle(page)
+        box, before = clickable.bounding_box(), picture(clickable)
+        page.mouse.move(box["x"] + 30, box["y"] + 350)
+        yield f"{path}: the frame follows the mouse", bool(changed_picture(clickable, before)), ""
+        page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+        wait_idle(page)
+        screenshot(page, out / "explore-dark.png")
+        yield f"{path}: no error in the kernel", not kernel_errors(page), "\n".join(kernel_errors(page))
+        yield f"{path}: no error on the console", not console_errors(errors), "\n".join(console_errors(errors))
+
+
 def checks(notebooks, out):
     "Every check as (sentence, passed, what went wrong). Notebooks run in a copy, since JupyterLab saves what it opens."
     with tempfile.TemporaryDirectory() as folder:
@@ -277,7 +340,7 @@ def checks(notebooks, out):
             for path in notebooks or NOTEBOOKS:
                 path = f"nbs/{path.removeprefix('nbs/')}"
                 _drop_export(Path(folder) / path)
-                yield from check_notebook(url, path, out)
+                yield from (check_explorers if path.endswith(EXPLORE) else check_notebook)(url, path, out)
 
 
 def _drop_export(path):

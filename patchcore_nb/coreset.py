@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'nearest_pick_distances', 'covering_radius', 'k_center_greedy', 'exact_start', 'approx_start',
-           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset', 'radius_curve']
+           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset', 'radius_curve', 'prefix_distances']
 
 # %% ../nbs/03_coreset.ipynb #fe8aae8f
 import math
@@ -220,3 +220,16 @@ def radius_curve(
             torch.maximum(radii[p], table.amax(0), out=radii[p])
             nearest = table[:, -1]
     return radii.sqrt_()
+
+# %% ../nbs/03_coreset.ipynb #266ab293
+def prefix_distances(
+    rows: Tensor, # patch embeddings, `(N, D)` float
+    picks: Tensor, # row numbers in the order they were picked, `(n,)` int64
+    sizes: list[int], # how many of the picks, rising, each from 1 to n; K of them
+    chunk: int = 4096, # rows compared at a time
+) -> Tensor: # `(K, N)`, distance of every row to the nearest of the first 1 ... n picks (L2, not squared)
+    "How far each row is from a selection, for several of its prefixes. Raises `ValueError` for sizes that do not rise from 1 to n."
+    ends = [0, *sizes]
+    if len(sizes) == 0 or ends[-1] > len(picks) or any(a >= b for a, b in zip(ends, ends[1:])): raise ValueError(f"sizes {list(sizes)}: expected rising numbers from 1 to the {len(picks)} picks")
+    steps = torch.stack([nearest_pick_distances(rows, picks[a:b], chunk) for a, b in zip(ends, ends[1:])])
+    return steps.cummin(0).values

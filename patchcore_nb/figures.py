@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['plot_overlay', 'plot_gallery', 'plot_scores', 'plot_roc', 'plot_precision_recall', 'plot_pro', 'training_set',
-           'training_rows', 'project_2d', 'plot_coverage', 'plot_radius', 'NearestPatches', 'nearest_good_patches',
-           'training_pictures', 'plot_nearest', 'plot_reason']
+           'training_rows', 'TrainingPatches', 'training_patches', 'project_2d', 'plot_coverage', 'plot_radius',
+           'feature_colours', 'NearestPatches', 'nearest_good_patches', 'training_pictures', 'plot_nearest',
+           'plot_reason']
 
 # %% ../nbs/08a_figures.ipynb #bc6f4fb0
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -249,6 +251,33 @@ def training_rows(
     image, row, column = torch.from_numpy(model.origin_).long().T
     return torch.cat([to_rows(e) for e in embeddings]), (image * h + row) * w + column
 
+# %% ../nbs/08a_figures.ipynb #33d38e6d
+class TrainingPatches(NamedTuple):
+    "Some training images and the patch embeddings they are made of."
+    rows: Tensor # `(M·h·w, D)` float32, on the CPU, image by image
+    pictures: list[np.ndarray] # M, each `(H, W, 3)` uint8, as the network saw them
+    grid: tuple[int, int] # (h, w), patches down and across
+    numbers: list[int] # of the images among those of the training, rising
+
+
+def training_patches(
+    model: PatchCore, # fitted
+    images: object = None, # as for `training_set`
+    most: int = 24, # M, images taken at most, evenly from the first to the last
+) -> TrainingPatches: # rows, pictures, grid, numbers
+    "Embeddings and pictures of some training images. Raises as `training_set`, and `ValueError` for most < 1 or images of different sizes."
+    if most < 1: raise ValueError(f"most must be at least 1, got {most}")
+    images = training_set(model, images)
+    numbers = np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int).tolist()
+    rows, pictures, grids = [], [], set()
+    for batch in batches(Subset(images, numbers), model.geometry_, model.batch_size):
+        embedding = model.embed(batch["image"]).cpu()
+        grids.add(tuple(embedding.shape[2:]))
+        rows.append(to_rows(embedding))
+        pictures += map(to_picture, batch["image"])
+    if len(grids) > 1: raise ValueError(f"training images of different sizes, with grids {sorted(grids)}: give the model a geometry with a fixed size")
+    return TrainingPatches(torch.cat(rows), pictures, grids.pop(), numbers)
+
 # %% ../nbs/08a_figures.ipynb #03ba4ded
 def project_2d(
     rows: Tensor | np.ndarray, # patch embeddings, `(N, D)`, N and D at least 2
@@ -303,6 +332,23 @@ def plot_radius(
         share.set_xlabel("% of all rows")
     ax.legend(fontsize="small")
     return ax
+
+# %% ../nbs/08a_figures.ipynb #22718fb9
+def feature_colours(
+    embedding: Tensor, # patch embeddings of B images, `(B, D, h, w)`; B·h·w and D at least `components`
+    components: int = 3, # 3: red, green and blue; 1: the first one, from dark blue to yellow
+) -> tuple[np.ndarray, float]: # `(B, h, w, 3)` uint8; share of the variance that is seen in them, 0 to 1
+    "Principal components of patch embeddings as colours, the same for all images. Raises `ValueError` for other components than 1 and 3, or fewer patches or numbers."
+    rows = to_rows(embedding).cpu().numpy()
+    if components not in (1, 3) or min(rows.shape) < components: raise ValueError(f"{components} components of {rows.shape} patches and numbers: expected 1 or 3, of at least as many")
+    if np.ptp(rows, axis=0).max() == 0: return np.full((len(embedding), *embedding.shape[2:], 3), 128, dtype=np.uint8), 1.0
+    pca = PCA(components, random_state=0)
+    scores = pca.fit_transform(rows)
+    low, high = np.percentile(scores, [1, 99], axis=0)
+    scores = ((scores - low) / np.maximum(high - low, np.finfo(np.float32).tiny)).clip(0, 1)
+    colours = scores if components == 3 else matplotlib.colormaps["cividis"](scores[:, 0])[:, :3]
+    shape = (len(embedding), *embedding.shape[2:], 3)
+    return np.rint(255 * colours).astype(np.uint8).reshape(shape), float(pca.explained_variance_ratio_.sum())
 
 # %% ../nbs/08a_figures.ipynb #d815b46e
 class NearestPatches(NamedTuple):

@@ -4,18 +4,22 @@
 
 # %% auto #0
 __all__ = ['to_picture', 'colour_scale', 'overlay', 'veil', 'draw_contour', 'heatmap', 'picture_names', 'heatmaps',
-           'save_heatmaps', 'spread']
+           'save_heatmaps', 'spread', 'enlarged', 'encode', 'mark_cells', 'contact_sheet', 'draw_box', 'cut_out',
+           'draw_truth', 'stamp', 'blended', 'stacked']
 
 # %% ../nbs/08_viz.ipynb #40df3078
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -52,7 +56,7 @@ _GAP, _VEIL, _CONTOUR = 4, 128, (0, 220, 255)  # pixels of white between panels;
 
 
 def _on_scale(anomaly_map: np.ndarray, scale: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    "Position on the scale, 0 to 1 `(H, W)`, 0 where not judged, and its colour `(H, W, 3)`, 0 to 255."
+    "Position on the scale, 0 to 1, 0 where not judged, in the shape of the map, and its colour `(..., 3)`, 0 to 255."
     anomaly_map = np.nan_to_num(anomaly_map.astype(float), nan=scale[0])  # float32 would lose the width of a very narrow scale
     t = np.clip((anomaly_map - scale[0]) / (scale[1] - scale[0]), 0, 1)
     return t, matplotlib.colormaps["inferno"](t)[..., :3] * 255
@@ -62,11 +66,14 @@ def overlay(
     picture: np.ndarray, # photograph, `(H, W, 3)` uint8
     anomaly_map: np.ndarray, # `(H, W)`, NaN = not judged
     scale: tuple[float, float], # (low, high) from `colour_scale`
+    opacity: float = 0.8, # at the end of the scale and beyond, 0 to 1
 ) -> np.ndarray: # `(H, W, 3)` uint8
     "The map laid over the photograph; the more anomalous, the less of the photograph is seen."
-    t, colours = _on_scale(anomaly_map, scale)
-    opacity = 0.8 * t[..., None]
-    return np.rint((1 - opacity) * picture + opacity * colours).astype(np.uint8)
+    drawn, above = picture.copy(), anomaly_map > scale[0]  # the rest, NaN too, stays photograph
+    t, colours = _on_scale(anomaly_map[above], scale)
+    opacity = opacity * t[:, None]
+    drawn[above] = np.rint((1 - opacity) * picture[above] + opacity * colours).astype(np.uint8)
+    return drawn
 
 
 def veil(
@@ -180,3 +187,155 @@ def spread(
     "Images evenly from the lowest to the highest score."
     order = np.argsort(scores, kind="stable")
     return [int(i) for i in order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]]
+
+# %% ../nbs/08_viz.ipynb #49839656
+def enlarged(
+    values: np.ndarray, # photograph `(H, W, 3)` uint8, map `(H, W)` float, or mask `(H, W)` bool
+    side: int, # wanted length of the shorter side, pixels
+    smooth: bool = True, # between pixels photographs and maps are interpolated, masks never
+) -> np.ndarray: # the same kind of array
+    "An image, map or mask at another size."
+    H, W = values.shape[:2]
+    size = round(W * side / min(H, W)), round(H * side / min(H, W))
+    if values.dtype == bool: return np.asarray(Image.fromarray(values.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)).astype(bool)
+    if values.dtype != np.uint8: values = values.astype(np.float32)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(values)).resize(size, Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST))
+
+
+def encode(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    quality: int = 88, # of the JPEG, 1 to 95; below 80 colours are kept at half the resolution
+) -> bytes: # a JPEG file
+    "A picture as the bytes of a file, as a browser wants it."
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(out, "JPEG", quality=quality, subsampling=0 if quality >= 80 else 2)
+    return out.getvalue()
+
+# %% ../nbs/08_viz.ipynb #5591afaa
+def mark_cells(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    cells: np.ndarray, # patches that are meant, `(h, w)` bool
+    dim: float = 0.3, # brightness that is left to the others, 0 to 1
+) -> np.ndarray: # a copy
+    "Some patches of a picture, as they are and with a rim; the others darkened."
+    (H, W), (h, w) = picture.shape[:2], cells.shape
+    meant = cells[np.ix_(((np.arange(H) + 0.5) * h / H).astype(int), ((np.arange(W) + 0.5) * w / W).astype(int))]
+    return draw_contour(np.where(meant[..., None], picture, (picture * np.float32(dim)).astype(np.uint8)), meant)
+
+
+def contact_sheet(
+    pictures: Sequence[np.ndarray], # M of them, all `(H, W, 3)` uint8
+    columns: int, # in a row
+) -> np.ndarray: # one picture, with white gaps; places left over are white
+    "Pictures side by side and one row below the other. Raises `ValueError` for none, or of different sizes."
+    if len({p.shape for p in pictures}) != 1: raise ValueError(f"a contact sheet needs pictures of one size, got {sorted({p.shape for p in pictures})}")
+    (H, W, _), columns = pictures[0].shape, min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * (H + _GAP) - _GAP, columns * (W + _GAP) - _GAP, 3), 255, dtype=np.uint8)
+    for i, picture in enumerate(pictures):
+        top, left = i // columns * (H + _GAP), i % columns * (W + _GAP)
+        sheet[top : top + H, left : left + W] = picture
+    return sheet
+
+# %% ../nbs/08_viz.ipynb #bd439342
+def draw_box(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    box: tuple[int, int, int, int], # (top, left, bottom, right) in pixels, the last two excluded, as from `patches.cell_box`
+    colour: tuple[int, int, int] = _CONTOUR, # RGB
+    dashed: bool = False, # to be told apart without colour
+    thickness: int = 2, # of the line, pixels, outside of the box; a black line as wide follows
+) -> np.ndarray: # a copy
+    "A frame around a box; what lies outside of the picture is left out."
+    drawn, (top, left, bottom, right), reach = picture.copy(), box, 2 * thickness
+    y0, x0 = max(0, top - reach), max(0, left - reach)
+    part = drawn[y0 : max(0, bottom + reach), x0 : max(0, right + reach)]  # nothing changes elsewhere
+    y, x = np.ogrid[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]]
+    beside = np.maximum(np.maximum(top - y, y - bottom + 1), np.maximum(left - x, x - right + 1))  # 0 and below: inside
+    line = (beside > 0) & (beside <= thickness)
+    part[(beside > thickness) & (beside <= reach)] = 0
+    part[line] = np.where(dashed & ((x + y) // (4 * thickness) % 2 == 1)[..., None], 0, colour)[line]
+    return drawn
+
+
+def cut_out(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    box: tuple[int, int, int, int], # (top, left, bottom, right) in pixels, as from `patches.cell_box`
+    side: int, # of the result, pixels
+    colour: tuple[int, int, int] = _CONTOUR, # of the frame, RGB
+    dashed: bool = False, # frame
+) -> np.ndarray: # `(side, side, 3)` uint8
+    "A box in the middle, framed, with as much again on every side; white outside of the picture."
+    top, left, bottom, right = box
+    reach = 3 * max(bottom - top, right - left)  # side of the square, pixels
+    start = (top + bottom - reach) // 2, (left + right - reach) // 2
+    padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), constant_values=255)
+    square = padded[start[0] + reach : start[0] + 2 * reach, start[1] + reach : start[1] + 2 * reach]
+    frame = tuple(round((edge - s) * side / reach) for edge, s in zip(box, (*start, *start)))
+    return draw_box(enlarged(square, side), frame, colour, dashed)
+
+# %% ../nbs/08_viz.ipynb #ffeefc4f
+def draw_truth(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    mask: np.ndarray, # ground truth, `(H, W)` bool
+) -> np.ndarray: # a copy
+    "The ground truth outlined: white on its rim, black around it."
+    around = binary_dilation(mask, iterations=max(1, round(min(mask.shape) / 256)))
+    return draw_contour(draw_contour(picture, around, (0, 0, 0)), mask, (255, 255, 255))
+
+
+def stamp(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    points: np.ndarray, # (row, column) of n points, `(n, 2)`, pixels; those outside are left out
+    colours: np.ndarray, # one for all `(3,)`, or one for each `(n, 3)`, uint8
+    radius: float, # pixels
+    ring: bool = False, # a line of a pixel and a half instead of a disc
+) -> np.ndarray: # a copy
+    "The same small shape painted at many points, the last on top."
+    drawn, (H, W), reach = picture.copy(), picture.shape[:2], int(np.ceil(radius))
+    offsets = np.argwhere(np.ones((2 * reach + 1, 2 * reach + 1))) - reach
+    far = np.hypot(*offsets.T)
+    offsets = offsets[(far <= radius + 0.25) & (far > (radius - 1.25 if ring else -1))]
+    pixels = np.rint(points).astype(int)[:, None] + offsets  # (n, m, 2)
+    colours = np.broadcast_to(np.asarray(colours, dtype=np.uint8).reshape(-1, 1, 3), (*pixels.shape[:2], 3))
+    inside = ((pixels >= 0) & (pixels < (H, W))).all(2)
+    y, x = pixels[inside].T
+    drawn[y, x] = colours[inside]
+    return drawn
+
+# %% ../nbs/08_viz.ipynb #3b97aa8b
+def blended(
+    picture: np.ndarray, # `(H, W, 3)` uint8
+    colours: np.ndarray, # laid over it, `(H, W, 3)` uint8
+    opacity: float, # of the colours, 0 to 1
+) -> np.ndarray: # `(H, W, 3)` uint8
+    "Two pictures of one size, mixed."
+    return np.asarray(Image.blend(Image.fromarray(picture), Image.fromarray(colours), opacity))
+
+
+def stacked(
+    pictures: Sequence[np.ndarray], # each `(H, W, 3)` uint8, of any size
+    caption: str = "", # a line of text above
+    across: bool = False, # side by side instead of one below the other
+) -> np.ndarray: # `(H, W, 3)` uint8, white where nothing is
+    "Pictures in a column or a row, with white gaps."
+    pictures, axis = list(pictures), 1 if across else 0
+    if caption: pictures.insert(0, _text(caption, max(p.shape[1] for p in pictures)))
+    side = max(p.shape[1 - axis] for p in pictures)
+    padded = []
+    for p in pictures:
+        missing = [(0, 0), (0, 0), (0, 0)]
+        missing[1 - axis], missing[axis] = (0, side - p.shape[1 - axis]), (0, 2 * _GAP)
+        padded.append(np.pad(p, missing, constant_values=255))
+    whole = np.concatenate(padded, axis)
+    return whole[:, : -2 * _GAP] if across else whole[: -2 * _GAP]
+
+
+def _text(text: str, width: int) -> np.ndarray:
+    "Black on white, as small as needed to fit the width, `(22, width, 3)`."
+    figure = Figure(figsize=(width / 100, 0.22), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    line = figure.text(0, 0.3, text, fontsize=9)
+    canvas.draw()
+    if (wide := line.get_window_extent().width) > width: line.set_fontsize(9 * width / wide * 0.99)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
