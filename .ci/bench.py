@@ -35,7 +35,7 @@ def table(rows):
     return "\n".join(lines)
 
 
-def choosing(backbones):
+def backbone_table(backbones):
     "The table of backbones as Markdown."
     lines = ["| " + " | ".join(backbones[0]).replace("_", " ") + " |", "|---" + "|---:" * (len(backbones[0]) - 1) + "|"]
     return "\n".join([*lines, *("| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |" for row in backbones)])
@@ -58,7 +58,7 @@ def main():
     machine = ", ".join(f"{re.sub('_', ' ', k)} {v}" for k, v in found.get("speed", {}).get("machine", {}).items())
     parts = ["# Results of the benchmark notebooks", f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}."]
     parts += [f"## [{name}]({name}.ipynb)\n\n{table(content['rows'])}" for name, content in found.items()]
-    parts += ["## Backbones for choosing\n\nAUROC in %, untrained networks without one.", choosing(found["low_end"]["backbones"])] if "low_end" in found else []
+    parts += ["## Backbones for choosing\n\nAUROC in %, untrained networks without one.", backbone_table(found["low_end"]["backbones"])] if "low_end" in found else []
     parts += [f"## [gpu](gpu.ipynb)\n\n{on_gpu(FOLDER / 'results/gpu.json')}"]
     (FOLDER / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

@@ -173,7 +173,7 @@ class RowCollector:
         return rows[picks], self.numbers[picks.cpu()] if self.kept is not None else picks.cpu()
 
 # %% ../nbs/03a_bounded.ipynb #2cb92ffc
-_NUMBERS = {"approx_greedy": 24, "greedy": 48, "random": 16, "identity": 8}  # bytes a row takes beside itself while one chooses: distances, row numbers
+_BESIDE = {"approx_greedy": 24, "greedy": 48, "random": 16, "identity": 8}  # bytes a row takes beside itself while one chooses: distances, row numbers
 _SCRATCH = 100 * 2**20  # tables of distances, buffers of the matrix products
 _SMALLEST = 2048  # rows of a chunk
 
@@ -181,7 +181,7 @@ _SMALLEST = 2048  # rows of a chunk
 def _first_way(count: int, width: int, n: int, room: int, sampler: str, exact: bool) -> dict | None:
     "The first way that fits, None if none does; arguments as for `plan_rows`."
     row, bank, room = 4 * width, n * (4 * width + 8 * 129), room - _SCRATCH
-    numbers = _NUMBERS[sampler]
+    numbers = _BESIDE[sampler]
     choice = numbers + 4 * 128 * ("greedy" in sampler)  # and the projection
     needed = count * row + max(count * choice * (n < count), bank)
     if needed <= room: return dict(chunk=None, union=0, mapped=False, bytes=needed + _SCRATCH)
@@ -231,7 +231,9 @@ def choice_seconds(
     plan: dict, # as `plan_rows` gives it
 ) -> float: # seconds that choosing them will take on this machine
     "How long the coreset will take, from a sample."
-    if n == count or "greedy" not in sampler: return 0.0
+    if n == count: return 0.0
+    handled = count * rows.shape[1] * 4 / 1e9 if plan["mapped"] else 0.0   # written and read at 2 GB/s
+    if "greedy" not in sampler: return handled
     narrow = random_projection(rows, 128, torch.Generator().manual_seed(0))
     projected = _median_seconds(lambda: random_projection(rows, 128, torch.Generator())) / len(rows)   # a row
 
@@ -243,13 +245,11 @@ def choice_seconds(
     if plan["chunk"]:
         chunks = math.ceil(count / plan["chunk"])
         return projected * (count + plan["union"]) + chunks * choosing(plan["chunk"], max(1, plan["union"] // chunks)) + choosing(plan["union"], n)
-    seconds = projected * count + choosing(count, n)
     if plan["mapped"]:
         file = MappedRows(len(rows), 128)
         file[:] = narrow
-        read = _median_seconds(lambda: file[:]) / len(rows)
-        seconds += read * count * n / _picks_of_a_pass(n) + count * rows.shape[1] * 4 / 1e9   # written and read at 2 GB/s
-    return seconds
+        handled += _median_seconds(lambda: file[:]) / len(rows) * count * n / _picks_of_a_pass(n)
+    return projected * count + choosing(count, n) + handled
 
 # %% ../nbs/03a_bounded.ipynb #e6bc8eb4
 @dataclass
@@ -260,7 +260,7 @@ class Forecast:
     rows: int # patch embeddings of all of them
     width: int # D
     bank_rows: int # rows of the memory bank
-    bank_bytes: int # of the bank in memory, what its search adds included
+    bank_bytes: int # of the bank in memory, with the bounds of the exact search
     disk_bytes: int # of the model folder
     peak_bytes: int # most memory the process will hold
     limit: int # memory it may hold: max_memory, or what is free now

@@ -309,7 +309,7 @@ def predict(model, images, out, weights, precision, device, original, threshold,
     members = getattr(fitted, "models_", [fitted])
     for member in members:
         member.set_params(progress=not quiet)
-        if precision: check_parameters(member.set_params(precision=precision))
+        if precision is not None: check_parameters(member.set_params(precision=precision))
     chosen = ImageSet([Sample(path) for path in paths], members[0].geometry_).check(on_error, not quiet)
     prediction = fitted.predict(chosen)
     lines = [("score", "path"), *((f"{score:.6g}", path) for score, path in zip(prediction.scores, prediction.paths))]

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from .data import Geometry, ImageSet, as_dataset
 from .official import member_prefixes, official_prefixes
-from .patchcore import Embedder, PatchCore, Prediction, check_official_files, check_own_files, read_description, read_official, replaced_folder, write_description, write_official
+from .fitting import Embedder
+from .patchcore import PatchCore, Prediction, check_official_files, check_own_files, read_description, read_official, replaced_folder, write_description, write_official
 from .recipes import recipe
 from .scorer import MemoryBank
 

@@ -25,7 +25,8 @@ from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
 from .ensemble import Ensemble
 from .metrics import image_metrics, pixel_metrics
-from .patchcore import Embedder, PatchCore, Prediction
+from .fitting import Embedder, memory_limit
+from .patchcore import PatchCore, Prediction
 from .scorer import choose_engine
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
@@ -149,6 +150,7 @@ def evaluate(
     names = [category.name for category in categories]
     if not names: raise ValueError("no categories to evaluate")
     if len(set(names)) < len(names): raise ValueError(f"categories must have different names, got {', '.join(names)}")
+    memory_limit(max_memory, exact)
     if folder is not None: Path(folder).mkdir(parents=True, exist_ok=True)
     todo = []
     for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact)):  # open every file now, not after hours of work

@@ -188,7 +188,8 @@ def _device(gpu: tuple[int, ...]) -> str:
 # %% ../nbs/10a_official_cli.ipynb #7e3234c3
 def _model_format(models: list, geometry: object, save: bool) -> str:
     "The format the models will be saved in, if any; says so where it cannot be the official one. `ValueError`, `OSError` for parameters or weights that cannot work."
-    from patchcore_nb.patchcore import Embedder, official_params
+    from patchcore_nb.fitting import Embedder
+    from patchcore_nb.patchcore import official_params
 
     embedders = [Embedder(model) for model in models]
     if not save: return ""

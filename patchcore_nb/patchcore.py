@@ -29,7 +29,7 @@ from torch import Tensor
 from . import __version__
 from .bounded import Forecast
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, as_dataset, batches
-from .fitting import Embedder, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit
+from .fitting import Embedder, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .patches import to_rows
 from .quantised import QuantisedRows
@@ -101,10 +101,12 @@ class PatchCore(BaseEstimator):
         or a memory bank that does not fit into max_memory; `OSError` for a disk without room for the file.
         """
         embedder = Embedder(self)
+        memory_limit(max_memory, exact)  # its errors before the files are opened
         geometry = agreed_geometry(self.geometry, data) or Geometry()
         images = checked(as_dataset(data, geometry), on_error, self.progress)
         rows, numbers, paths, (h, w) = collect_bank(self, embedder, images, geometry, max_memory, exact)
-        self.bank_ = MemoryBank(rows if self.bank_precision == "f32" else QuantisedRows.of(rows), self.engine, self.faiss_threads)
+        if self.bank_precision == "sq8": rows = QuantisedRows.of(rows)
+        self.bank_ = MemoryBank(rows, self.engine, self.faiss_threads)
         cells = numbers.numpy()
         self.origin_ = np.stack([cells // (h * w), cells % (h * w) // w, cells % w], axis=1).astype(np.int32)  # image, row, column
         self.embedder_, self.geometry_, self.paths_ = embedder, geometry, paths
@@ -210,7 +212,7 @@ def _plain(value: object) -> object:
 def _description(model: PatchCore, bank_file: Path) -> dict:
     "Everything about a fitted model but its arrays, as plain JSON values."
     parameters = {name: value for name, value in model.get_params(deep=False).items() if name not in _MACHINE}
-    parameters["geometry"] = asdict(model.geometry) if model.geometry else None
+    parameters |= {"geometry": asdict(model.geometry) if model.geometry else None, "bank_precision": model.bank_.precision}  # of the bank as it is
     return {
         "format": "patchcore_nb",
         "format_version": _FORMAT,
@@ -277,6 +279,7 @@ def replaced_folder(
 def _save(model: PatchCore, folder: Path, format: str) -> Path:
     "Write a model in one of the two formats."
     check_is_fitted(model, "bank_")
+    check_parameters(model)  # what could not be loaded is not saved
     if format not in ("patchcore_nb", "official"): raise ValueError(f'format={format!r}: expected "patchcore_nb" or "official"')
     with replaced_folder(folder) as new:
         if format == "official":
@@ -378,11 +381,11 @@ def check_own_files(
     folder = Path(folder)
     found = read_description(folder / _JSON, "patchcore_nb", _FORMAT)
     try:
-        geometry, promised = Geometry(**found["geometry"]), (found["bank"]["rows"], found["bank"]["width"])
+        geometry, promised = Geometry(**found["geometry"]), (found["bank"]["rows"], found["bank"]["width"], found["parameters"].get("bank_precision", "f32"))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / _JSON} is damaged: {type(error).__name__}: {error}") from error
     require_content(folder / _BANK)
-    if (found := bank_shape(folder / _BANK)[:2]) != promised: raise ValueError(f"{folder} is damaged: {_JSON} promises a bank of {promised}, found {found}")
+    if (found := bank_shape(folder / _BANK)) != promised: raise ValueError(f"{folder} is damaged: {_JSON} promises a bank of {promised}, found {found}")
     return geometry
 
 # %% ../nbs/05_patchcore.ipynb #9b3d5686

@@ -15,8 +15,6 @@ from torch import Tensor
 class QuantisedRows:
     "A table `(n, D)` of which every number takes a byte; what is read from it is float32."
 
-    dtype = torch.float32
-
     def __init__(
         self,
         codes: Tensor, # `(n, D)` uint8
@@ -34,11 +32,14 @@ class QuantisedRows:
         cls,
         rows: Tensor, # `(n, D)` float32
     ) -> "QuantisedRows":
-        "Round rows to 255 steps of each column's range. Raises `ValueError` for rows that are not finite."
+        "Round rows to 255 steps of each column's range. Raises `ValueError` for an empty table, and for rows that are not finite."
+        if 0 in rows.shape: raise ValueError(f"a table of rows needs numbers, got shape {tuple(rows.shape)}")
+        rows = rows.float()
         low, high = rows.aminmax(dim=0)
         span = high - low
         scale = torch.where(span > 0, 255 / span, 0)  # a constant column has code 0
-        codes = torch.cat([((r - low) * scale).clamp_(0, 255).to(torch.uint8) for r in rows.split(4096)])
+        codes = torch.empty(rows.shape, dtype=torch.uint8, device=rows.device)
+        for part, r in zip(codes.split(4096), rows.split(4096)): part.copy_(((r - low) * scale).clamp_(0, 255))  # copied to whole numbers: rounded down
         return cls(codes, low, span)
 
     def __len__(self) -> int: return len(self.codes)

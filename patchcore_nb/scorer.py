@@ -48,14 +48,15 @@ def _torch_neighbours(queries: Tensor, rows: Tensor | QuantisedRows, k: int, chu
     "Row numbers of the k nearest rows, `(N, k)`, by matrix products on the rows' device."
     centre = rows.mean(0)  # distances from the middle of the bank: smaller numbers, less rounding
     squared = torch.cat([(r - centre).square().sum(1) for r in rows.split(chunk)])
-    table, found = queries.new_empty(min(chunk, len(queries)), len(rows)), []
+    found = []
     for q in queries.split(chunk):
-        start = 0
-        for r in rows.split(8192):
-            end = start + len(r)
-            torch.addmm(squared[start:end], q - centre, r.T, alpha=-2, out=table[: len(q), start:end])
-            start = end
-        found.append(table[: len(q)].topk(k, dim=1, largest=False).indices)
+        best, start = [], 0
+        for r in rows.split(8192):  # the table of distances stays small
+            values, numbers = torch.addmm(squared[start : start + len(r)], q - centre, r.T, alpha=-2).topk(min(k, len(r)), dim=1, largest=False)
+            best.append((values, numbers + start))
+            start += len(r)
+        values, numbers = (torch.cat(part, dim=1) for part in zip(*best))
+        found.append(numbers.gather(1, values.topk(k, dim=1, largest=False).indices))
     return torch.cat(found)
 
 
@@ -241,6 +242,11 @@ class MemoryBank:
 
     def __len__(self): return len(self.rows)
 
+    @property
+    def precision(self) -> str:
+        "Numbers the rows are kept in, one of `BANK_PRECISIONS`."
+        return "f32" if isinstance(self.rows, Tensor) else "sq8"
+
     def search(
         self,
         queries: Tensor, # patch embeddings, `(N, D)` float32
@@ -366,10 +372,11 @@ def bank_shape(
         precision = _MAGIC.get(header[:4])
         if len(header) < _HEADER.size or not precision: raise ValueError(f"{path}: not a FAISS flat index, nor one of 8-bit numbers")
         _, D, n, _, _, _, metric = _HEADER.unpack(header)
+        if precision == "sq8" and f.read(_SQ8.size) != _SQ8.pack(0, 0, 0, D % 2**64, D % 2**64, 2 * D % 2**64):
+            raise ValueError(f"{path}: an index of FAISS codes, but not whole or not of the kind that is read here (QT_8bit with a range for each column)")
         damaged = ValueError(f"{path}: damaged, or not an L2 index: {n} rows of {D} numbers do not fit {size} bytes")
         ends = 0 if precision == "f32" else _SQ8.size + 8 * D  # bytes of the columns' ranges
         if metric != 1 or D < 1 or n < 1 or size != _HEADER.size + ends + _COUNT.size + n * D * (4 if precision == "f32" else 1): raise damaged
-        if ends and _SQ8.unpack(f.read(_SQ8.size)) != (0, 0, 0.0, D, D, 2 * D): raise damaged
         f.seek(_HEADER.size + ends)
         if _COUNT.unpack(f.read(_COUNT.size)) != (n * D,): raise damaged
     return n, D, precision
