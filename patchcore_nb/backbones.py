@@ -153,7 +153,7 @@ def _source(
         raise ValueError(f"unknown backbone {name!r}: {_near(name, backbone_names())} (or timm/<any timm name>)")
     return _NETWORKS[name]
 
-
+# %% ../nbs/01_backbones.ipynb #2208dd84
 def default_layers(
     name: str, # a registered name, or `timm/<timm name>`
 ) -> tuple[str, ...]: # dotted layer names, in the order of the forward pass

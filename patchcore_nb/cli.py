@@ -157,7 +157,7 @@ def _stamped(folder, stamps):
     yield
     file.write_text(stamps[folder])
 
-
+# %% ../nbs/10_cli.ipynb #704c0e32
 def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None, logger=None, original=False, threshold=None, max_memory=None, exact=False):
     "Evaluate, write pictures and models if asked for, print the table, and for a recipe the published figures beside ours."
     from patchcore_nb.evaluate import evaluate, fingerprints, format_table
@@ -281,7 +281,7 @@ def fit(images, model, on_error, quiet, resize, crop, max_memory, exact, forecas
     fitted.save(model)
     if not quiet: click.echo(f"{model}: memory bank of {len(fitted.bank_)} patches from {len(fitted.paths_)} images", err=True)
 
-
+# %% ../nbs/10_cli.ipynb #13cf64a8
 @cli.command()
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("images", type=click.Path(exists=True), nargs=-1, required=True)

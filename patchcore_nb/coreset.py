@@ -83,7 +83,7 @@ def _per_row(
     for p in _pieces(len(rows), size): found[p] = number(rows[p])
     return found
 
-
+# %% ../nbs/03_coreset.ipynb #6c33c796
 def k_center_greedy(
     rows: Tensor, # `(N, d)` float, usually projected patch embeddings
     distances: Tensor, # distance each row starts with, `(N,)` (L2, not squared)

@@ -98,7 +98,7 @@ def fingerprints(
         found.append(hashlib.sha256(json.dumps([*parts, *of_category]).encode()).hexdigest())
     return found
 
-
+# %% ../nbs/07_evaluate.ipynb #6071fa82
 def _write(path: Path, text: str) -> None:
     "Write a file so that it is there as a whole or not at all."
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -228,7 +228,7 @@ def _description(model: PatchCore, bank_file: Path) -> dict:
         "versions": {"python": platform.python_version(), "patchcore_nb": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__},
     }
 
-
+# %% ../nbs/05_patchcore.ipynb #b0c44d5d
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -409,7 +409,7 @@ def write_official(
     write_params(official_params(model, model.embedder_, model.geometry_), Path(folder) / f"{prefix}{PARAMS_FILE}")
     write_bank(Path(folder) / f"{prefix}{_BANK}", model.bank_.rows)
 
-
+# %% ../nbs/05_patchcore.ipynb #03777999
 def check_official_files(
     folder: str | Path, # official model folder
     prefix: str = "", # of the file names, for the members of an ensemble

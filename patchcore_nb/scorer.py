@@ -148,7 +148,7 @@ def _build_index(rows: Tensor | QuantisedRows, engine: str):
     index.add(rows)
     return index
 
-
+# %% ../nbs/04_scorer.ipynb #e2a30950
 class _Graph:
     "HNSW graph of the distinct rows of a bank, searched as an index of FAISS."
 
@@ -175,7 +175,7 @@ class _Graph:
         numbers = self.members[self.start[np.take_along_axis(found, which, 1)] + rank]
         return None, np.where((found < 0).any(1, keepdims=True), -1, numbers)
 
-
+# %% ../nbs/04_scorer.ipynb #ae8f4682
 def _approximate_neighbours(index, extra: int, queries: Tensor, rows: Tensor, k: int) -> Tensor:
     "Row numbers of k + extra rows that the index takes for the nearest, `(N, k + extra)`, or of all rows."
     count = min(k + extra, len(rows))

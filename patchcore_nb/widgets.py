@@ -41,7 +41,7 @@ def _library(name: str):
     except ImportError as error:
         raise ImportError(f"the explorers need the package {name}: pip install 'patchcore_nb[notebooks]'") from error
 
-
+# %% ../nbs/09_widgets.ipynb #de1dc31f
 _COLUMN, _TWO_COLUMNS = "330px", "672px"  # widths of controls; 12 pixels lie between two
 
 
