@@ -16,12 +16,14 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
+from tqdm.auto import tqdm
 
 from .loupe import Loupe, model_card, weights_path
 
@@ -221,6 +223,7 @@ def _weights_url(
 def _download(
     source: _Source, # from `_source`
     url: str, # from `_weights_url`
+    progress: bool = True, # show a bar
 ) -> Path: # in the cache of torch or of the Hugging Face hub
     "Fetch published weights, or find them in the cache; raises `OSError` within seconds if the server is out of reach."
     if source.library == "torchvision":
@@ -229,7 +232,7 @@ def _download(
             urllib.request.urlopen(url, timeout=10).close()
             path.parent.mkdir(parents=True, exist_ok=True)
             _log.info("downloading %s", url)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2], progress=progress)
         return path
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
@@ -239,7 +242,7 @@ def _download(
         return Path(cached)
     urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=10).close()
     _log.info("downloading %s", url)
-    return Path(hf_hub_download(repository, "model.safetensors"))
+    return Path(hf_hub_download(repository, "model.safetensors", tqdm_class=partial(tqdm, disable=not progress)))
 
 # %% ../nbs/01_backbones.ipynb #e38a6e75
 def local_weights(
@@ -255,6 +258,7 @@ def local_weights(
 def _find_weights(
     name: str, # backbone name
     source: _Source, # what it stands for
+    progress: bool = True, # show a bar while downloading
 ) -> Path: # an existing file
     "Inside the package for Loupe; else the search folder, the cache, the server. Raises `FileNotFoundError` that says what to do."
     if source.library == "patchcore_nb":
@@ -266,7 +270,7 @@ def _find_weights(
     try:
         if not url:
             raise OSError(f"{source.library} publishes no weights for {source.model}")
-        return _download(source, url)
+        return _download(source, url, progress)
     except (OSError, RuntimeError) as error: # RuntimeError: the download has the wrong checksum
         setting, wanted = os.environ.get("PATCHCORE_NB_WEIGHTS", ""), _local_names(name, source)
         looked = f"none of {', '.join(wanted)} in {Path(setting).expanduser()} (PATCHCORE_NB_WEIGHTS)" if setting else "PATCHCORE_NB_WEIGHTS is not set"
@@ -334,6 +338,7 @@ def load_backbone(
     name: str, # a name from `backbone_names`, or `timm/<timm name>`
     weights: str | Path | None = "pretrained", # a file, `None` for untrained, or "pretrained": package, search folder, cache, download
     seed: int = 0, # of the untrained weights; without effect when weights are loaded
+    progress: bool = True, # show a bar while weights are downloaded
 ) -> nn.Module: # on the CPU, in evaluation mode, frozen
     """A network by name, with its published weights (ImageNet, torchvision's V1 as in the official code; Loupe's own), with those of a file, or untrained.
 
@@ -342,7 +347,7 @@ def load_backbone(
     """
     source = _source(name)
     if weights == "pretrained":
-        weights = _find_weights(name, source) # before the network is built: fail early
+        weights = _find_weights(name, source, progress) # before the network is built: fail early
     network = _build(source, seed)
     if weights is not None:
         _fill(network, Path(weights).expanduser())

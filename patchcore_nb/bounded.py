@@ -252,6 +252,13 @@ def choice_seconds(
     return projected * count + choosing(count, n) + handled
 
 # %% ../nbs/03a_bounded.ipynb #e6bc8eb4
+def _amount(size: float) -> str:
+    "Bytes for people, with three digits."
+    unit = next((unit for unit in ("TB", "GB", "MB") if size >= _UNITS[unit]), "kB")
+    value = size / _UNITS[unit.upper()]
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
+
+
 @dataclass
 class Forecast:
     "What fitting will take; bytes and seconds."
@@ -274,9 +281,9 @@ class Forecast:
         return self.way in ("in memory", "merge and reduce", "file")
 
     def __str__(self):
-        GB = 1e9
-        lines = [f"{self.images:,} images, {self.rows:,} rows of {self.width} numbers, {self.rows * self.width * 4 / GB:.2f} GB",
-                 f"memory bank {self.bank_rows:,} rows: {self.bank_bytes / GB:.2f} GB in memory, {self.disk_bytes / GB:.2f} GB on disk"]
+        lines = [f"{self.images:,} images, {self.rows:,} rows of {self.width} numbers, {_amount(self.rows * self.width * 4)}",
+                 f"memory bank {self.bank_rows:,} rows: {_amount(self.bank_bytes)} in memory, {_amount(self.disk_bytes)} on disk"]
         if not self.fits: return "\n".join([*lines, f"does not fit: {self.way}"])
-        temporary = f", temporary files of {self.file_bytes / GB:.2f} GB" if self.file_bytes else ""
-        return "\n".join([*lines, f"fits: {self.way}, at most {self.peak_bytes / GB:.2f} of {self.limit / GB:.2f} GB{temporary}", f"about {self.seconds / 60:.1f} minutes"])
+        temporary = f", temporary files of {_amount(self.file_bytes)}" if self.file_bytes else ""
+        duration = f"{self.seconds / 60:.1f} minutes" if self.seconds >= 90 else f"{self.seconds:.0f} seconds" if self.seconds >= 1.5 else "a second"
+        return "\n".join([*lines, f"fits: {self.way}, at most {_amount(self.peak_bytes)} of {_amount(self.limit)}{temporary}", f"about {duration}"])

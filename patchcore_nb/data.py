@@ -567,6 +567,9 @@ class ImageFolder(ImageSet):
             raise ValueError(f"no images in {root} and its sub-folders; image files end in {', '.join(IMAGE_SUFFIXES)}")
         super().__init__([Sample(str(path)) for path in paths], geometry, Path(root).name)
 
+    def __repr__(self):
+        return f"ImageFolder({self.name}: {len(self)} images)"  # whether they show defects is not known
+
 # %% ../nbs/00_data.ipynb #54869d11
 def network_input(
     image: str | os.PathLike | Image.Image | np.ndarray | Tensor, # one image

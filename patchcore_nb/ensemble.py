@@ -147,9 +147,10 @@ class Ensemble(BaseEstimator):
         geometry: Geometry | None = None, # of official models, whose folder does not say how images were resized
         engine: str | None = None, # nearest-neighbour search of every member, as for `PatchCore`
         faiss_threads: int | None = None, # threads of FAISS, as for `PatchCore`
+        progress: bool = True, # show progress bars, from now on
     ) -> "Ensemble": # fitted
         "Read an ensemble. Raises `ValueError` for a folder that is damaged, newer, or does not fit weights or geometry."
-        return _load(cls, Path(folder), weights, device, geometry, engine, faiss_threads)
+        return _load(cls, Path(folder), weights, device, geometry, engine, faiss_threads, progress)
 
 # %% ../nbs/05b_ensemble.ipynb #919ed514
 def _check(models: Sequence[PatchCore], scaling: str) -> None:
@@ -193,15 +194,15 @@ def _save(ensemble: Ensemble, folder: Path, format: str) -> Path:
     return folder
 
 # %% ../nbs/05b_ensemble.ipynb #e1d80c3f
-def _load(cls: type, folder: Path, weights: Sequence[str | Path | None] | None, device: str | None, geometry: Geometry | None, engine: str | None, faiss_threads: int | None) -> Ensemble:
+def _load(cls: type, folder: Path, weights: Sequence[str | Path | None] | None, device: str | None, geometry: Geometry | None, engine: str | None, faiss_threads: int | None, progress: bool) -> Ensemble:
     "A fitted ensemble from its folder, whoever wrote it."
     prefixes = [] if (folder / _JSON).exists() else official_prefixes(folder)
     scaling, ranges, members = ("test", None, prefixes) if prefixes else _read_members(folder)
     if weights is not None and len(weights) != len(members): raise ValueError(f"{folder} has {len(members)} members, weights are given for {len(weights)}")
     models = []
     for i, member in enumerate(members):
-        if prefixes: models.append(read_official(folder, member, weights[i] if weights else "pretrained", device, geometry))
-        else: models.append(PatchCore.load(member, weights[i] if weights else "as saved", device, geometry))
+        if prefixes: models.append(read_official(folder, member, weights[i] if weights else "pretrained", device, geometry, progress))
+        else: models.append(PatchCore.load(member, weights[i] if weights else "as saved", device, geometry, progress=progress))
         models[-1].set_params(engine=engine, faiss_threads=faiss_threads)
         if (engine, faiss_threads) != (None, None): models[-1].bank_ = MemoryBank(models[-1].bank_.rows, engine, faiss_threads)
     if len(geometries := {model.geometry_ for model in models}) > 1: raise ValueError(f"{folder}: the members work with different geometries {geometries}")
@@ -231,11 +232,12 @@ def load_model(
     geometry: Geometry | None = None, # of official models, whose folder does not say how images were resized
     engine: str | None = None, # nearest-neighbour search, as for `PatchCore`
     faiss_threads: int | None = None, # threads of FAISS, as for `PatchCore`
+    progress: bool = True, # show progress bars, from now on
 ) -> PatchCore | Ensemble: # fitted
     "Read a model or an ensemble, whichever it is. Raises `ValueError` as their `load` does."
-    if (Path(folder) / _JSON).exists() or len(official_prefixes(folder)) > 1: return Ensemble.load(folder, weights, device, geometry, engine, faiss_threads)
+    if (Path(folder) / _JSON).exists() or len(official_prefixes(folder)) > 1: return Ensemble.load(folder, weights, device, geometry, engine, faiss_threads, progress)
     if weights is not None and len(weights) != 1: raise ValueError(f"{folder} holds one model, weights are given for {len(weights)}")
-    return PatchCore.load(folder, "as saved" if weights is None else weights[0], device, geometry, engine, faiss_threads)
+    return PatchCore.load(folder, "as saved" if weights is None else weights[0], device, geometry, engine, faiss_threads, progress)
 
 
 def saved_members(

@@ -39,7 +39,7 @@ class Embedder:
         self.device = torch.device(model.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         choose_engine(model.engine, self.device, model.bank_precision)
         self.layers = tuple(model.layers or default_layers(model.backbone))
-        backbone = load_backbone(model.backbone, model.weights, seed=int(model.seed)).to(self.device, memory_format=torch.channels_last)
+        backbone = load_backbone(model.backbone, model.weights, int(model.seed), model.progress).to(self.device, memory_format=torch.channels_last)
         self.extractor = FeatureExtractor(backbone, self.layers)
         pretrain_dim, target_dim = default_dims(model.backbone, self.extractor.channels)
         self.dims = int(model.pretrain_dim or pretrain_dim), int(model.target_dim or target_dim)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from .cli import Commands
+from .cli import Commands, hush
 
 # %% ../nbs/10a_official_cli.ipynb #a9d4494b
 def new_run_folder(
@@ -58,6 +58,7 @@ _SHARED = [
     click.Option(["--gpu"], type=int, multiple=True, default=[0], show_default=True, help="Number of the CUDA device; of several the first counts."),
     click.Option(["--seed"], type=int, default=0, show_default=True, help="Of all random numbers."),
     click.Option(["--save_segmentation_images"], is_flag=True, help="Write a picture of every test image."),
+    click.Option(["--quiet", "-q"], is_flag=True, callback=hush, help="Ours: no progress bars, and of the messages only warnings and errors."),
 ]
 _RUN = [
     click.Option(["--log_group"], default="group", show_default=True, help="Name of the run, a folder."),
@@ -218,7 +219,7 @@ def _show(rows: list[dict], folder: str | Path) -> None:
 
 # %% ../nbs/10a_official_cli.ipynb #419940b3
 @run_patchcore.result_callback()
-def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, log_project, log_online, log_wandb_key, save_patchcore_model):
+def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, log_project, log_online, log_wandb_key, save_patchcore_model, quiet):
     "Fit, predict and judge; write the run's folder."
     from patchcore_nb.ensemble import Ensemble
     from patchcore_nb.evaluate import evaluate
@@ -227,7 +228,7 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
 
     members, sampler, (categories, machine) = _parts(steps, "patch_core", "sampler", "dataset")
     device = _device(gpu)
-    models = [PatchCore(**{"seed": seed} | member | sampler | machine | {"device": device}) for member in members]
+    models = [PatchCore(**{"seed": seed} | member | sampler | machine | {"device": device, "progress": not quiet}) for member in members]
     format = _model_format(models, categories[0].train.geometry, save_patchcore_model)
     folder = new_run_folder(results_path, log_project, log_group)
 
@@ -235,7 +236,7 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
         if save_patchcore_model: fitted.save(folder / "models" / name, format)
 
     def keep(name, test, fitted, prediction):
-        if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction, progress=True)
+        if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction, progress=not quiet)
 
     def shown(test, prediction): return dict(heatmaps(test, prediction, only=spread(prediction.scores)))
 
@@ -263,11 +264,11 @@ def _require_saved(folder: Path, geometry: object, count: int) -> None:
     if scaling == "test" and count < 2: raise ValueError(f"{folder} holds an ensemble, which scales scores by their range: of {count} test image(s) there is none, at least 2 are needed")
 
 # %% ../nbs/10a_official_cli.ipynb #4b06c7c2
-def _open_model(folder: Path, geometry: object, device: str, machine: dict) -> object:
+def _open_model(folder: Path, geometry: object, device: str, machine: dict, progress: bool) -> object:
     "A fitted model or ensemble, ours or official, with parameters of the machine."
     from patchcore_nb.ensemble import load_model
 
-    model = load_model(folder, device=device, geometry=geometry, faiss_threads=machine["faiss_threads"])
+    model = load_model(folder, device=device, geometry=geometry, faiss_threads=machine["faiss_threads"], progress=progress)
     for member in getattr(model, "models_", [model]): member.set_params(**machine)
     return model
 
@@ -285,7 +286,7 @@ def _judged(name: str, test: object, model: object) -> tuple[dict, object]:
 
 # %% ../nbs/10a_official_cli.ipynb #44ae1148
 @load_and_evaluate_patchcore.result_callback()
-def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images):
+def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images, quiet):
     "Predict and judge with saved models; write results.csv."
     from patchcore_nb.evaluate import mean_row, write_results
     from patchcore_nb.viz import save_heatmaps
@@ -297,15 +298,15 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images)
     if table.exists(): raise FileExistsError(f"{table} is there, of an earlier evaluation: give another RESULTS_PATH, or move it away")
     geometry, device, rows, said = categories[0].test.geometry, _device(gpu), [], {1}
     for folder, category in zip(folders, categories): _require_saved(folder, geometry, len(category.test))
-    tests = [category.test.check() for category in categories]  # all files, before the work
+    tests = [category.test.check(progress=not quiet) for category in categories]  # all files, before the work
     Path(results_path).mkdir(parents=True, exist_ok=True)
     for i, (folder, category, test) in enumerate(zip(folders, categories, tests)):
-        if i == 0 or folder != folders[i - 1]: model = _open_model(folder, geometry, device, machine | search)
+        if i == 0 or folder != folders[i - 1]: model = _open_model(folder, geometry, device, machine | search, not quiet)
         for k in sorted({member.k for member in getattr(model, "models_", [model])} - said):
             _say_neighbours(k)
             said.add(k)
         row, prediction = _judged(category.name, test, model)
         rows.append(row)
         write_results(table, [*rows, mean_row(rows)])
-        if save_segmentation_images: save_heatmaps(Path(results_path) / "segmentation_images" / category.name, test, prediction, progress=True)
+        if save_segmentation_images: save_heatmaps(Path(results_path) / "segmentation_images" / category.name, test, prediction, progress=not quiet)
     _show([*rows, mean_row(rows)], results_path)

@@ -184,9 +184,10 @@ class PatchCore(BaseEstimator):
         geometry: Geometry | None = None, # of an official model, whose folder does not say how images were resized; None: see `official_geometry`
         engine: str | None = None, # nearest-neighbour search, as for `PatchCore`
         faiss_threads: int | None = None, # threads of FAISS, as for `PatchCore`
+        progress: bool = True, # show progress bars, from now on
     ) -> "PatchCore": # fitted model
         "Read a model, ours or an official one. Raises `ValueError` for a folder that is damaged, newer, an ensemble, or does not fit weights or geometry."
-        model = _load(cls, Path(folder), weights, device, geometry).set_params(engine=engine, faiss_threads=faiss_threads)
+        model = _load(cls, Path(folder), weights, device, geometry, progress).set_params(engine=engine, faiss_threads=faiss_threads)
         if (engine, faiss_threads) != (None, None): model.bank_ = MemoryBank(model.bank_.rows, engine, faiss_threads)
         return model
 
@@ -321,21 +322,21 @@ def read_description(
     return found
 
 # %% ../nbs/05_patchcore.ipynb #762f5f11
-def _load(cls: type, folder: Path, weights: str | Path | None, device: str | None, geometry: Geometry | None) -> PatchCore:
+def _load(cls: type, folder: Path, weights: str | Path | None, device: str | None, geometry: Geometry | None, progress: bool) -> PatchCore:
     "A fitted model from its folder, whoever wrote it."
     prefixes = [] if (folder / _JSON).exists() else official_prefixes(folder)
     if len(prefixes) > 1 or (folder / _ENSEMBLE).exists(): raise ValueError(f"{folder} holds an ensemble: read it with Ensemble.load")
-    if prefixes: return read_official(folder, "", "pretrained" if weights == "as saved" else weights, device, geometry)
-    model = _load_own(cls, folder, weights, device)
+    if prefixes: return read_official(folder, "", "pretrained" if weights == "as saved" else weights, device, geometry, progress)
+    model = _load_own(cls, folder, weights, device, progress)
     if geometry not in (None, model.geometry_): raise ValueError(f"{folder} works with {model.geometry_}, not with {geometry}")
     return model
 
 
-def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str | None) -> PatchCore:
+def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str | None, progress: bool) -> PatchCore:
     "A fitted model from a folder of ours."
     found = read_description(folder / _JSON, "patchcore_nb", _FORMAT)
     try:
-        parameters = found["parameters"] | {"device": device}
+        parameters = found["parameters"] | {"device": device, "progress": progress}
         parameters["geometry"] = Geometry(**parameters["geometry"]) if parameters["geometry"] else None
         model = cls(**parameters).set_params(layers=tuple(parameters["layers"]) if parameters["layers"] else None)
         check_parameters(model)
@@ -429,11 +430,12 @@ def read_official(
     weights: str | Path | None = "pretrained", # of the backbone; the folder says its name only
     device: str | None = None, # torch device; None: CUDA where there is one, else CPU
     geometry: Geometry | None = None, # how images are prepared; None: as `from_official` finds out
+    progress: bool = True, # show progress bars, from now on
 ) -> PatchCore: # fitted model
     "A model of the official code; nothing in its files is run. Raises `ValueError` for files that are missing, damaged, or do not fit one another."
     params = check_official_files(folder, prefix)
     rows = read_bank(Path(folder) / f"{prefix}{_BANK}")
-    model = PatchCore(**from_official(params, geometry), weights=weights, device=device, bank_precision="f32" if isinstance(rows, Tensor) else "sq8")
+    model = PatchCore(**from_official(params, geometry), weights=weights, device=device, progress=progress, bank_precision="f32" if isinstance(rows, Tensor) else "sq8")
     embedder = Embedder(model)
     noted, actual = official_weights_hash(params), embedder.extractor.weights_hash()
     if noted not in (None, actual): raise ValueError(f"the weights of backbone {model.backbone!r} ({actual}) are not those of the training of {folder} ({noted}): pass the right file as weights=")

@@ -7,6 +7,7 @@ __all__ = ['ENGINES', 'BANK_PRECISIONS', 'IMAGE_SCORES', 'choose_engine', 'Memor
            'mean_of_highest', 'reweighting', 'anomaly_maps', 'write_bank', 'bank_shape', 'read_bank']
 
 # %% ../nbs/04_scorer.ipynb #8a1240bd
+import logging
 import math
 import struct
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from .quantised import QuantisedRows
+
+_logger = logging.getLogger(__name__)
 
 # %% ../nbs/04_scorer.ipynb #052916f6
 @cache
@@ -129,6 +132,7 @@ def _pruned_neighbours(
 # %% ../nbs/04_scorer.ipynb #b2e39bd7
 ENGINES = ("pruned", "faiss", "torch", "ivfpq", "hnsw")  # the first three are exact
 _OF_8_BITS = ("pruned", "torch")  # those that search in `QuantisedRows`
+_MANY = 2_000  # rows whose index takes some seconds to build
 
 
 def _build_index(rows: Tensor | QuantisedRows, engine: str):
@@ -137,6 +141,8 @@ def _build_index(rows: Tensor | QuantisedRows, engine: str):
     if engine == "pruned": return _LowerBounds(rows) if width >= 512 and len(rows) >= 1024 else None
     if engine not in ("ivfpq", "hnsw") or engine == "ivfpq" and centroids < 2: return None
     import faiss
+
+    if len(rows) > _MANY: _logger.info("building the %s index of %d rows", engine, len(rows))
 
     if engine == "hnsw":
         with _omp_threads(1): return _Graph(rows.cpu().numpy())
