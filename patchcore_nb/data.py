@@ -23,7 +23,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 from torchvision.transforms import functional as tvf
 from torchvision.transforms.functional import InterpolationMode
 from tqdm.auto import tqdm
@@ -352,11 +352,11 @@ class ImageSet(Dataset):
     def __getitem__(
         self,
         index: int, # 0 ... len - 1
-    ) -> dict: # image `(3, H, W)` float32, label, defect, path; mask `(H, W)` bool where the set has masks
+    ) -> dict: # image `(3, H, W)` float32, label, defect, path, size `(2,)` of the photograph (height, width); mask `(H, W)` bool where the set has masks
         sample = self.samples[index]
         image, mask = _open_sample(sample, self.geometry)
         x = self.geometry.image(image)
-        item = {"image": x, "label": int(sample.label), "defect": sample.defect, "path": str(sample.path)}
+        item = {"image": x, "label": int(sample.label), "defect": sample.defect, "path": str(sample.path), "size": torch.tensor([image.height, image.width])}
         if self.has_masks:
             item["mask"] = x.new_zeros(x.shape[1:], dtype=torch.bool) if mask is None else self.geometry.mask(mask)
         return item
@@ -579,12 +579,18 @@ def network_input(
 
     Raises `ValueError` if a tensor is not `(3, H, W)`, not float or not finite, `TypeError` on other types.
     """
+    return _with_size(image, geometry)[0]
+
+
+def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    "Network input of an image, and (height, width) of the photograph, (0, 0) where a tensor was given."
     if isinstance(image, (str, os.PathLike)):
         image = read_image(image)
     elif isinstance(image, np.ndarray):
         image = to_pil(image)
     if isinstance(image, Image.Image):
-        return geometry.image(image)
+        image = to_rgb(image)
+        return geometry.image(image), torch.tensor([image.height, image.width])
     if not isinstance(image, Tensor):
         raise TypeError(f"{type(image).__name__} is no image: expected path, PIL image, NumPy array, float tensor (3, H, W)")
     if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
@@ -594,7 +600,7 @@ def network_input(
         )
     if not torch.isfinite(image).all():
         raise ValueError("tensor holds NaN or infinite values: repair or drop them before")
-    return image.float()
+    return image.float(), torch.zeros(2, dtype=torch.int64)
 
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
@@ -612,8 +618,8 @@ def _each(
         yield data
     else:
         raise TypeError(
-            f"{type(data).__name__} holds no images: expected a path, PIL image, NumPy array, float tensor, a list of these,"
-            " a Dataset or a DataLoader (of an MVTecAD its .train or .test)"
+            f"{type(data).__name__} holds no images: expected a path, PIL image, NumPy array, float tensor, a list or iterator of"
+            " these, a Dataset or a DataLoader (of an MVTecAD its .train or .test)"
         )
 
 
@@ -627,21 +633,37 @@ class _Given(Dataset):
         return len(self.images)
 
     def __getitem__(self, index):
-        image = self.images[index]
-        path = str(image) if isinstance(image, (str, os.PathLike)) else ""
-        return {"image": network_input(image, self.geometry), "path": path}
+        return _item(self.images[index], self.geometry)
+
+
+class _Stream(IterableDataset):
+    "Images that come one after another, from a camera for instance; none is asked for before its turn."
+
+    def __init__(self, images, geometry):
+        self.images, self.geometry = images, geometry
+
+    def __iter__(self):
+        return (_item(image, self.geometry) for part in self.images for image in _each(part))
+
+
+def _item(image, geometry):
+    "An image as it was passed, as an item of a data set."
+    x, size = _with_size(image, geometry)
+    return {"image": x, "path": str(image) if isinstance(image, (str, os.PathLike)) else "", "size": size}
 
 # %% ../nbs/00_data.ipynb #bc828bc5
 def as_dataset(
-    data: object, # path, folder, PIL image, array, float tensor, list of these, Dataset or DataLoader
+    data: object, # path, folder, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
     geometry: Geometry, # applied where pictures are not network input yet
-) -> Dataset | DataLoader: # items with `image` and `path` ("" = unknown); files as `ImageSet`; Dataset and DataLoader as they are
+) -> Dataset | DataLoader: # items with `image`, `path` ("" = unknown) and `size` of the photograph; files as `ImageSet`; Dataset and DataLoader as they are
     """Anything that holds images as a data set.
 
     Raises `ValueError` if there are none, `TypeError` if it holds no images.
     """
     if isinstance(data, (Dataset, DataLoader)):
         return data
+    if isinstance(data, Iterator):
+        return _Stream(data, geometry)
     images = list(_each(data))
     if not images:
         raise ValueError("no images were passed: the list is empty")
