@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from .data import Geometry, ImageSet, as_dataset
 from .official import member_prefixes, official_prefixes
 from .fitting import Embedder
-from .patchcore import PatchCore, check_official_files, check_own_files, current_calibration, held_out, read_description, read_official, replaced_folder, scoring_parameters, training_set, write_description, write_official
+from .patchcore import PatchCore, as_plain, check_official_files, check_own_files, current_calibration, from_plain, held_out, read_description, read_official, replaced_folder, scoring_parameters, training_set, write_description, write_official
 from .recipes import recipe
 from .scorer import MemoryBank
 from .verdict import Calibration, Prediction, calibration, threshold_rank
