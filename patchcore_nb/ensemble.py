@@ -102,12 +102,12 @@ class Ensemble(BaseEstimator):
         check_is_fitted(self, "models_")
         self._require_frozen()
         threshold_rank(1, false_alarm_rate)  # its error before the work
-        if good is not None: members, method = [model.unseen(good) for model in self.models_], "good images"
-        else:
+        if good is None:
             images = training_set(self.models_[0], images)
-            members, method = (held_out(model, images, folds, max_memory=max_memory) for model in self.models_), f"{folds} folds"
-        unseen = combine(members, self.ranges_)
-        return self._decide(calibration(unseen.scores, unseen.maps.max((1, 2)), false_alarm_rate, method))
+            found = combine((held_out(model, images, folds, max_memory=max_memory) for model in self.models_), self.ranges_)
+        else: found = combine((model.unseen(good) for model in self.models_), self.ranges_)
+        method = f"{min(folds, len(found))} folds" if good is None else "good images"
+        return self._decide(calibration(found.scores, found.maps.max((1, 2)), false_alarm_rate, method))
 
     def set_threshold(
         self,

@@ -122,9 +122,9 @@ class PatchCore(BaseEstimator):
         """
         check_is_fitted(self, "bank_")
         threshold_rank(1, false_alarm_rate)  # its error before the work
-        if good is not None: unseen, method = self.unseen(good), "good images"
-        else: unseen, method = held_out(self, self._trained_on(images), folds, max_memory=max_memory), f"{folds} folds"
-        return self._decide(calibration(unseen.scores, unseen.maps.max((1, 2)), false_alarm_rate, method))
+        found = held_out(self, self._trained_on(images), folds, max_memory=max_memory) if good is None else self.unseen(good)
+        method = f"{min(folds, len(found))} folds" if good is None else "good images"
+        return self._decide(calibration(found.scores, found.maps.max((1, 2)), false_alarm_rate, method))
 
     def set_threshold(
         self,
