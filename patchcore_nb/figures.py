@@ -52,7 +52,7 @@ def _colour_bar(ax: Axes, scale: tuple[float, float], threshold: float | None) -
     start, end = min(start, *marks), max(marks)  # a threshold beside the scale is seen all the same
     ramp = overlay(np.full((1, 256, 3), 170, dtype=np.uint8), np.linspace(start, end, 256)[None], scale)[0] / 255
     bar = ax.figure.colorbar(ScalarMappable(Normalize(start, end), ListedColormap(ramp)), ax=ax, extend="max", fraction=0.046, pad=0.03)
-    bar.set_label("anomaly map", fontsize="small")
+    bar.ax.set_title("anomaly map", loc="left", fontsize="small")
     ticks = {mark: f"{mark:.3g}" for mark in (low, high) if threshold is None or abs(mark - threshold) > (end - start) / 15}  # no text upon text
     if threshold is not None:
         ticks[threshold] = f"{threshold:.3g} threshold"
@@ -134,7 +134,7 @@ def plot_gallery(
         text, frame = _verdict(scores[i], labels[i], threshold)
         ax.imshow(pictures[i])
         ax.set(xticks=[], yticks=[])
-        if names is not None: text = f"{_short(names[i], 18)}\n{text}"
+        if names is not None: text = f"{_short(names[i], 20)}\n{text}"
         ax.set_xlabel(text, fontsize="small", parse_math=False)  # $ in a name is no formula
         for spine in ax.spines.values(): spine.set(**frame)
     for ax in grid[len(scores) :]: ax.remove()
@@ -369,7 +369,7 @@ def plot_picks(
     cells = np.asarray(cells)
     if cells.ndim != 2 or cells.dtype != bool: raise ValueError(f"cells {cells.shape} {cells.dtype}: expected those of one image, (h, w) bool")
     ax = ax or plt.subplots(layout="constrained")[1]
-    ax.imshow(mark_cells(picture, cells))
+    ax.imshow(mark_cells(picture, cells, 0.4))
     ax.set(xticks=[], yticks=[], title=f"{cells.sum()} of {cells.size} patches picked")
     return ax
 
