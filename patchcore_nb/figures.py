@@ -9,6 +9,7 @@ __all__ = ['plot_overlay', 'plot_gallery', 'plot_scores', 'plot_roc', 'plot_prec
            'nearest_good_patches', 'training_pictures', 'plot_nearest', 'plot_reason']
 
 # %% ../nbs/08a_figures.ipynb #bc6f4fb0
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -199,11 +200,11 @@ def _add_curve(
     "One more curve, the working point on it, chance beneath the first, a legend for all."
     ax = ax or plt.subplots(layout="constrained")[1]
     style = _next_style(ax)
-    ax.plot(*curve, label=label, drawstyle=drawstyle, **style)
+    ax.plot(*curve, label=textwrap.fill(label, 32), drawstyle=drawstyle, **style)
     if point is not None: ax.plot(*point[:2], "D", color=style["color"], mec="black", label=f"threshold {point[2]:.3g}", clip_on=False, zorder=3)
     if sum(line.get_gid() == "curve" for line in ax.lines) == 1: ax.plot([0, end], chance[:2], color="0.5", lw=1, ls=(0, (1, 2)), label=chance[2], zorder=1)
     ax.set(xlim=(-0.01 * end, 1.01 * end), ylim=(-0.01, 1.01), box_aspect=1)
-    ax.legend(loc=loc, fontsize="small")
+    ax.legend(loc=loc, fontsize="small").set_in_layout(False)  # a long name takes no room from the axes
     return ax
 
 # %% ../nbs/08a_figures.ipynb #bc6f97a6
@@ -417,7 +418,7 @@ def plot_coverage(
     ax.set(title=f"{len(picks)} of {len(points)} rows, covering radius {distances.max():.3g}", xlabel=f"first component{seen}", ylabel="second component")
     both_shared = all(len(axes.get_siblings(ax)) > 1 for axes in (ax.get_shared_x_axes(), ax.get_shared_y_axes()))
     ax.set_aspect("equal", adjustable="box" if both_shared else "datalim")  # a centimetre is the same distance both ways
-    ax.legend(loc="best", fontsize="small", markerscale=1 if len(picks) <= 200 else 3)
+    ax.legend(loc="best", fontsize="small", markerscale=1 if len(picks) <= 200 else 3, facecolor="white", labelcolor="black").set_in_layout(False)  # black rings in any style
     return ax
 
 # %% ../nbs/08a_figures.ipynb #213dd97d
@@ -440,7 +441,8 @@ def plot_radius(
     radii = np.asarray(radii)
     if len(radii) == 0: raise ValueError("radii are empty: a curve begins with the radius of one pick")
     ax = ax or plt.subplots(layout="constrained")[1]
-    ax.plot(np.arange(1, len(radii) + 1), radii, label=f"{name}: {radii[-1]:.3g} with {len(radii)}", **_next_style(ax))
+    label = textwrap.fill(f"{name}: {radii[-1]:.3g} with {len(radii)}", 32)
+    ax.plot(np.arange(1, len(radii) + 1), radii, label=label, **_next_style(ax))
     ax.set(xlabel="rows in the coreset", ylabel="covering radius (feature distance)", xscale="log")
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_formatter("{x:g}")
@@ -448,7 +450,7 @@ def plot_radius(
         share = ax.secondary_xaxis("top", functions=(lambda n: 100 * n / total, lambda percent: percent * total / 100))
         share.xaxis.set_major_formatter("{x:g}")
         share.set_xlabel("% of all rows")
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small").set_in_layout(False)
     return ax
 
 # %% ../nbs/08a_figures.ipynb #22718fb9
