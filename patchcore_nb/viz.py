@@ -36,12 +36,15 @@ def to_picture(
 
 # %% ../nbs/08_viz.ipynb #6c217c70
 def colour_scale(
-    maps: Iterable[np.ndarray], # anomaly maps of a set, each `(H, W)`; sizes may differ
+    maps: Iterable[np.ndarray], # anomaly maps of a set, each `(H, W)`; sizes may differ, NaN = not judged
     threshold: float | None = None, # value from which on a pixel counts as defect, where there is one
 ) -> tuple[float, float]: # (low, high): where colour begins, and where it is full
-    "One colour scale for all maps of a set. Raises `ValueError` for a threshold that is not finite."
+    "One colour scale for all maps of a set. Raises `ValueError` for a threshold that is not finite, infinity in a map, or maps without a judged pixel."
     if threshold is not None and not np.isfinite(threshold): raise ValueError(f"threshold={threshold}: expected a finite number")
-    maps = [np.ravel(m) for m in maps]
+    maps = [m[~np.isnan(m)] for m in map(np.asarray, maps)]
+    if broken := sum(np.isinf(m).any() for m in maps): raise ValueError(f"{broken} of {len(maps)} maps hold infinity: no colour scale reaches it")
+    if not (judged := [m for m in maps if m.size]): raise ValueError(f"{len(maps)} maps, none with a judged pixel: nothing to make a colour scale of")
+    maps = judged
     peaks = np.array([m.max() for m in maps])
     high = np.percentile(peaks, 95, method="lower") if len(peaks) > 2 else peaks.max()
     if threshold is None:
@@ -332,9 +335,9 @@ def stacked(
 
 def _text(text: str, width: int) -> np.ndarray:
     "Black on white, as small as needed to fit the width, `(22, width, 3)`."
-    figure = Figure(figsize=(width / 100, 0.22), dpi=100)
+    figure = Figure(figsize=(width / 100, 0.22), dpi=100, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    line = figure.text(0, 0.3, text, fontsize=9)
+    line = figure.text(0, 0.3, text, fontsize=9, color="black", parse_math=False)  # whatever the style, and a $ is a $
     canvas.draw()
     if (wide := line.get_window_extent().width) > width: line.set_fontsize(9 * width / wide * 0.99)
     canvas.draw()
