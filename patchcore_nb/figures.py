@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['plot_overlay', 'plot_gallery', 'plot_scores', 'plot_roc', 'plot_precision_recall', 'plot_pixel_roc', 'plot_pro',
-           'training_set', 'training_rows', 'TrainingPatches', 'training_patches', 'picked_cells', 'plot_picks',
-           'project_2d', 'plot_coverage', 'bank_distances', 'plot_radius', 'feature_colours', 'NearestPatches',
+           'training_rows', 'TrainingPatches', 'training_patches', 'picked_cells', 'plot_picks', 'project_2d',
+           'plot_coverage', 'bank_distances', 'plot_radius', 'feature_colours', 'NearestPatches',
            'nearest_good_patches', 'training_pictures', 'plot_nearest', 'plot_reason']
 
 # %% ../nbs/08a_figures.ipynb #bc6f4fb0
@@ -31,11 +31,11 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import precision_recall_curve, roc_curve
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Subset
 
-from .data import as_dataset, batches, network_input
+from .data import batches, network_input
 from .metrics import average_precision, image_auroc, pixel_roc_curve, pro_curve, verdict_counts
-from .patchcore import PatchCore
+from .patchcore import PatchCore, training_set
 from .patches import cell_box, to_rows
 from .scorer import patch_scores
 from .viz import draw_contour, mark_cells, overlay, to_picture, veil
@@ -285,29 +285,6 @@ def plot_pro(
     return ax
 
 # %% ../nbs/08a_figures.ipynb #e1d2f372
-def training_set(
-    model: PatchCore, # fitted
-    images: object = None, # training images as they were given to `fit`; None: the files the model remembers
-) -> Dataset: # in the order of the model's provenance
-    """The images a model was fitted on.
-
-    Raises `NotFittedError` before `fit`, `ValueError` for a model without provenance or images that are not those of the training, `FileNotFoundError` if files are gone.
-    """
-    check_is_fitted(model, "bank_")
-    if (model.origin_ < 0).any(): raise ValueError("this model does not know which training patches its rows came from (the official format has no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
-    if images is None:
-        if "" in model.paths_: raise ValueError("the model was fitted on images without files: pass them again as images=")
-        if gone := [path for path in model.paths_ if not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
-        images = list(model.paths_)
-    images = images.dataset if isinstance(images, DataLoader) else as_dataset(images, model.geometry_)
-    if len(images) != len(model.paths_): raise ValueError(f"{len(images)} images were passed, the model was fitted on {len(model.paths_)}: pass those of the training, in their order")
-    names = [[Path(path).name for path in paths] for paths in (getattr(images, "paths", []), model.paths_)]  # folders may have moved
-    if names[0] and "" not in names[1] and names[0] != names[1]:
-        first = next(i for i, (given, known) in enumerate(zip(*names)) if given != known)
-        raise ValueError(f"image {first} is {names[0][first]}, the model was fitted on {names[1][first]} there: pass the images of the training, in their order")
-    return images
-
-
 def training_rows(
     model: PatchCore, # fitted
     images: object = None, # as for `training_set`
