@@ -339,7 +339,7 @@ def _embedded_once(model: PatchCore, images: Dataset, parts: list[np.ndarray]) -
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         embedding = finite(embedder(batch["image"], model.precision), batch)  # (B, D, h, w)
         if rows is None:
-            size, (B, D, h, w) = batch["image"].shape[2:], embedding.shape
+            size, (D, h, w) = batch["image"].shape[2:], embedding.shape[1:]
             rows = torch.empty(len(images), h * w, D, device=embedding.device)
         if batch["image"].shape[2:] != size: raise ValueError(f"images of different sizes, {tuple(size)} and {tuple(batch['image'].shape[2:])}: use a geometry with a fixed size")
         rows[done : (done := done + len(embedding))] = to_rows(embedding).unflatten(0, (-1, h * w))

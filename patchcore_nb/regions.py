@@ -68,5 +68,5 @@ def found_regions(
     min_area: int = 1, # smaller regions are left out, pixels of the photograph
 ) -> list[Region]: # highest peak first, in pixels of the photograph
     "The flagged regions of an image. Raises `ValueError` without a pixel threshold, or where the size of the photograph is not known."
-    prediction.flags  # its error for a missing threshold
+    if not prediction.flags[index].any(): return []
     return regions(prediction.on_photograph(index), prediction.calibration.pixel_threshold, min_area)
