@@ -87,7 +87,7 @@ def write_gallery():
     shutil.rmtree(NBS / "gallery", ignore_errors=True)
     (NBS / "gallery").mkdir()
     parts = ["---\ntitle: Gallery\ndescription: Every picture of these pages, with a link to the page that makes it.\n---"]
-    for page in (page for page in sidebar() if page.endswith(".ipynb")):
+    for page in (page for page in sidebar() if page in notebooks()):
         shown = figures(page)
         if shown: parts.append(f"## [{title(page)}]({page})")
         for number, (heading, text, kind, data) in enumerate(shown):
@@ -113,10 +113,13 @@ def prose(path):
 
 def broken_links(path):
     "Links of a page or text that lead nowhere: a file that is not there, an anchor without a heading, a picture without alternative text."
-    wrong = []
-    for picture, text, target in re.findall(r"(!?)\[((?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)[^)]*\)", prose(path)):
+    wrong = [f"{path.name}: {found} cannot be checked, write [text](target)" for found in re.findall(r"<(?:a|img)\b[^>]*>|^ {0,3}\[[^\]^][^\]]*\]:.*", prose(path), re.M)]
+    own = config()["website"]["repo-url"] + "/blob/main/"
+    for picture, text, target in re.findall(r"(!?)\[((?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]*)[^)]*\)", prose(path)):
         if picture and not text.strip(): wrong.append(f"{path.name}: picture {target} has no alternative text")
         if "](" in text: wrong += [f"{path.name}: picture {inner} has no alternative text" for inner in re.findall(r"!\[\]\(([^)]*)", text)]
+        if not target: wrong.append(f"{path.name}: the link of {text!r} has no target")
+        if target.startswith(own) and not (ROOT / target.removeprefix(own).partition("#")[0]).exists(): wrong.append(f"{path.name}: {target} is not there")
         if re.match(r"[a-z]+:", target): continue
         file, _, place = target.partition("#")
         there = (path.parent / file).resolve() if file else path
@@ -202,6 +205,8 @@ def checks():
     yield "links between pages, texts and headings resolve; pictures have alternative texts", not wrong, "\n".join(wrong)
     wrong = [f"{page}: figure below {heading!r}" for page in shown for heading, text, *_ in figures(page) if not text.strip()]
     yield "every figure has an alternative text (#| fig-alt:)", not wrong, "\n".join(wrong)
+    wrong = [page for page in shown if page != "index.ipynb" and f"]({page})" not in prose(NBS / "index.ipynb")]
+    yield "the index names every notebook", not wrong, f"{wrong}"
     yield "_quarto.yml agrees with settings.ini", not settings_differ(), "\n".join(settings_differ())
     yield "badges agree with settings.ini and name a workflow", not badges_differ(), "\n".join(badges_differ())
     yield "the workflow can publish the site", not workflow_lacks(), f"{workflow_lacks()}"
