@@ -363,6 +363,12 @@ class _Judged:
         "One to begin with."
         return f1_max(values, self.labels)[1] if 0 < self.labels.sum() < len(self.labels) else float(np.percentile(values, 95))
 
+    def verdict(self, number: int, values: np.ndarray, threshold: float) -> dict:
+        "Value and verdict of an image, and the counts of all."
+        flagged, defective = values[number] >= threshold, int(self.labels[number])
+        verdict = ("over-flagged", "found")[defective] if flagged else ("passed", "missed")[defective]
+        return dict(value=float(values[number]), verdict=verdict, **verdict_counts(values, self.labels, threshold)._asdict())
+
     def _pictures(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         "Photograph of an image, without and with its true defect, at the size of the screen."
         item = self.images[number]
@@ -405,6 +411,27 @@ class _Strip(_Chart):
         self.bar.set_data(overlay(np.full((1, 256, 3), 170, dtype=np.uint8), self.ramp, scale, opacity))
         return self.moved(self.bar, self.line, *self.dots, self.ring)
 
+# %% ../nbs/09_widgets.ipynb #d7c990a1
+def _categories(model: PatchCore | Mapping[str, PatchCore], images: object) -> tuple[dict[str, PatchCore], dict[str, ImageSet]]:
+    "Models and images by the names of their categories. Raises `ValueError` for different names or none."
+    models = dict(model) if isinstance(model, Mapping) else {getattr(images, "name", "images"): model}
+    images = dict(images) if isinstance(images, Mapping) else dict.fromkeys(models, images)
+    if not models or set(models) != set(images): raise ValueError(f"models of {sorted(models)}, images of {sorted(images)}: expected the same categories, and at least one")
+    return {name: _fitted_model(m) for name, m in models.items()}, {name: _image_set(images[name], m.geometry_) for name, m in models.items()}
+
+
+def _verdict_table(s: dict) -> str:
+    "The state of a `HeatmapExplorer` as HTML."
+    lines = {"missed": f"{s['missed']} of {s['found'] + s['missed']} defective", "over-flagged": f"{s['over_flagged']} of {s['passed'] + s['over_flagged']} good",
+             "this image": f"{escape(s['defect'])}, <b>{s['verdict']}</b>", "its value": f"{s['value']:.3g}", "flagged area": f"{s['area']:.1%}"}
+    return "<table>" + "".join(f'<tr><td style="padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top">{name}</td><td>{text}</td></tr>' for name, text in lines.items()) + "</table>"
+
+
+def _in_words(s: dict, name: str, masked: bool) -> tuple[str, str, str]:
+    "Photograph, overlay and strip of a `HeatmapExplorer` for those who do not see them."
+    return (f"{s['defect']}, {name}" + ", true defect outlined" * masked, f"{s['defect']}, {name}, {s['area']:.1%} of it coloured and outlined",
+            f"All images along their values: {s['found']} of {s['found'] + s['missed']} defective and {s['over_flagged']} of {s['passed'] + s['over_flagged']} good ones right of the threshold")
+
 # %% ../nbs/09_widgets.ipynb #681ee68f
 class HeatmapExplorer(_Explorer):
     """Where a model sees defects, and which images a threshold flags.
@@ -423,14 +450,10 @@ class HeatmapExplorer(_Explorer):
         side: int = 400, # of a picture, the longer one, pixels
     ):
         super().__init__()
-        models = dict(model) if isinstance(model, Mapping) else {getattr(images, "name", "images"): model}
-        images = dict(images) if isinstance(images, Mapping) else dict.fromkeys(models, images)
-        if not models or set(models) != set(images): raise ValueError(f"models of {sorted(models)}, images of {sorted(images)}: expected the same categories, and at least one")
         if threshold is not None and not 0 <= threshold < np.inf: raise ValueError(f"threshold={threshold}: expected a finite number, 0 or more")
-        self._models = {name: _fitted_model(m) for name, m in models.items()}
-        self._images = {name: _image_set(images[name], m.geometry_) for name, m in models.items()}
+        self._models, self._images = _categories(model, images)
         self._judged, self._side = {}, side
-        self._kept = {name: (threshold, m.sigma if sigma is None else sigma) for name, m in models.items()}  # threshold and smoothing of each category
+        self._kept = {name: (threshold, m.sigma if sigma is None else sigma) for name, m in self._models.items()}  # threshold and smoothing of each category
         self._make_controls(max(10, *(s for _, s in self._kept.values())))
         self._choose_category()
         titled = [_library("ipywidgets").VBox([_widget("HTML", value=title), picture]) for title, picture in (("Photograph and true defect", self.photograph), ("Anomaly map and what is flagged", self.overlay))]
@@ -491,22 +514,16 @@ class HeatmapExplorer(_Explorer):
         scale, opacity = (low, max(high, low + self.threshold.step)), s["opacity"] / 100  # values may all be 0
         picture, truth = now.pictures(s["image"])
         self._pictures = truth, _flagged(picture, self.smoothed([s["image"]])[0], s["threshold"], scale, opacity), self._strip.picture(values, s["image"], s["threshold"], scale, opacity)
-        name = f"{s['defect']}, {Path(now.images.paths[s['image']]).name}"
-        words = f"{name}{', true defect outlined' if truth is not picture else ''}", f"{name}, {s['area']:.1%} of it coloured and outlined", f"All images along their values: {s['found']} of {s['found'] + s['missed']} defective and {s['over_flagged']} of {s['passed'] + s['over_flagged']} good ones right of the threshold"
+        words = _in_words(s, Path(now.images.paths[s["image"]]).name, truth is not picture)
         for part, seen, said in zip((self.photograph, self.overlay, self.strip), self._pictures, words): part.show(seen, said)
-        lines = {"missed": f"{s['missed']} of {s['found'] + s['missed']} defective", "over-flagged": f"{s['over_flagged']} of {s['passed'] + s['over_flagged']} good",
-                 "this image": f"{escape(s['defect'])}, <b>{s['verdict']}</b>", "its value": f"{s['value']:.3g}", "flagged area": f"{s['area']:.1%}"}
-        self.status.value = "<table>" + "".join(f'<tr><td style="padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top">{name}</td><td>{text}</td></tr>' for name, text in lines.items()) + "</table>"
+        self.status.value = _verdict_table(s)
 
     @property
     def state(self) -> dict: # controls by name; `image` (number); `value`, `verdict`, `area` (share of its pixels that are flagged); counts over all images of the category
         "What is shown now, as data."
-        now, values, i, threshold = self._now, self.values(), self.image.value, self.threshold.value
-        label, flagged = bool(now.labels[i]), bool(values[i] >= threshold)
-        verdict = ("over-flagged", "found")[label] if flagged else ("passed", "missed")[label]
-        counts = verdict_counts(values, now.labels, threshold)._asdict()
+        now, i, threshold = self._now, self.image.value, self.threshold.value
         return dict(category=self.category.value, defect=now.images.defects[i], image=i, threshold=threshold, sigma=self.sigma.value, opacity=self.opacity.value, judge=self.judge.value,
-                    value=float(values[i]), verdict=verdict, area=float((self.smoothed([i])[0] >= threshold).mean()), **counts)
+                    area=float((self.smoothed([i])[0] >= threshold).mean()), **now.verdict(i, self.values(), threshold))
 
     def figure(self) -> np.ndarray: # `(H, W, 3)` uint8
         "Photograph and overlay above the strip."
@@ -567,6 +584,26 @@ def _good_patch(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarr
     "A good patch, and below it the training image it was cut from."
     return stacked([cut_out(picture, box, _CLOSE, _GOOD, dashed=True), _fitted(draw_box(picture, box, _GOOD), _CLOSE)])
 
+# %% ../nbs/09_widgets.ipynb #13e496b9
+class _Looked:
+    "Images and training images of a model, each with what its patches are found by; the last ones are kept."
+
+    def __init__(self, model: PatchCore, images: ImageSet, training: object):
+        self.model, self.images, self.training = model, images, training_set(model, training)
+        self.asked, self.good, self.grid = lru_cache(16)(self._asked), lru_cache(256)(self._good), lru_cache(self._grid)
+
+    def _asked(self, number: int) -> tuple[torch.Tensor, np.ndarray]:
+        "Embedding `(D, h, w)` and photograph of an image."
+        x = self.images[number]["image"]
+        return self.model.embed(x[None])[0], to_picture(x)
+
+    def _good(self, number: int) -> tuple[np.ndarray, tuple[int, int]]:
+        "Photograph and grid (h, w) of a training image."
+        picture = training_pictures(self.model, [number], self.training)[0]
+        return picture, self.grid(picture.shape[:2])
+
+    def _grid(self, size: tuple[int, int]) -> tuple[int, int]: return tuple(self.model.embed(torch.zeros(1, 3, *size)).shape[2:])
+
 # %% ../nbs/09_widgets.ipynb #0d84144c
 class PatchInspector(_Explorer):
     """The patch under the mouse, and the good patches that come nearest to it.
@@ -584,11 +621,10 @@ class PatchInspector(_Explorer):
         image: int = 0, # number of the image at first
     ):
         super().__init__()
-        ipywidgets, self._model, self._count, self._training = _library("ipywidgets"), _fitted_model(model), count, training_set(model, training)
-        self._images = images = _image_set(images, model.geometry_)
+        ipywidgets, self._model, self._count = _library("ipywidgets"), _fitted_model(model), count
+        images = _image_set(images, model.geometry_)
         if not 0 <= image < len(images): raise IndexError(f"image={image}: expected a number from 0 to {len(images) - 1}")
-        self._looked_at, self._good = lru_cache(16)(self._look_at), lru_cache(256)(self._good_picture)
-        self.prediction = model.predict(images)
+        self._looked, self.prediction = _Looked(model, images, training), model.predict(images)
         self._scale = colour_scale(self.prediction.maps)
         names = [(f"{defect}/{Path(path).name} (score {score:.3g})", i) for i, (defect, path, score) in enumerate(zip(images.defects, images.paths, self.prediction.scores))]
         self.image = _widget("Dropdown", "Image", "420px", options=names, value=image)
@@ -605,17 +641,6 @@ class PatchInspector(_Explorer):
         hint = _widget("HTML", value="Click a patch, or choose it with the arrow keys once the picture has the focus.")
         self._assemble(_row(self.image, self.heat, self.follow), _row(self.picture, ipywidgets.VBox([self.status, ipywidgets.HBox(columns), hint])))
 
-    def _look_at(self, number: int) -> tuple[torch.Tensor, np.ndarray]:
-        "Embedding and photograph of an image."
-        x = self._images[number]["image"]
-        return self._model.embed(x[None])[0], to_picture(x)
-
-    def _good_picture(self, number: int) -> tuple[np.ndarray, tuple[int, int]]:
-        "A training image and its grid."
-        picture = training_pictures(self._model, [number], self._training)[0]
-        same = picture.shape[:2] == self.picture.size
-        return picture, self.nearest.grid if same else tuple(self._model.embed(torch.zeros(1, 3, *picture.shape[:2])).shape[2:])
-
     def _answer(self) -> None:
         "What the page asked; it asks no more before it knows that this is done, or has failed."
         if self._busy: return
@@ -626,7 +651,7 @@ class PatchInspector(_Explorer):
 
     def _show(self, point: tuple[int, int] | None = None) -> None:
         "The patch of a pixel; None: the most anomalous one."
-        embedding, size = self._looked_at(self.image.value)[0], self.picture.size
+        embedding, size = self._looked.asked(self.image.value)[0], self.picture.size
         grid = tuple(embedding.shape[1:])
         self.nearest = near = nearest_good_patches(self._model, embedding, None if point is None else cell_at(point, grid, size), self._count)
         self.picture.step = tuple(pixels / n for pixels, n in zip(size, grid))
@@ -637,9 +662,9 @@ class PatchInspector(_Explorer):
     def draw(self) -> None:
         "Redraw the image and the close-ups, and say distances and names."
         s, near, sizes = self.state, self.nearest, (self._model.patch_size, self._model.stride)
-        photograph, box = self._looked_at(s["image"])[1], cell_box(near.cell, near.grid, self.picture.size, *sizes)
+        photograph, box = self._looked.asked(s["image"])[1], cell_box(near.cell, near.grid, self.picture.size, *sizes)
         picture = overlay(photograph, self.prediction.maps[s["image"]], self._scale, self.heat.value / 100) if self.heat.value else photograph
-        good = [self._good(int(number)) for number in near.origins[:, 0]]
+        good = [self._looked.good(int(number)) for number in near.origins[:, 0]]
         seen = [_good_patch(g, cell_box(cell, grid, g.shape[:2], *sizes)) for (g, grid), cell in zip(good, near.origins[:, 1:])]
         self._pictures = _framed(picture, box, 400), cut_out(photograph, box, _CLOSE, _ASKED), seen
         where = f"row {s['cell'][0]}, column {s['cell'][1]}"
@@ -656,7 +681,7 @@ class PatchInspector(_Explorer):
         "What is shown now, as data."
         i, near = self.image.value, self.nearest
         names = [Path(self._model.paths_[n]).name or f"image {n}" for n in near.origins[:, 0]]
-        return dict(image=i, name=Path(self._images.paths[i]).name, score=float(self.prediction.scores[i]), cell=near.cell, grid=near.grid, distances=near.distances,
+        return dict(image=i, name=Path(self._looked.images.paths[i]).name, score=float(self.prediction.scores[i]), cell=near.cell, grid=near.grid, distances=near.distances,
                     unit="squared feature distance" if self._model.squared else "feature distance", rows=near.rows, origins=near.origins, names=names)
 
     def figure(self) -> np.ndarray: # `(H, W, 3)` uint8
