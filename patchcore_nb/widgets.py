@@ -60,7 +60,7 @@ _PICTURE = """
 function picture({ model, el }) {
   const img = document.createElement('img')
   img.draggable = false
-  Object.assign(img.style, { maxWidth: '100%', display: 'block' })
+  Object.assign(img.style, { maxWidth: '100%', display: 'block', marginBottom: '4px' })
   const show = () => { const old = img.src
     img.onload = () => { if (old) URL.revokeObjectURL(old) }
     img.src = URL.createObjectURL(new Blob([model.get('jpeg')], { type: 'image/jpeg' })) }
@@ -73,7 +73,9 @@ _STATUS = """
 export default { render({ model, el }) {
   el.setAttribute('role', 'status'); el.style.lineHeight = 1.5
   const say = () => { el.innerHTML = model.get('value') }
-  model.on('change:value', say); say() } }
+  model.on('change:value', say); say()
+  new ResizeObserver((_, observer) => {  // once the line is on the page; the mark counts on the element that has the focus only
+    el.closest('.patchcore-explorer')?.addEventListener('focusin', e => e.target.setAttribute('data-lm-suppress-shortcuts', 'true')); observer.disconnect() }).observe(el) } }
 """
 
 
@@ -110,6 +112,7 @@ class _Explorer:
     def __init__(self):
         self.widget, self._busy = _library("ipywidgets").VBox(), True  # until all parts are there
         self.status = _seen_and_said()[1]()
+        self.widget.add_class("patchcore-explorer")
 
     def _assemble(self, *rows) -> None:
         "The rows of the explorer; from here on it is drawn anew whenever a control moves."
@@ -152,10 +155,10 @@ class _Explorer:
         return f"{type(self).__name__}({', '.join(f'{name}={value:.3g}' if isinstance(value, float) else f'{name}={value!r}' for name, value in shown.items())})"
 
     def _repr_mimebundle_(self, **kwargs):
-        "The widget for pages that can show one, the picture and its words for those that cannot: files on the web, exported HTML."
+        "The widget for pages that can show one, the picture for those that cannot: files on the web, exported HTML."
         bundle = {"text/plain": repr(self), "image/jpeg": base64.b64encode(encode(self.figure(), 65)).decode()}
         if not isinstance(self.widget.comm, _library("comm").DummyComm): bundle = self.widget._repr_mimebundle_() | bundle
-        return bundle, {"image/jpeg": {"alt": repr(self)}}
+        return bundle
 
 # %% ../nbs/09_widgets.ipynb #37e355ba
 def _fitted_model(model: PatchCore) -> PatchCore:
@@ -494,6 +497,7 @@ class HeatmapExplorer(_Explorer):
         now, (threshold, self.sigma.value) = self._now, self._kept[self.category.value]
         if threshold is None: threshold = now.threshold(self.values())
         self.threshold.max, self.threshold.step = max(now.end, threshold), now.end / 400
+        if steps := round(threshold / self.threshold.step): self.threshold.step = threshold / steps  # the slider shows whole steps only
         self.threshold.value = threshold
         self.threshold.description = "Threshold (distance²)" if "squared" in now.unit else "Threshold (distance)"
         self._strip = _Strip(now.labels, self.threshold.max, now.unit, 2 * self._side + 12)
@@ -535,7 +539,6 @@ _CLICKABLE = """
 export default { render({ model, el }) {
   const img = picture({ model, el })
   img.className = 'patchcore-clickable'; img.tabIndex = 0; img.style.cursor = 'crosshair'
-  img.setAttribute('data-lm-suppress-shortcuts', 'true')  // JupyterLab leaves the arrow keys alone
   let waiting = false, next = null
   const ask = point => {  // one question at a time; of those that come meanwhile, the last
     if (waiting) { next = point; return }
