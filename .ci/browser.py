@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EXPLORE = "tutorials/explore.ipynb"  # has a check of its own
 NOTEBOOKS = (EXPLORE,)  # paths below nbs/ that are run as a whole, every slider moved by one step
+PICTURES = ".widget-subarea img, .jupyter-widgets img"  # those of the explorers
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
 # What JupyterLab says on the console of its own accord, with the reason why it is no error of a notebook. Everything else fails the check.
 HARMLESS = ()
@@ -297,16 +298,22 @@ def check_explorers(url, path, out):
         wrong = [error for cell in ran for error in cell["errors"]] or [cell["source"] for cell in ran if not cell["count"]]
         yield f"{path}: all cells run without error", not wrong, "\n".join(wrong)
         screenshot(page, out / "explore-light.png")
-        clickable, overlay, columns = page.locator("img.patchcore-clickable"), page.locator("img.patchcore-overlay"), count(30, 90)
+        silent = page.eval_on_selector_all(PICTURES, "pictures => pictures.filter(img => !img.alt).map(img => img.parentElement.className)")
+        yield f"{path}: every picture has an alternative text", page.locator(PICTURES).count() > 10 and not silent, str(silent)
+        said = page.locator("[role=status]", has_text="missed")
+        said.evaluate("status => { window.said = [status, status.textContent] }")
+        widget(page, "slider", "Threshold").locator(".noUi-handle").focus()  # Notebook 7 would fold headings with arrow keys
+        yield f"{path}: keys belong to the control that has the focus", page.evaluate("() => document.activeElement.getAttribute('data-lm-suppress-shortcuts') === 'true'"), ""
+        clickable, overlay, columns = page.locator("img.patchcore-clickable"), page.locator(".patchcore-overlay img"), count(30, 90)
         moves = {
-            "coreset percentage": (page.locator("img.patchcore-chart"), lambda: move_slider(widget(page, "slider", "Patches kept"), 1)),
-            "thumbnails of the coreset": (page.locator("img.patchcore-thumbnails"), lambda: move_slider(widget(page, "slider", "Patches kept"), -1)),
+            "coreset percentage": (page.locator(".patchcore-chart img"), lambda: move_slider(widget(page, "slider", "Patches kept"), 1)),
+            "thumbnails of the coreset": (page.locator(".patchcore-thumbnails img"), lambda: move_slider(widget(page, "slider", "Patches kept"), -1)),
             "threshold": (overlay, lambda: move_slider(widget(page, "slider", "Threshold"), -1)),
             "smoothing": (overlay, lambda: move_slider(widget(page, "slider", "Smoothing"), 1)),
             "opacity": (overlay, lambda: move_slider(widget(page, "slider", "Opacity").first, -1)),
             "click on a patch": (clickable, lambda: click_pixel(clickable, next(columns), 60)),
             "arrow key on a patch": (clickable, lambda: clickable.press("ArrowDown")),
-            "patch size": (page.locator("img.patchcore-picture"), lambda: move_slider(widget(page, "slider", "Patch size"), 1)),
+            "patch size": (page.locator(".patchcore-picture img:not(.patchcore-clickable)"), lambda: move_slider(widget(page, "slider", "Patch size"), 1)),
         }
         for name, (element, act) in moves.items():
             element.scroll_into_view_if_needed()
@@ -317,6 +324,7 @@ def check_explorers(url, path, out):
                 changed.append((now := picture(element)) != before)
                 before = now
             yield f"{path}: {name}: another picture each time, after {', '.join(f'{t:.0f}' for t in taken)} ms", all(changed), str(changed)
+        yield f"{path}: the line for screen readers stays and says something else", said.evaluate("status => status === window.said[0] && status.textContent !== window.said[1]"), said.inner_text()
         page.locator(".widget-checkbox input").first.check()
         clickable.scroll_into_view_if_needed()
         wait_idle(page)

@@ -9,7 +9,7 @@ __all__ = ['Selection', 'CoresetExplorer', 'HeatmapExplorer', 'PatchInspector', 
 import base64
 from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .backbones import FeatureExtractor, default_dims, default_layers, load_backbone
 from .coreset import choose_rows, prefix_distances
-from .data import ImageSet
+from .data import Geometry, ImageSet, as_dataset
 from .figures import feature_colours, nearest_good_patches, plot_coverage, project_2d, training_patches, training_pictures, training_set
 from .metrics import f1_max, verdict_counts
 from .patchcore import PatchCore
@@ -45,28 +45,80 @@ def _library(name: str):
 _COLUMN, _TWO_COLUMNS = "330px", "672px"  # widths of controls; 12 pixels lie between two
 
 
+def _widget(kind: str, description: str = "", width: str = "auto", **options):
+    "A widget of ipywidgets, its label in a column of 145 pixels."
+    if description: options |= {"description": description, "style": {"description_width": "145px"}}
+    return getattr(_library("ipywidgets"), kind)(layout={"width": width, "max_width": "100%"}, **options)
+
+
+def _row(*widgets):
+    "Side by side, and one below the other where the page is too narrow."
+    return _library("ipywidgets").HBox(widgets, layout={"flex_flow": "row wrap", "grid_gap": "4px 12px", "align_items": "flex-start"})
+
+# %% ../nbs/09_widgets.ipynb #2894b7f2
+_PICTURE = """
+function picture({ model, el }) {
+  const img = document.createElement('img')
+  img.draggable = false
+  Object.assign(img.style, { maxWidth: '100%', display: 'block', marginBottom: '4px' })
+  const show = () => { const old = img.src
+    img.onload = () => { if (old) URL.revokeObjectURL(old) }
+    img.src = URL.createObjectURL(new Blob([model.get('jpeg')], { type: 'image/jpeg' })) }
+  const describe = () => { img.alt = model.get('alt') }
+  model.on('change:jpeg', show); model.on('change:alt', describe)
+  show(); describe(); el.append(img)
+  return img }
+"""
+_STATUS = """
+export default { render({ model, el }) {
+  el.setAttribute('role', 'status'); el.style.lineHeight = 1.5
+  const say = () => { el.innerHTML = model.get('value') }
+  model.on('change:value', say); say()
+  new ResizeObserver((_, observer) => {  // once the line is on the page; the mark counts on the element that has the focus only
+    el.closest('.patchcore-explorer')?.addEventListener('focusin', e => e.target.setAttribute('data-lm-suppress-shortcuts', 'true')); observer.disconnect() }).observe(el) } }
+"""
+
+
+@cache
+def _seen_and_said() -> tuple[type, type]:
+    "A picture with alternative text, and a line that screen readers read when it changes."
+    traitlets, AnyWidget = _library("traitlets"), _library("anywidget").AnyWidget
+
+    class Picture(AnyWidget):
+        _esm = _PICTURE + "export default { render(view) { picture(view) } }"
+        jpeg = traitlets.Bytes().tag(sync=True)
+        alt = traitlets.Unicode().tag(sync=True)  # the picture in words
+
+        def show(self, picture, alt): self.alt, self.jpeg = alt, encode(picture)
+
+    class Status(AnyWidget):
+        _esm = _STATUS
+        value = traitlets.Unicode().tag(sync=True)  # HTML
+
+    return Picture, Status
+
+
+def _fitted(
+    values: np.ndarray, # photograph, map or mask, as for `enlarged`
+    side: int, # of the longer side, pixels
+) -> np.ndarray: # the same kind of array
+    "An image, map or mask that fits into a square of the screen, whatever its shape."
+    return enlarged(values, max(1, round(side * min(values.shape[:2]) / max(values.shape[:2]))))
+
+# %% ../nbs/09_widgets.ipynb #b20eb8e9
 class _Explorer:
     "Controls above pictures: a widget where a kernel answers it, a figure everywhere else."
 
     def __init__(self):
         self.widget, self._busy = _library("ipywidgets").VBox(), True  # until all parts are there
-        self.status = self._widget("HTML")
-
-    def _widget(self, kind: str, description: str = "", width: str = "auto", **options):
-        "A widget of ipywidgets with its label in a column of 145 pixels."
-        if description: options |= {"description": description, "style": {"description_width": "145px"}}
-        if "Slider" in kind: options = {"continuous_update": True} | options
-        return getattr(_library("ipywidgets"), kind)(layout={"width": width, "max_width": "100%"}, **options)
-
-    def _row(self, *widgets):
-        "Side by side, and one below the other where the page is too narrow."
-        return _library("ipywidgets").HBox(widgets, layout={"flex_flow": "row wrap", "grid_gap": "4px 12px", "align_items": "flex-start"})
+        self.status = _seen_and_said()[1]()
+        self.widget.add_class("patchcore-explorer")
 
     def _assemble(self, *rows) -> None:
         "The rows of the explorer; from here on it is drawn anew whenever a control moves."
         self.widget.children, self._busy = rows, False
         for name, part in vars(self).items():
-            if isinstance(part, _library("ipywidgets").Image): part.add_class(f"patchcore-{name}")  # a name for style sheets and tests
+            if hasattr(part, "jpeg"): part.add_class(f"patchcore-{name}")  # a name for style sheets and tests
         self.draw()
 
     def _on(self, *controls, call=None) -> None:
@@ -79,12 +131,11 @@ class _Explorer:
         try:
             call()
             if call != self.draw: self.draw()
+        except Exception as error:
+            self.status.value = f"<b>{type(error).__name__}</b>: {escape(str(error))}"
+            raise
         finally:
             self._busy = False
-
-    def _say(self, text: str) -> None:
-        "The state in words, read aloud by screen readers when it changes."
-        self.status.value = f'<div role="status" aria-live="polite" style="line-height: 1.5">{text}</div>'
 
     def draw(self) -> None:
         "Redraw what the controls say."
@@ -108,6 +159,21 @@ class _Explorer:
         bundle = {"text/plain": repr(self), "image/jpeg": base64.b64encode(encode(self.figure(), 65)).decode()}
         if not isinstance(self.widget.comm, _library("comm").DummyComm): bundle = self.widget._repr_mimebundle_() | bundle
         return bundle
+
+# %% ../nbs/09_widgets.ipynb #37e355ba
+def _fitted_model(model: PatchCore) -> PatchCore:
+    "A model that can be explored. Raises `NotFittedError` before `fit`, `TypeError` for anything else."
+    if not isinstance(model, PatchCore): raise TypeError(f"{type(model).__name__}: expected a PatchCore; of an ensemble, explore the members, such as ensemble.models_[0]")
+    check_is_fitted(model, "bank_")
+    return model
+
+
+def _image_set(images: object, geometry: Geometry | None = None) -> ImageSet:
+    "Images with names and labels. Raises `ValueError` for none, `TypeError` for what has no names."
+    images = as_dataset(images, geometry)
+    if not isinstance(images, ImageSet): raise TypeError(f"images of type {type(images).__name__}: expected an ImageSet, a folder, or a list of files")
+    if not len(images): raise ValueError(f"{images.name}: the set holds no images")
+    return images
 
 # %% ../nbs/09_widgets.ipynb #63671059
 class _Chart:
@@ -140,8 +206,6 @@ class _Chart:
 # %% ../nbs/09_widgets.ipynb #ed9e99d4
 _PERCENTS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50)
 _CHOOSERS = {"approximate greedy": "approx_greedy", "greedy": "greedy", "random": "random"}
-_LINES = {"approx_greedy": ("#0072B2", "-"), "greedy": ("#009E73", "-."), "random": ("#CC79A7", "--")}  # of Okabe and Ito
-_PICK = np.array((213, 94, 0), dtype=np.uint8)  # its orange
 
 
 class Selection(NamedTuple):
@@ -151,10 +215,69 @@ class Selection(NamedTuple):
     radii: np.ndarray # covering radius at each size, `(K,)`
 
 
+def _sizes(N: int, max_percent: float) -> dict[float, int]:
+    "How many of N patches each percentage keeps, rising; each size once. Raises `ValueError` if there is none."
+    percents = {int(N * p / 100): p for p in reversed(_PERCENTS) if p <= max_percent and int(N * p / 100)}
+    if not percents: raise ValueError(f"max_percent={max_percent}: expected at least {_PERCENTS[0]} %, and enough to keep one of {N} patches")
+    return {p: n for n, p in sorted(percents.items())}
+
+
+def _select(rows: torch.Tensor, sizes: list[int], sampler: str, seed: int) -> Selection:
+    "The picks of the largest size, of which the smaller ones are the beginning."
+    picks = choose_rows(rows, sizes[-1], sampler, torch.Generator().manual_seed(seed))
+    distances = prefix_distances(rows, picks, sizes)
+    return Selection(picks.numpy(), distances.numpy(), distances.amax(1).numpy())
+
+# %% ../nbs/09_widgets.ipynb #792eeea7
+_LINES = {"approx_greedy": ("#0072B2", "-"), "greedy": ("#009E73", "-."), "random": ("#CC79A7", "--")}  # of Okabe and Ito
+_PICK = np.array((213, 94, 0), dtype=np.uint8)  # its orange
+
+
+class _CoverageChart(_Chart):
+    "All patches in a plane, and the covering radius of each sampler against size."
+
+    def __init__(self, rows: torch.Tensor, percents: list[float], radii: np.ndarray):
+        "Both axes with everything that does not move, scaled by the radii of one sampler."
+        super().__init__(960, 370)
+        points, explained = project_2d(rows)
+        self.percents, self.furthest = percents, max(float(np.interp(1, percents, radii)), 1e-6)
+        plane, curves = self.figure.subplots(1, 2, width_ratios=(1.25, 1))
+        plot_coverage(points, np.append(np.zeros(len(points) - 1), 2 * self.furthest), [0], explained, self.furthest, ax=plane)
+        for dots in plane.collections: dots.set_animated(True)
+        plane.get_legend().remove()
+        plane.set_title("every dot a patch, every ring one that is kept", fontsize="medium")
+        curves.set(xlabel="patches kept (%)", ylabel="covering radius (feature distance)", xscale="log", xlim=(percents[0] / 1.2, percents[-1] * 1.2), ylim=(0, 1.3 * max(radii[0], self.furthest)))
+        curves.xaxis.set_major_formatter("{x:g}")
+        curves.set_title("distance of the patch that is covered worst", fontsize="medium")
+        self.lines = {s: curves.plot(percents, radii, color=c, ls=ls, lw=2, label=label)[0] for (label, s), (c, ls) in zip(_CHOOSERS.items(), _LINES.values())}
+        curves.legend(fontsize="small", loc="upper right")
+        for line in self.lines.values(): line.set_animated(True)
+        self.here = curves.plot([], [], "o", ms=11, mfc="none", mec="#D55E00", mew=2.5, animated=True)[0]
+        self.places = self.pixels(plane, points)
+
+    def picture(self, selections: dict[str, Selection], sampler: str, at: int, n: int) -> np.ndarray:
+        "One sampler at one size among all of them, `(370, 960, 3)` uint8."
+        for name, line in self.lines.items(): line.set_ydata(selections[name].radii)
+        picks, distances, radii = selections[sampler]
+        self.here.set_data([self.percents[at]], [radii[at]])
+        order = np.argsort(distances[at])  # far rows on top
+        colours = 255 * colormaps["viridis"](distances[at][order] / self.furthest)[:, :3]
+        picture = stamp(self.moved(*self.lines.values(), self.here), self.places[order], colours, 1.25)
+        return stamp(picture, self.places[picks[:n]], _PICK, 4 if n < 400 else 3, ring=True)
+
+
+def _kept_patches(pictures: list[np.ndarray], grid: tuple[int, int], picks: np.ndarray) -> np.ndarray:
+    "Thumbnails in which the kept patches are bright, nine in a row."
+    kept = np.zeros((len(pictures), *grid), dtype=bool)
+    kept.reshape(-1)[picks] = True
+    return contact_sheet([mark_cells(picture, cells, 0.4) for picture, cells in zip(pictures, kept)], 9)
+
+# %% ../nbs/09_widgets.ipynb #45a5d999
 class CoresetExplorer(_Explorer):
     """Which patches a coreset keeps, and how well they cover the others.
 
-    Controls: `sampler`, `percent`, `seed` (`.value` of each may be set). Raises `ImportError` without ipywidgets, `ValueError` as `training_set`, or if max_percent allows no size.
+    Controls: `sampler`, `percent`, `seed` (`.value` of each may be set).
+    Raises `ImportError` without ipywidgets and anywidget, `TypeError` for an ensemble, `ValueError` as `training_set`, or if max_percent allows no size.
     """
 
     def __init__(
@@ -164,86 +287,50 @@ class CoresetExplorer(_Explorer):
         most: int = 24, # training images shown, evenly from the first to the last
         percent: float = 1.0, # of the patches that are kept at first; the nearest size on the slider is taken
         max_percent: float = 25.0, # end of the slider, below 100
-        seed: int = 0, # of the sampler, at first, 0 to 9
+        seed: int = 0, # of the sampler, at first
     ):
         super().__init__()
-        self.patches = training_patches(model, images, most)
-        N = len(self.patches.rows)
-        sizes = {int(N * p / 100): p for p in reversed(_PERCENTS) if p <= max_percent and int(N * p / 100)}
-        if not sizes: raise ValueError(f"max_percent={max_percent}: expected at least {_PERCENTS[0]} %, and enough to keep one of {N} patches")
-        self.percents, self.sizes, self._selections = sorted(sizes.values()), sorted(sizes), {}
+        self.patches = training_patches(_fitted_model(model), images, most)
+        self.sizes, self._selections = _sizes(len(self.patches.rows), max_percent), {}
+        self.percents = list(self.sizes)
         nearest = min(self.percents, key=lambda p: abs(p - percent))
-        self.sampler = self._widget("Dropdown", "Sampler", _COLUMN, options=_CHOOSERS, tooltip="How patches are chosen")
-        self.percent = self._widget("SelectionSlider", "Patches kept (%)", _TWO_COLUMNS, options=[(f"{p:g} %", p) for p in self.percents], value=nearest)
-        self.seed = self._widget("IntSlider", "Seed", _COLUMN, min=0, max=9, value=seed)
-        self.chart, self.thumbnails = (self._widget("Image", width="960px", format="jpeg") for _ in range(2))
-        self._small = [enlarged(picture, 102) for picture in self.patches.pictures]
-        self._make_chart()
+        self.sampler = _widget("Dropdown", "Sampler", _COLUMN, options=_CHOOSERS, tooltip="How patches are chosen")
+        self.percent = _widget("SelectionSlider", "Patches kept (%)", _TWO_COLUMNS, options=[(f"{p:g} %", p) for p in self.percents], value=nearest)
+        self.seed = _widget("IntSlider", "Seed", _COLUMN, min=0, max=max(9, seed), value=seed)
+        self.chart, self.thumbnails = (_seen_and_said()[0]() for _ in range(2))
+        self._small = [_fitted(picture, 102) for picture in self.patches.pictures]
+        self._chart = _CoverageChart(self.patches.rows, self.percents, self.selection("approx_greedy", seed).radii)
         self._on(self.sampler, self.percent, self.seed)
-        self._assemble(self._row(self.sampler, self.seed), self._row(self.percent), self.status, self.chart, self.thumbnails)
+        self._assemble(_row(self.sampler, self.seed), _row(self.percent), self.status, self.chart, self.thumbnails)
 
     def selection(
         self,
         sampler: str, # one of `coreset.SAMPLERS` but "identity"
         seed: int, # of its random numbers
-    ) -> Selection: # of the largest size, of which the smaller ones are the beginning
+    ) -> Selection: # of the largest size
         "Picks and distances, computed once."
         if (sampler, seed) not in self._selections:
-            rows = self.patches.rows
-            picks = choose_rows(rows, self.sizes[-1], sampler, torch.Generator().manual_seed(seed))
-            distances = prefix_distances(rows, picks, self.sizes)
-            self._selections[sampler, seed] = Selection(picks.numpy(), distances.numpy(), distances.amax(1).numpy())
+            self.status.value = f"Choosing patches: {sampler}, seed {seed} &hellip;"
+            self._selections[sampler, seed] = _select(self.patches.rows, list(self.sizes.values()), sampler, seed)
         return self._selections[sampler, seed]
-
-    def _make_chart(self) -> None:
-        "Both axes with everything that does not move."
-        points, explained = project_2d(self.patches.rows)
-        first = self.selection("approx_greedy", self.seed.value).radii
-        self._furthest = float(np.interp(1, self.percents, first))  # one colour scale for all sizes: that of 1 %
-        self._chart = _Chart(960, 370)
-        plane, self._curves = self._chart.figure.subplots(1, 2, width_ratios=(1.25, 1))
-        plot_coverage(points, np.append(np.zeros(len(points) - 1), 2 * self._furthest), [0], explained, self._furthest, ax=plane)
-        for dots in plane.collections: dots.set_animated(True)
-        plane.get_legend().remove()
-        plane.set_title("every dot a patch, every ring one that is kept", fontsize="medium")
-        self._curves.set(xlabel="patches kept (%)", ylabel="covering radius (feature distance)", xscale="log", xlim=(self.percents[0] / 1.2, self.percents[-1] * 1.2), ylim=(0, 1.3 * first[0]))
-        self._curves.xaxis.set_major_formatter("{x:g}")
-        self._curves.set_title("distance of the patch that is covered worst", fontsize="medium")
-        self._lines = {s: self._curves.plot(self.percents, first, color=c, ls=ls, lw=2, label=label)[0] for (label, s), (c, ls) in zip(_CHOOSERS.items(), _LINES.values())}
-        self._curves.legend(fontsize="small", loc="upper right")
-        for line in self._lines.values(): line.set_animated(True)
-        self._here = self._curves.plot([], [], "o", ms=11, mfc="none", mec="#D55E00", mew=2.5, animated=True)[0]
-        self._places, self._colours = self._chart.pixels(plane, points), colormaps["viridis"]
 
     def draw(self) -> None:
         "Redraw plane, curves and thumbnails."
-        shown, at = self._now(), self.percents.index(self.percent.value)
-        for sampler, line in self._lines.items(): line.set_ydata(self.selection(sampler, self.seed.value).radii)
-        self._here.set_data([self.percent.value], [shown.radii[at]])
-        far, picks = shown.distances[at], shown.picks[: self.sizes[at]]
-        order = np.argsort(far)  # far rows on top
-        picture = stamp(self._chart.moved(*self._lines.values(), self._here), self._places[order], 255 * self._colours(far[order] / self._furthest)[:, :3], 1.25)
-        self._pictures = stamp(picture, self._places[picks], _PICK, 4 if len(picks) < 400 else 3, ring=True), self._sheet(picks)
-        self.chart.value, self.thumbnails.value = map(encode, self._pictures)
-        kept = self.state["kept"]
-        self._say(f"<b>{len(picks):,} of {len(far):,} patches</b> kept from {len(kept)} images, {kept.min()} to {kept.max()} of an image &middot; "
-                  f"covering radius <b>{shown.radii[at]:.3g}</b>, mean distance to the nearest kept patch {far.mean():.3g}")
-
-    def _now(self) -> Selection: return self.selection(self.sampler.value, self.seed.value)
-
-    def _sheet(self, picks: np.ndarray) -> np.ndarray:
-        "The training images, with the patches that are kept."
-        kept = np.zeros((len(self._small), *self.patches.grid), dtype=bool)
-        kept.reshape(-1)[picks] = True
-        return contact_sheet([mark_cells(picture, cells, 0.4) for picture, cells in zip(self._small, kept)], 9)
+        every = {sampler: self.selection(sampler, self.seed.value) for sampler in _CHOOSERS.values()}
+        s, at = self.state, self.percents.index(self.percent.value)
+        self._pictures = self._chart.picture(every, s["sampler"], at, s["size"]), _kept_patches(self._small, self.patches.grid, s["picks"])
+        self.chart.show(self._pictures[0], f"All patches in a plane with rings around {s['size']:,}, beside curves of the covering radius, here {s['radius']:.3g}")
+        self.thumbnails.show(self._pictures[1], f"{len(self._small)} training images; kept patches are bright")
+        self.status.value = (f"<b>{s['size']:,} of {len(self.patches.rows):,} patches</b> kept from {len(s['kept'])} images, {s['kept'].min()} to {s['kept'].max()} of an image &middot; "
+                             f"covering radius <b>{s['radius']:.3g}</b>, mean distance to the nearest kept patch {every[s['sampler']].distances[at].mean():.3g}")
 
     @property
     def state(self) -> dict: # `sampler`, `percent`, `seed`; `picks` (row numbers), `kept` (of each image), `radius` (feature distance)
         "What is shown now, as data."
-        at, shown = self.percents.index(self.percent.value), self._now()
-        picks = shown.picks[: self.sizes[at]]
-        kept = np.bincount(picks // (self.patches.grid[0] * self.patches.grid[1]), minlength=len(self._small))
-        return dict(sampler=self.sampler.value, percent=self.percent.value, seed=self.seed.value, size=len(picks), picks=picks, kept=kept, radius=float(shown.radii[at]))
+        percent, shown = self.percent.value, self.selection(self.sampler.value, self.seed.value)
+        picks = shown.picks[: self.sizes[percent]]
+        kept = np.bincount(picks // np.prod(self.patches.grid), minlength=len(self._small))
+        return dict(sampler=self.sampler.value, percent=percent, seed=self.seed.value, size=len(picks), picks=picks, kept=kept, radius=float(shown.radii[self.percents.index(percent)]))
 
     def figure(self) -> np.ndarray: # `(H, W, 3)` uint8
         "Plane and curves above the thumbnails."
@@ -251,153 +338,196 @@ class CoresetExplorer(_Explorer):
         return stacked(self._pictures, f"{s['sampler']}, seed {s['seed']}: {s['size']:,} patches kept ({s['percent']:g} %), covering radius {s['radius']:.3g}")
 
 # %% ../nbs/09_widgets.ipynb #71306743
-class _Judged(NamedTuple):
-    "A category with its maps before smoothing, and what was found out about them."
-    images: ImageSet
-    scores: np.ndarray # image scores, `(N,)`
-    maps: torch.Tensor # anomaly maps without smoothing, `(N, H, W)`
-    peaks: dict # sigma → largest value of each map, `(N,)`
-    pictures: dict # number → (photograph, the same with its true defect), at the size of the screen
+class _Judged:
+    "The images of a category, their maps before smoothing, and what was found out about them."
+
+    def __init__(self, model: PatchCore, images: ImageSet, side: int):
+        sharp = copy(model)
+        sharp.sigma = 0  # of the copy
+        prediction = sharp.predict(images)
+        self.images, self.labels, self.side = images, images.labels.astype(bool), side
+        self.scores, self.maps = prediction.scores, torch.from_numpy(prediction.maps)
+        self.unit = "squared feature distance" if model.squared else "feature distance"
+        self.end = 1.05 * float(max(self.scores.max(), self.maps.max())) or 1.0  # of a threshold; scores may all be 0
+        self._peaks, self.pictures = {}, lru_cache(64)(self._pictures)
+
+    def smoothed(self, sigma: float, numbers: Sequence[int] | slice = slice(None)) -> np.ndarray:
+        "Maps of some images, `(M, H, W)`."
+        maps = self.maps[numbers]
+        return anomaly_maps(maps, maps.shape[1:], sigma).numpy()
+
+    def values(self, judge: str, sigma: float) -> np.ndarray:
+        "What a threshold is compared with, `(N,)`: image scores, or the highest value of each map."
+        if judge == "score": return self.scores
+        if sigma not in self._peaks: self._peaks[sigma] = self.smoothed(sigma).max((1, 2))
+        return self._peaks[sigma]
+
+    def threshold(self, values: np.ndarray) -> float:
+        "One to begin with."
+        return f1_max(values, self.labels)[1] if 0 < self.labels.sum() < len(self.labels) else float(np.percentile(values, 95))
+
+    def verdict(self, number: int, values: np.ndarray, threshold: float) -> dict:
+        "Value and verdict of an image, and the counts of all."
+        flagged, defective = values[number] >= threshold, int(self.labels[number])
+        verdict = ("over-flagged", "found")[defective] if flagged else ("passed", "missed")[defective]
+        return dict(value=float(values[number]), verdict=verdict, **verdict_counts(values, self.labels, threshold)._asdict())
+
+    def _pictures(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        "Photograph of an image, without and with its true defect, at the size of the screen."
+        item = self.images[number]
+        picture = _fitted(to_picture(item["image"]), self.side)
+        return picture, draw_truth(picture, _fitted(item["mask"].numpy(), self.side)) if "mask" in item else picture
+
+# %% ../nbs/09_widgets.ipynb #8f0996df
+def _flagged(
+    picture: np.ndarray, # photograph at the size of the screen, `(H, W, 3)` uint8
+    anomaly_map: np.ndarray, # `(h, w)`
+    threshold: float, # from which on a pixel counts as defect
+    scale: tuple[float, float], # from `colour_scale`
+    opacity: float, # 0 to 1
+) -> np.ndarray: # `(H, W, 3)` uint8
+    "The map over the photograph, with an outline around what is flagged."
+    side, flagged = min(picture.shape[:2]), anomaly_map >= threshold
+    region = enlarged(flagged, side)
+    y, x = np.nonzero(flagged)
+    region[y * region.shape[0] // flagged.shape[0], x * region.shape[1] // flagged.shape[1]] = True  # also on a smaller screen
+    return draw_contour(overlay(picture, enlarged(anomaly_map, side), scale, opacity), region)
+
+# %% ../nbs/09_widgets.ipynb #51f4d9f7
+class _Strip(_Chart):
+    "All images of a category along their values."
+
+    def __init__(self, labels: np.ndarray, end: float, unit: str, width: int):
+        super().__init__(width, 150)
+        ax = self.figure.subplots()
+        ax.set(xlim=(0, end), ylim=(-0.45, 2), yticks=[-0.225, 0.5, 1.5], yticklabels=["colour", "good", "defect"], xlabel=f"value of an image ({unit})")
+        self.labels, self.lanes = labels, labels + 0.2 + 0.6 * (np.arange(len(labels)) * 0.618 % 1)  # apart, and always alike
+        self.dots = [ax.plot([], [], mark, ms=6, mfc=fill, mec=rim, animated=True)[0] for mark, fill, rim in (("o", "none", "#0072B2"), ("D", "#D55E00", "#D55E00"))]
+        self.line, self.ring = ax.axvline(0, color="black", ls="--", lw=2, animated=True), ax.plot([], [], "o", ms=15, mfc="none", mec="black", mew=2, animated=True)[0]
+        self.bar, self.ramp = ax.imshow(np.zeros((1, 256, 3)), extent=(0, end, -0.45, 0), aspect="auto", animated=True), np.linspace(0, end, 256)[None]
+
+    def picture(self, values: np.ndarray, number: int, threshold: float, scale: tuple[float, float], opacity: float) -> np.ndarray:
+        "With a ring around one image and a line at the threshold, `(150, width, 3)` uint8."
+        for dots, lane in zip(self.dots, (~self.labels, self.labels)): dots.set_data(values[lane], self.lanes[lane])
+        self.line.set_xdata([threshold] * 2)
+        self.ring.set_data([values[number]], [self.lanes[number]])
+        self.bar.set_data(overlay(np.full((1, 256, 3), 170, dtype=np.uint8), self.ramp, scale, opacity))
+        return self.moved(self.bar, self.line, *self.dots, self.ring)
+
+# %% ../nbs/09_widgets.ipynb #d7c990a1
+def _categories(model: PatchCore | Mapping[str, PatchCore], images: object) -> tuple[dict[str, PatchCore], dict[str, ImageSet]]:
+    "Models and images by the names of their categories. Raises `ValueError` for different names or none."
+    models = dict(model) if isinstance(model, Mapping) else {getattr(images, "name", "images"): model}
+    images = dict(images) if isinstance(images, Mapping) else dict.fromkeys(models, images)
+    if not models or set(models) != set(images): raise ValueError(f"models of {sorted(models)}, images of {sorted(images)}: expected the same categories, and at least one")
+    return {name: _fitted_model(m) for name, m in models.items()}, {name: _image_set(images[name], m.geometry_) for name, m in models.items()}
 
 
+def _verdict_table(s: dict) -> str:
+    "The state of a `HeatmapExplorer` as HTML."
+    lines = {"missed": f"{s['missed']} of {s['found'] + s['missed']} defective", "over-flagged": f"{s['over_flagged']} of {s['passed'] + s['over_flagged']} good",
+             "this image": f"{escape(s['defect'])}, <b>{s['verdict']}</b>", "its value": f"{s['value']:.3g}", "flagged area": f"{s['area']:.1%}"}
+    return "<table>" + "".join(f'<tr><td style="padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top">{name}</td><td>{text}</td></tr>' for name, text in lines.items()) + "</table>"
+
+
+def _in_words(s: dict, name: str, masked: bool) -> tuple[str, str, str]:
+    "Photograph, overlay and strip of a `HeatmapExplorer` for those who do not see them."
+    return (f"{s['defect']}, {name}" + ", true defect outlined" * masked, f"{s['defect']}, {name}, {s['area']:.1%} of it coloured and outlined",
+            f"All images along their values: {s['found']} of {s['found'] + s['missed']} defective and {s['over_flagged']} of {s['passed'] + s['over_flagged']} good ones right of the threshold")
+
+# %% ../nbs/09_widgets.ipynb #681ee68f
 class HeatmapExplorer(_Explorer):
     """Where a model sees defects, and which images a threshold flags.
 
     Controls: `category`, `defect`, `image`, `threshold`, `sigma`, `opacity`, `judge` (`.value` of each may be set).
-    Raises `ImportError` without ipywidgets, `NotFittedError` for a model before `fit`, `ValueError` for categories that do not fit or an image set without images.
+    Raises `ImportError` without ipywidgets and anywidget, `NotFittedError` for a model before `fit`, `TypeError` for an ensemble or images without names,
+    `ValueError` for categories that do not fit, an image set without images, or a threshold that is negative or not finite.
     """
 
     def __init__(
         self,
         model: PatchCore | Mapping[str, PatchCore], # fitted; for several categories a dict from their names
-        images: ImageSet | Mapping[str, ImageSet], # to be judged; for several categories a dict with the same names. Labels and masks are shown where there are any
+        images: ImageSet | Mapping[str, ImageSet], # to be judged, or folder, or files; for several categories a dict with the same names. Labels and masks are shown where there are any
         threshold: float | None = None, # at first, in the unit of the maps; None: the one with the best F1, known only because labels are
         sigma: float | None = None, # smoothing at first, pixels; None: that of the model
-        side: int = 400, # of a picture, pixels
+        side: int = 400, # of a picture, the longer one, pixels
     ):
         super().__init__()
-        self._models = dict(model) if isinstance(model, Mapping) else {getattr(images, "name", "images"): model}
-        self._images = dict(images) if isinstance(images, Mapping) else {name: images for name in self._models}
-        if not self._models or set(self._models) != set(self._images): raise ValueError(f"models of {sorted(self._models)}, images of {sorted(self._images)}: expected the same categories, and at least one")
-        for m in self._models.values(): check_is_fitted(m, "bank_")
-        self._judged, self._thresholds, self._given, self._side = {}, {}, threshold, side
-        first = next(iter(self._models.values()))
-        self.category = self._widget("Dropdown", "Category", _COLUMN, options=list(self._models))
-        self.defect = self._widget("Dropdown", "Kind of defect", _COLUMN, options=["all"])
-        self.image = self._widget("Dropdown", "Image", _COLUMN, options=[("", 0)])
-        self.threshold = self._widget("FloatSlider", "Threshold", _TWO_COLUMNS, min=0, max=1, readout_format=".3g")
-        self.sigma = self._widget("FloatSlider", "Smoothing (pixels)", _COLUMN, min=0, max=10, step=0.5, value=min(10, first.sigma if sigma is None else sigma), readout_format=".1f")
-        self.opacity = self._widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
-        self.judge = self._widget("Dropdown", "Flag an image by", _COLUMN, options={"highest value of its map": "map", "its image score": "score"})
-        self.photograph, self.overlay = (self._widget("Image", width=f"{side}px", format="jpeg") for _ in range(2))
-        self.strip = self._widget("Image", width=f"{2 * side + 12}px", format="jpeg")
+        if threshold is not None and not 0 <= threshold < np.inf: raise ValueError(f"threshold={threshold}: expected a finite number, 0 or more")
+        self._models, self._images = _categories(model, images)
+        self._judged, self._side = {}, side
+        self._kept = {name: (threshold, m.sigma if sigma is None else sigma) for name, m in self._models.items()}  # threshold and smoothing of each category
+        self._make_controls(max(10, *(s for _, s in self._kept.values())))
+        self._choose_category()
+        titled = [_library("ipywidgets").VBox([_widget("HTML", value=title), picture]) for title, picture in (("Photograph and true defect", self.photograph), ("Anomaly map and what is flagged", self.overlay))]
+        self._assemble(_row(self.category, self.defect, self.image), _row(self.threshold, self.judge), _row(self.sigma, self.opacity), _row(*titled, self.status), self.strip)
+
+    def _make_controls(self, most_smoothing: float) -> None:
+        self.category = _widget("Dropdown", "Category", _COLUMN, options=list(self._models))
+        self.defect = _widget("Dropdown", "Kind of defect", _COLUMN, options=["all"])
+        self.image = _widget("Dropdown", "Image", _COLUMN, options=[("", 0)])
+        self.threshold = _widget("FloatSlider", "Threshold", _TWO_COLUMNS, min=0, max=1, readout_format=".3g")
+        self.sigma = _widget("FloatSlider", "Smoothing (pixels)", _COLUMN, min=0, max=most_smoothing, step=0.5, readout_format=".1f")
+        self.opacity = _widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
+        self.judge = _widget("Dropdown", "Flag an image by", _COLUMN, options={"highest value of its map": "map", "its image score": "score"})
+        self.photograph, self.overlay, self.strip = (_seen_and_said()[0]() for _ in range(3))
+        self.status.layout.width = "220px"
         self._on(self.category, call=self._choose_category)
         self._on(self.defect, call=self._choose_defect)
         self._on(self.threshold, self.image, self.sigma, self.opacity, self.judge)
-        self._choose_category()
-        self.status.layout.width = "220px"
-        titled = [_library("ipywidgets").VBox([self._widget("HTML", value=title), picture]) for title, picture in (("Photograph and true defect", self.photograph), ("Anomaly map and what is flagged", self.overlay))]
-        self._assemble(self._row(self.category, self.defect, self.image), self._row(self.threshold, self.judge), self._row(self.sigma, self.opacity), self._row(*titled, self.status), self.strip)
 
-    def judged(
-        self,
-        name: str, # of a category
-    ) -> _Judged: # images, scores, maps before smoothing
-        "What the model of a category says about its images, computed once."
-        if name not in self._judged:
-            sharp = copy(self._models[name])
-            sharp.sigma = 0  # of the copy
-            prediction = sharp.predict(self._images[name])
-            self._judged[name] = _Judged(self._images[name], prediction.scores, torch.from_numpy(prediction.maps), {}, {})
+    @property
+    def _now(self) -> _Judged:
+        "The category that is shown; its images are judged once."
+        if (name := self.category.value) not in self._judged:
+            self.status.value = f"Judging {len(self._images[name])} images of {escape(name)} &hellip;"
+            self._judged[name] = _Judged(self._models[name], self._images[name], self._side)
         return self._judged[name]
 
     def smoothed(self, numbers: Sequence[int] | slice = slice(None)) -> np.ndarray: # `(M, H, W)`
         "Maps of some images of the category, smoothed as the slider says."
-        maps = self.judged(self.category.value).maps[numbers]
-        return anomaly_maps(maps, maps.shape[1:], self.sigma.value).numpy()
+        return self._now.smoothed(self.sigma.value, numbers)
 
     def values(self) -> np.ndarray: # `(N,)`
         "What the threshold is compared with: the highest value of each map, or the image scores."
-        found = self.judged(self.category.value)
-        if self.sigma.value not in found.peaks: found.peaks[self.sigma.value] = self.smoothed().max((1, 2))
-        return found.scores if self.judge.value == "score" else found.peaks[self.sigma.value]
+        return self._now.values(self.judge.value, self.sigma.value)
 
     def _choose_category(self) -> None:
         "Kinds of defect, range of the threshold and axes of the strip are those of the category."
-        name = self.category.value
-        found, values = self.judged(name), self.values()
-        labels, end = found.images.labels, 1.05 * float(max(found.scores.max(), found.maps.max()))
-        if name not in self._thresholds:
-            best = f1_max(values, labels)[1] if 0 < labels.sum() < len(labels) else float(np.percentile(values, 95))
-            self._thresholds[name] = best if self._given is None else self._given
-        self.threshold.max, self.threshold.step = max(end, self._thresholds[name]), end / 400
-        self.threshold.value = self._thresholds[name]
-        self.defect.options = ["all", *sorted(set(found.images.defects))]
-        self.threshold.description = "Threshold (distance²)" if self._models[name].squared else "Threshold (distance)"
-        self._make_strip(labels.astype(bool), self.threshold.max)
+        now, (threshold, self.sigma.value) = self._now, self._kept[self.category.value]
+        if threshold is None: threshold = now.threshold(self.values())
+        self.threshold.max, self.threshold.step = max(now.end, threshold), now.end / 400
+        if steps := round(threshold / self.threshold.step): self.threshold.step = threshold / steps  # the slider shows whole steps only
+        self.threshold.value = threshold
+        self.threshold.description = "Threshold (distance²)" if "squared" in now.unit else "Threshold (distance)"
+        self._strip = _Strip(now.labels, self.threshold.max, now.unit, 2 * self._side + 12)
+        self.defect.options = ["all", *sorted(set(now.images.defects))]
         self._choose_defect()
 
     def _choose_defect(self) -> None:
         "The images of one kind."
-        images = self.judged(self.category.value).images
+        images = self._now.images
         chosen = [i for i, defect in enumerate(images.defects) if self.defect.value in ("all", defect)]
         self.image.options = [(f"{images.defects[i]}/{Path(images.paths[i]).name}", i) for i in chosen]
 
-    def _make_strip(self, labels: np.ndarray, end: float) -> None:
-        "One lane for the good images, one for the defective ones, and a bar with the colours of the map."
-        self._strip = _Chart(2 * self._side + 12, 150)
-        ax = self._strip.figure.subplots()
-        unit = "squared feature distance" if self._models[self.category.value].squared else "feature distance"
-        ax.set(xlim=(0, end), ylim=(-0.45, 2), yticks=[-0.225, 0.5, 1.5], yticklabels=["colour", "good", "defect"], xlabel=f"value of an image ({unit})")
-        self._lanes = labels + 0.2 + 0.6 * (np.arange(len(labels)) * 0.618 % 1)  # apart, and always alike
-        self._dots = [ax.plot([], [], mark, ms=6, mfc=fill, mec=rim, animated=True)[0] for mark, fill, rim in (("o", "none", "#0072B2"), ("D", "#D55E00", "#D55E00"))]
-        self._line, self._ring = ax.axvline(0, color="black", ls="--", lw=2, animated=True), ax.plot([], [], "o", ms=15, mfc="none", mec="black", mew=2, animated=True)[0]
-        self._ramp = ax.imshow(np.zeros((1, 256, 3)), extent=(0, end, -0.45, 0), aspect="auto", animated=True)
-        self._ramp_values = np.linspace(0, end, 256)[None]
-
     def draw(self) -> None:
-        "Redraw photograph, overlay and strip."
-        s, found = self.state, self.judged(self.category.value)
-        self._thresholds[s["category"]] = s["threshold"]
-        scale, opacity = colour_scale(self.values()[:, None], s["threshold"]), self.opacity.value / 100
-        picture, truth = self._at_screen_size(found, s["image"])
-        shown = enlarged(self.smoothed([s["image"]])[0], self._side)
-        flagged = shown >= s["threshold"]
-        over = draw_contour(overlay(picture, shown, scale, opacity), flagged)
-        labels, values = found.images.labels.astype(bool), self.values()
-        for dots, lane in zip(self._dots, (~labels, labels)): dots.set_data(values[lane], self._lanes[lane])
-        self._line.set_xdata([s["threshold"]] * 2)
-        self._ring.set_data([values[s["image"]]], [self._lanes[s["image"]]])
-        self._ramp.set_data(overlay(np.full((1, 256, 3), 170, dtype=np.uint8), self._ramp_values, scale, opacity))
-        self._pictures = truth, over, self._strip.moved(self._ramp, self._line, *self._dots, self._ring)
-        self.photograph.value, self.overlay.value, self.strip.value = map(encode, self._pictures)
-        self._report(s)
-
-    def _at_screen_size(self, found: _Judged, number: int) -> tuple[np.ndarray, np.ndarray]:
-        "Photograph of an image, without and with its true defect; made once."
-        if number not in found.pictures:
-            item = found.images[number]
-            picture = enlarged(to_picture(item["image"]), self._side)
-            truth = draw_truth(picture, enlarged(item["mask"].numpy(), self._side)) if "mask" in item else picture
-            found.pictures[number] = picture, truth
-        return found.pictures[number]
-
-    def _report(self, s: dict) -> None:
-        "The counts as a table."
-        n = verdict_counts(self.values(), self.judged(s["category"]).images.labels, s["threshold"])
-        lines = [("missed", f"{n.missed} of {n.found + n.missed} defective"), ("over-flagged", f"{n.over_flagged} of {n.passed + n.over_flagged} good"),
-                 ("this image", f"{escape(s['defect'])}, <b>{s['verdict']}</b>"), ("its value", f"{s['value']:.3g}"), ("flagged area", f"{s['area']:.1%}")]
-        self._say("<table>" + "".join(f'<tr><td style="padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top">{name}</td><td>{text}</td></tr>' for name, text in lines) + "</table>")
+        "Redraw photograph, overlay and strip, and say the counts."
+        s, now, values = self.state, self._now, self.values()
+        self._kept[s["category"]] = s["threshold"], s["sigma"]
+        low, high = colour_scale(values[:, None], s["threshold"])
+        scale, opacity = (low, max(high, low + self.threshold.step)), s["opacity"] / 100  # values may all be 0
+        picture, truth = now.pictures(s["image"])
+        self._pictures = truth, _flagged(picture, self.smoothed([s["image"]])[0], s["threshold"], scale, opacity), self._strip.picture(values, s["image"], s["threshold"], scale, opacity)
+        words = _in_words(s, Path(now.images.paths[s["image"]]).name, truth is not picture)
+        for part, seen, said in zip((self.photograph, self.overlay, self.strip), self._pictures, words): part.show(seen, said)
+        self.status.value = _verdict_table(s)
 
     @property
     def state(self) -> dict: # controls by name; `image` (number); `value`, `verdict`, `area` (share of its pixels that are flagged); counts over all images of the category
         "What is shown now, as data."
-        found, values, i, threshold = self.judged(self.category.value), self.values(), self.image.value, self.threshold.value
-        label, flagged = bool(found.images.labels[i]), bool(values[i] >= threshold)
-        verdict = ("over-flagged", "found")[label] if flagged else ("passed", "missed")[label]
-        counts = verdict_counts(values, found.images.labels, threshold)._asdict()
-        return dict(category=self.category.value, defect=found.images.defects[i], image=i, threshold=threshold, sigma=self.sigma.value, opacity=self.opacity.value, judge=self.judge.value,
-                    value=float(values[i]), verdict=verdict, area=float((self.smoothed([i])[0] >= threshold).mean()), **counts)
+        now, i, threshold = self._now, self.image.value, self.threshold.value
+        return dict(category=self.category.value, defect=now.images.defects[i], image=i, threshold=threshold, sigma=self.sigma.value, opacity=self.opacity.value, judge=self.judge.value,
+                    area=float((self.smoothed([i])[0] >= threshold).mean()), **now.verdict(i, self.values(), threshold))
 
     def figure(self) -> np.ndarray: # `(H, W, 3)` uint8
         "Photograph and overlay above the strip."
@@ -407,14 +537,9 @@ class HeatmapExplorer(_Explorer):
 # %% ../nbs/09_widgets.ipynb #fe2583c4
 _CLICKABLE = """
 export default { render({ model, el }) {
-  const img = document.createElement('img')
-  img.className = 'patchcore-clickable'; img.draggable = false; img.tabIndex = 0
-  img.setAttribute('data-lm-suppress-shortcuts', 'true')  // JupyterLab leaves the arrow keys alone
-  Object.assign(img.style, { width: model.get('width') + 'px', maxWidth: '100%', cursor: 'crosshair', display: 'block' })
+  const img = picture({ model, el })
+  img.className = 'patchcore-clickable'; img.tabIndex = 0; img.style.cursor = 'crosshair'
   let waiting = false, next = null
-  const show = () => { const url = URL.createObjectURL(new Blob([model.get('jpeg')], { type: 'image/jpeg' })), old = img.src
-    img.onload = () => { if (old) URL.revokeObjectURL(old) }; img.src = url }
-  const describe = () => { img.alt = model.get('alt'); img.setAttribute('aria-label', img.alt) }
   const ask = point => {  // one question at a time; of those that come meanwhile, the last
     if (waiting) { next = point; return }
     const now = model.get('point')
@@ -423,15 +548,13 @@ export default { render({ model, el }) {
   const under = e => { const b = img.getBoundingClientRect(), size = model.get('size')
     return [e.clientY - b.top, e.clientX - b.left].map((d, i) => Math.max(0, Math.min(size[i] - 1, Math.floor(d * size[i] / (i ? b.width : b.height))))) }
   model.on('change:answered', () => { waiting = false; if (next) { const point = next; next = null; ask(point) } })
-  model.on('change:jpeg', show); model.on('change:alt', describe)
   img.onclick = e => { img.focus(); ask(under(e)) }
   img.onmousemove = e => { if (model.get('follow')) ask(under(e)) }
   img.onkeydown = e => { const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[e.key]
     if (!way) return
     e.preventDefault(); e.stopPropagation()
     const size = model.get('size'), step = model.get('step'), now = next ?? model.get('point')
-    ask(now.map((d, i) => Math.max(0, Math.min(size[i] - 1, Math.round(d + way[i] * step[i]))))) }
-  show(); describe(); el.append(img) } }
+    ask(now.map((d, i) => Math.max(0, Math.min(size[i] - 1, Math.round(d + way[i] * step[i]))))) } } }
 """
 
 
@@ -440,11 +563,8 @@ def _clickable_picture() -> type:
     "A picture that tells the pixel of the network input that was clicked, or under the mouse, or reached with the arrow keys."
     traitlets = _library("traitlets")
 
-    class ClickablePicture(_library("anywidget").AnyWidget):
-        _esm = _CLICKABLE
-        jpeg = traitlets.Bytes().tag(sync=True)
-        alt = traitlets.Unicode().tag(sync=True)  # the picture in words
-        width = traitlets.Int(448).tag(sync=True)  # on the screen, pixels
+    class ClickablePicture(_seen_and_said()[0]):
+        _esm = _PICTURE + _CLICKABLE
         size = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(1, 1)).tag(sync=True)  # (H, W) of the network input, pixels
         step = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(1.0, 1.0)).tag(sync=True)  # of an arrow key, pixels down and across
         point = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)  # (row, column), pixels
@@ -454,114 +574,117 @@ def _clickable_picture() -> type:
     return ClickablePicture
 
 # %% ../nbs/09_widgets.ipynb #dad4df58
-_ASKED, _GOOD = (255, 150, 60), (90, 190, 255)  # frames: light orange, solid; light blue, dashed
+_ASKED, _GOOD, _CLOSE = (255, 150, 60), (90, 190, 255), 118  # frames: light orange, solid; light blue, dashed; side of a close-up, pixels
 
 
+def _framed(picture: np.ndarray, box: tuple[int, int, int, int], side: int) -> np.ndarray:
+    "A picture at the size of the screen, and a frame around a box of its own pixels."
+    large = _fitted(picture, side)
+    return draw_box(large, tuple(round(edge * large.shape[k % 2] / picture.shape[k % 2]) for k, edge in enumerate(box)), _ASKED)
+
+
+def _good_patch(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    "A good patch, and below it the training image it was cut from."
+    return stacked([cut_out(picture, box, _CLOSE, _GOOD, dashed=True), _fitted(draw_box(picture, box, _GOOD), _CLOSE)])
+
+# %% ../nbs/09_widgets.ipynb #13e496b9
+class _Looked:
+    "Images and training images of a model, each with what its patches are found by; the last ones are kept."
+
+    def __init__(self, model: PatchCore, images: ImageSet, training: object):
+        self.model, self.images, self.training = model, images, training_set(model, training)
+        self.asked, self.good, self.grid = lru_cache(16)(self._asked), lru_cache(256)(self._good), lru_cache(self._grid)
+
+    def _asked(self, number: int) -> tuple[torch.Tensor, np.ndarray]:
+        "Embedding `(D, h, w)` and photograph of an image."
+        x = self.images[number]["image"]
+        return self.model.embed(x[None])[0], to_picture(x)
+
+    def _good(self, number: int) -> tuple[np.ndarray, tuple[int, int]]:
+        "Photograph and grid (h, w) of a training image."
+        picture = training_pictures(self.model, [number], self.training)[0]
+        return picture, self.grid(picture.shape[:2])
+
+    def _grid(self, size: tuple[int, int]) -> tuple[int, int]: return tuple(self.model.embed(torch.zeros(1, 3, *size)).shape[2:])
+
+# %% ../nbs/09_widgets.ipynb #0d84144c
 class PatchInspector(_Explorer):
     """The patch under the mouse, and the good patches that come nearest to it.
 
-    Controls: `image`, `heat`, `follow`, and `picture.point`, a pixel (row, column). Raises `ImportError` without ipywidgets and anywidget, else as `training_set` and `nearest_good_patches`.
+    Controls: `image`, `heat`, `follow`, and `picture.point`, a pixel (row, column).
+    Raises `ImportError` without ipywidgets and anywidget, `IndexError` for an image that is not there, `TypeError` for an ensemble or images without names, else as `training_set` and `nearest_good_patches`.
     """
 
     def __init__(
         self,
         model: PatchCore, # fitted
-        images: ImageSet, # to be inspected, all of one size
+        images: ImageSet, # to be inspected, all of one size; or folder, or files
         training: object = None, # training images as they were given to `fit`; None: the files the model remembers
         count: int = 4, # good patches shown
         image: int = 0, # number of the image at first
     ):
         super().__init__()
-        ClickablePicture, ipywidgets = _clickable_picture(), _library("ipywidgets")
-        self._model, self._images, self._count = model, images, count
-        self._training, self._good, self._seen = training_set(model, training), {}, {}
-        self.prediction = model.predict(images)
+        ipywidgets, self._model, self._count = _library("ipywidgets"), _fitted_model(model), count
+        images = _image_set(images, model.geometry_)
+        if not 0 <= image < len(images): raise IndexError(f"image={image}: expected a number from 0 to {len(images) - 1}")
+        self._looked, self.prediction = _Looked(model, images, training), model.predict(images)
         self._scale = colour_scale(self.prediction.maps)
-        size = self.prediction.maps.shape[1:]
         names = [(f"{defect}/{Path(path).name} (score {score:.3g})", i) for i, (defect, path, score) in enumerate(zip(images.defects, images.paths, self.prediction.scores))]
-        self.image = self._widget("Dropdown", "Image", "420px", options=names, value=image)
-        self.heat = self._widget("IntSlider", "Anomaly map (%)", _COLUMN, min=0, max=100, step=10, value=0)
-        self.follow = self._widget("Checkbox", value=False, indent=False, width="240px", description="follow the mouse (else: click)")
-        self.picture = ClickablePicture(size=size, width=400)
-        self.patch, self.neighbours = self._close_up_column(), [self._close_up_column() for _ in range(count)]
+        self.image = _widget("Dropdown", "Image", "420px", options=names, value=image)
+        self.heat = _widget("IntSlider", "Anomaly map (%)", _COLUMN, min=0, max=100, step=10, value=0)
+        self.follow = _widget("Checkbox", value=False, indent=False, width="240px", description="follow the mouse (else: click)")
+        self.picture = _clickable_picture()(size=self.prediction.maps.shape[1:])
+        self.patch, *self.neighbours = [[_widget("HTML"), _seen_and_said()[0]()] for _ in range(1 + count)]  # a caption above a picture
         columns = [ipywidgets.VBox(column, layout={"width": "124px"}) for column in (self.patch, *self.neighbours)]
-        self._on(self.image, call=self._choose_image)
+        self._on(self.image, call=self._show)
         self._on(self.heat)
         ipywidgets.link((self.follow, "value"), (self.picture, "follow"))
         self.picture.observe(lambda change: self._answer(), "point")
-        self._choose_image()
-        hint = self._widget("HTML", value="Click a patch, or choose it with the arrow keys once the picture has the focus.")
-        self._assemble(self._row(self.image, self.heat, self.follow), self._row(self.picture, ipywidgets.VBox([self.status, ipywidgets.HBox(columns), hint])))
-
-    def _close_up_column(self) -> list:
-        "A caption above a picture."
-        return [self._widget("HTML"), self._widget("Image", width="118px", format="jpeg")]
-
-    def _choose_image(self) -> None:
-        "Another image, at its most anomalous patch."
-        i = self.image.value
-        if i not in self._seen:
-            x = self._images[i]["image"]
-            self._seen[i] = self._model.embed(x[None])[0], to_picture(x)
-        embedding, self._photograph = self._seen[i]
-        self._show(nearest_good_patches(self._model, embedding, None, self._count))
+        self._show()
+        hint = _widget("HTML", value="Click a patch, or choose it with the arrow keys once the picture has the focus.")
+        self._assemble(_row(self.image, self.heat, self.follow), _row(self.picture, ipywidgets.VBox([self.status, ipywidgets.HBox(columns), hint])))
 
     def _answer(self) -> None:
         "What the page asked; it asks no more before it knows that this is done, or has failed."
         if self._busy: return
         try:
-            self._once(self._point_at)
+            self._once(lambda: self._show(self.picture.point))
         finally:
             self.picture.answered += 1
 
-    def _point_at(self) -> None:
-        "The patch of the pixel that was clicked."
-        embedding = self._seen[self.image.value][0]
-        cell = cell_at(self.picture.point, embedding.shape[1:], self.picture.size)
-        self._show(nearest_good_patches(self._model, embedding, cell, self._count))
-
-    def _show(self, nearest) -> None:
-        self.nearest = nearest
-        top, left, bottom, right = cell_box(nearest.cell, nearest.grid, self.picture.size, 1)
-        self.picture.step = tuple(pixels / n for pixels, n in zip(self.picture.size, nearest.grid))
-        if cell_at(self.picture.point, nearest.grid, self.picture.size) != nearest.cell: self.picture.point = ((top + bottom) // 2, (left + right) // 2)
-
-    def _good_picture(self, number: int) -> np.ndarray:
-        "A training image, read once."
-        if number not in self._good: self._good[number] = training_pictures(self._model, [number], self._training)[0]
-        return self._good[number]
+    def _show(self, point: tuple[int, int] | None = None) -> None:
+        "The patch of a pixel; None: the most anomalous one."
+        embedding, size = self._looked.asked(self.image.value)[0], self.picture.size
+        grid = tuple(embedding.shape[1:])
+        self.nearest = near = nearest_good_patches(self._model, embedding, None if point is None else cell_at(point, grid, size), self._count)
+        self.picture.step = tuple(pixels / n for pixels, n in zip(size, grid))
+        if point is None:
+            top, left, bottom, right = cell_box(near.cell, grid, size, 1)
+            self.picture.point = ((top + bottom) // 2, (left + right) // 2)
 
     def draw(self) -> None:
-        "Redraw the image and the close-ups."
-        near, size, model = self.nearest, self.picture.size, self._model
-        box = cell_box(near.cell, near.grid, size, model.patch_size, model.stride)
-        picture = overlay(self._photograph, self.prediction.maps[self.image.value], self._scale, self.heat.value / 100) if self.heat.value else self._photograph
-        large = enlarged(picture, 400)
-        shown = [draw_box(large, tuple(round(edge * large.shape[k % 2] / size[k % 2]) for k, edge in enumerate(box)), _ASKED), cut_out(self._photograph, box, 118, _ASKED)]
-        good = [self._good_picture(i) for i in near.origins[:, 0]]
-        boxes = [cell_box(cell, near.grid, g.shape[:2], model.patch_size, model.stride) for g, cell in zip(good, near.origins[:, 1:])]
-        cuts = [cut_out(g, b, 118, _GOOD, dashed=True) for g, b in zip(good, boxes)]
-        seen = [contact_sheet([cut, enlarged(draw_box(g, b, _GOOD), 118)], 1) for cut, g, b in zip(cuts, good, boxes)]
-        self._pictures = *shown, seen
-        self.picture.jpeg, self.patch[1].value = map(encode, shown)
-        for (_, image), picture in zip(self.neighbours, seen): image.value = encode(picture)
-        self._caption()
-
-    def _caption(self) -> None:
-        "Distances and names in words."
-        s = self.state
-        self.patch[0].value = f"<b>the patch</b><br>row {s['cell'][0]}, column {s['cell'][1]}"
-        for n, (column, distance, name) in enumerate(zip(self.neighbours, s["distances"], s["names"]), 1):
+        "Redraw the image and the close-ups, and say distances and names."
+        s, near, sizes = self.state, self.nearest, (self._model.patch_size, self._model.stride)
+        photograph, box = self._looked.asked(s["image"])[1], cell_box(near.cell, near.grid, self.picture.size, *sizes)
+        picture = overlay(photograph, self.prediction.maps[s["image"]], self._scale, self.heat.value / 100) if self.heat.value else photograph
+        good = [self._looked.good(int(number)) for number in near.origins[:, 0]]
+        seen = [_good_patch(g, cell_box(cell, grid, g.shape[:2], *sizes)) for (g, grid), cell in zip(good, near.origins[:, 1:])]
+        self._pictures = _framed(picture, box, 400), cut_out(photograph, box, _CLOSE, _ASKED), seen
+        where = f"row {s['cell'][0]}, column {s['cell'][1]}"
+        self.picture.show(self._pictures[0], f"{s['name']} with a frame around the patch in {where}; distance {s['distances'][0]:.3g}. Arrow keys move the frame.")
+        self.patch[0].value = f"<b>the patch</b><br>{where}"
+        self.patch[1].show(self._pictures[1], f"The patch in {where}, enlarged")
+        for n, (column, distance, name, picture) in enumerate(zip(self.neighbours, s["distances"], s["names"], seen), 1):
             column[0].value = f"<b>{n}.</b> at {distance:.3g}<br>{escape(name)}"
-        self._say(f"Patch in row {s['cell'][0]}, column {s['cell'][1]} of {s['grid'][0]} &times; {s['grid'][1]}: <b>{s['distances'][0]:.3g}</b> ({s['unit']}) from the nearest good patch")
-        self.picture.alt = f"{s['name']} with a frame around the patch in row {s['cell'][0]}, column {s['cell'][1]}; distance {s['distances'][0]:.3g}. Arrow keys move the frame."
+            column[1].show(picture, f"Good patch {n}, cut out of {name}, and its place there")
+        self.status.value = f"Patch in {where} of {s['grid'][0]} &times; {s['grid'][1]}: <b>{s['distances'][0]:.3g}</b> ({s['unit']}) from the nearest good patch"
 
     @property
     def state(self) -> dict: # `image` (number), `name`, `score`, `cell` and `grid` (rows, columns), `distances` rising and their `unit`, `rows` of the bank, `origins` (image, row, column), `names` of the training images
         "What is shown now, as data."
         i, near = self.image.value, self.nearest
         names = [Path(self._model.paths_[n]).name or f"image {n}" for n in near.origins[:, 0]]
-        return dict(image=i, name=Path(self._images.paths[i]).name, score=float(self.prediction.scores[i]), cell=near.cell, grid=near.grid, distances=near.distances,
+        return dict(image=i, name=Path(self._looked.images.paths[i]).name, score=float(self.prediction.scores[i]), cell=near.cell, grid=near.grid, distances=near.distances,
                     unit="squared feature distance" if self._model.squared else "feature distance", rows=near.rows, origins=near.origins, names=names)
 
     def figure(self) -> np.ndarray: # `(H, W, 3)` uint8
@@ -571,44 +694,58 @@ class PatchInspector(_Explorer):
         return stacked([stacked([large, patch, *seen], across=True)], text)
 
 # %% ../nbs/09_widgets.ipynb #9fcd1d5a
+class _Tapped:
+    "Feature maps of some images, of which embeddings of any layers and patch size are made."
+
+    def __init__(self, backbone: str, weights: str | Path | None, names: Sequence[str], x: torch.Tensor):
+        extractor = FeatureExtractor(load_backbone(backbone, weights), tuple(names))
+        self.backbone, self.features, self.channels = backbone, dict(zip(names, extractor(x))), dict(zip(names, extractor.channels))
+
+    def embedding(self, names: Sequence[str], patch_size: int) -> torch.Tensor:
+        "As `PatchCore` would make it with its default sizes, `(B, D, h, w)`."
+        channels = [self.channels[name] for name in names]
+        with torch.no_grad(): return PatchEmbedding(channels, patch_size, 1, *default_dims(self.backbone, tuple(channels)))([self.features[name] for name in names])
+
+
+def _spread_out(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    "Values of a grid, `(h, w, ...)`, on the `(H, W)` pixels of a picture: each has that of its cell."
+    return cells[np.ix_(*((np.arange(pixels) * 2 + 1) * n // (2 * pixels) for n, pixels in zip(cells.shape, size)))]
+
+# %% ../nbs/09_widgets.ipynb #2c6b7757
 class LayerExplorer(_Explorer):
     """What a backbone sees: the embeddings of all patches as colours.
 
-    Controls: `layers`, `patch_size`, `opacity`, `colours`. Raises `ImportError` without ipywidgets, `ValueError` for layers that do not exist or images that are none.
+    Controls: `layers`, `patch_size`, `opacity`, `colours`. Raises `ImportError` without ipywidgets and anywidget, `TypeError` for images without names, `ValueError` for layers that do not exist, no images, or images of different sizes.
     """
 
     def __init__(
         self,
         backbone: str, # name of the network, see `backbones.backbone_names`
-        images: ImageSet, # of which some are shown, all of one size
+        images: ImageSet, # of which some are shown, all of one size; or folder, or files
         layers: Sequence[str] | None = None, # to choose from, in the order of the network; None: the backbone's default
         weights: str | Path | None = "pretrained", # as for `PatchCore`
         most: int = 4, # images shown, evenly from the first to the last
-        patch_size: int = 3, # at first: 1, 3, 5, 7 or 9
+        patch_size: int = 3, # at first
     ):
         super().__init__()
-        self._backbone, names = backbone, tuple(layers or default_layers(backbone))
-        extractor = FeatureExtractor(load_backbone(backbone, weights), names)
-        chosen = np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int)
-        x = torch.stack([images[i]["image"] for i in chosen])
-        self._features, self._channels, self._embedded = dict(zip(names, extractor(x))), dict(zip(names, extractor.channels)), {}
-        self._photographs = [enlarged(to_picture(image), 232) for image in x]
-        self.layers = self._widget("SelectMultiple", "Layers", _COLUMN, options=names, value=[n for n in names if n in default_layers(backbone)] or names[:1], rows=min(5, len(names)))
-        self.patch_size = self._widget("SelectionSlider", "Patch size (cells)", _COLUMN, options=[1, 3, 5, 7, 9], value=patch_size)
-        self.opacity = self._widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
-        self.colours = self._widget("Dropdown", "Colours", _COLUMN, options={"three components": 3, "one component": 1})
-        self.picture = self._widget("Image", width=f"{236 * len(x) - 4}px", format="jpeg")
+        images, names = _image_set(images), tuple(layers or default_layers(backbone))
+        x = [images[i]["image"] for i in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int)]
+        if len(sizes := {tuple(image.shape[1:]) for image in x}) > 1: raise ValueError(f"images of different sizes {sorted(sizes)}: give them a geometry with a fixed size")
+        self._tapped, self._embedded = _Tapped(backbone, weights, names, torch.stack(x)), {}
+        self._photographs = [_fitted(to_picture(image), 232) for image in x]
+        self.layers = _widget("SelectMultiple", "Layers", _COLUMN, options=names, value=[n for n in names if n in default_layers(backbone)] or names[:1], rows=min(5, len(names)))
+        self.patch_size = _widget("SelectionSlider", "Patch size (cells)", _COLUMN, options=sorted({1, 3, 5, 7, 9, patch_size}), value=patch_size)
+        self.opacity = _widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
+        self.colours = _widget("Dropdown", "Colours", _COLUMN, options={"three components": 3, "one component": 1})
+        self.picture = _seen_and_said()[0]()
         self._on(self.layers, self.patch_size, self.opacity, self.colours)
-        box = _library("ipywidgets").VBox
-        self._assemble(self._row(self.layers, box([self.patch_size, self.opacity, self.colours])), self.status, self.picture)
+        self._assemble(_row(self.layers, _library("ipywidgets").VBox([self.patch_size, self.opacity, self.colours])), self.status, self.picture)
 
     def embedding(self) -> torch.Tensor: # `(B, D, h, w)`
         "The patch embeddings for the chosen layers and patch size, with the sizes that `PatchCore` takes by default. None chosen: the first layer."
-        names, p = self._chosen(), self.patch_size.value
-        channels = [self._channels[name] for name in names]
-        with torch.no_grad(): return PatchEmbedding(channels, p, 1, *default_dims(self._backbone, tuple(channels)))([self._features[name] for name in names])
+        return self._tapped.embedding(self._chosen(), self.patch_size.value)
 
-    def _chosen(self) -> tuple[str, ...]: return tuple(self.layers.value) or tuple(self._features)[:1]
+    def _chosen(self) -> tuple[str, ...]: return tuple(self.layers.value) or self.layers.options[:1]
 
     def _coloured(self) -> tuple[np.ndarray, float, int]:
         "Colours, their share of the variance, and the width of an embedding; computed once."
@@ -620,11 +757,11 @@ class LayerExplorer(_Explorer):
 
     def draw(self) -> None:
         "Redraw the sheet: photographs above, colours below."
-        s, (colours, _, _) = self.state, self._coloured()
-        seen = [blended(photo, enlarged(c, 232, smooth=False), self.opacity.value / 100) for photo, c in zip(self._photographs, colours)]
+        s, size = self.state, self._photographs[0].shape[:2]
+        seen = [blended(photograph, _spread_out(colours, size), s["opacity"] / 100) for photograph, colours in zip(self._photographs, self._coloured()[0])]
         self._picture = contact_sheet([*self._photographs, *seen], len(seen))
-        self.picture.value = encode(self._picture)
-        self._say(f"<b>{s['grid'][0]} &times; {s['grid'][1]} patches</b> of {s['dim']} numbers &middot; the colours show {s['explained']:.0%} of their variance")
+        self.picture.show(self._picture, f"{len(seen)} images above, below them the colours of their patches: {' + '.join(s['layers'])}, patch size {s['patch_size']}")
+        self.status.value = f"<b>{s['grid'][0]} &times; {s['grid'][1]} patches</b> of {s['dim']} numbers &middot; the colours show {s['explained']:.0%} of their variance"
 
     @property
     def state(self) -> dict: # `layers`, `patch_size` (cells), `opacity` (%), `components`, `grid` (h, w), `dim` of an embedding, `explained` share of the variance, 0 to 1
