@@ -207,6 +207,8 @@ def checks():
     yield "every figure has an alternative text (#| fig-alt:)", not wrong, "\n".join(wrong)
     wrong = [page for page in shown if page != "index.ipynb" and f"]({page})" not in prose(NBS / "index.ipynb")]
     yield "the index names every notebook", not wrong, f"{wrong}"
+    wrong = [page for page in shown if re.sub(r"^(?:# |> |- .*:).*$", "", read(page)[0]["source"], flags=re.M).strip()]
+    yield "a title cell holds title and subtitle alone (nbdev drops the rest of it from the site)", not wrong, "\n".join(wrong)
     yield "_quarto.yml agrees with settings.ini", not settings_differ(), "\n".join(settings_differ())
     yield "badges agree with settings.ini and name a workflow", not badges_differ(), "\n".join(badges_differ())
     yield "the workflow can publish the site", not workflow_lacks(), f"{workflow_lacks()}"

@@ -26,9 +26,9 @@ from sklearn.utils.validation import check_is_fitted
 from .backbones import FeatureExtractor, default_dims, default_layers, load_backbone
 from .coreset import choose_rows, prefix_distances
 from .data import Geometry, ImageSet, as_dataset
-from .figures import feature_colours, nearest_good_patches, plot_coverage, project_2d, training_patches, training_pictures, training_set
+from .figures import feature_colours, nearest_good_patches, plot_coverage, project_2d, training_patches, training_pictures
 from .metrics import f1_max, verdict_counts
-from .patchcore import PatchCore
+from .patchcore import PatchCore, training_set
 from .patches import PatchEmbedding, cell_at, cell_box
 from .scorer import anomaly_maps
 from .viz import blended, colour_scale, contact_sheet, cut_out, draw_box, draw_contour, draw_truth, encode, enlarged, mark_cells, overlay, stacked, stamp, to_picture
