@@ -14,6 +14,7 @@ _PUBLIC = {
     "load_backbone": "backbones",
     "PatchCore": "patchcore",
     "Ensemble": "ensemble",
+    "TiledPatchCore": "tiles",
 }
 __all__ = ["__version__", *_PUBLIC]
 

@@ -258,7 +258,7 @@ def load_model(
     faiss_threads: int | None = None, # threads of FAISS, as for `PatchCore`
     progress: bool = True, # show progress bars, from now on
 ) -> PatchCore | Ensemble: # fitted
-    "Read a model or an ensemble, whichever it is. Raises `ValueError` as their `load` does."
+    "Read a model or an ensemble, whichever it is. Raises `ValueError` as their `load` does, and for a tiled model (`TiledPatchCore.load`)."
     if (Path(folder) / _JSON).exists() or len(official_prefixes(folder)) > 1: return Ensemble.load(folder, weights, device, geometry, engine, faiss_threads, progress)
     if weights is not None and len(weights) != 1: raise ValueError(f"{folder} holds one model, weights are given for {len(weights)}")
     return PatchCore.load(folder, "as saved" if weights is None else weights[0], device, geometry, engine, faiss_threads, progress)

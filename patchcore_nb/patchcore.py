@@ -231,7 +231,7 @@ class PatchCore(BaseEstimator):
         faiss_threads: int | None = None, # threads of FAISS, as for `PatchCore`
         progress: bool = True, # show progress bars, from now on
     ) -> "PatchCore": # fitted model
-        "Read a model, ours or an official one. Raises `ValueError` for a folder that is damaged, newer, an ensemble, or does not fit weights or geometry."
+        "Read a model, ours or an official one. Raises `ValueError` for a folder that is damaged, newer, an ensemble, a tiled model, or does not fit weights or geometry."
         model = _load(cls, Path(folder), weights, device, geometry, progress).set_params(engine=engine, faiss_threads=faiss_threads)
         if (engine, faiss_threads) != (None, None): model.bank_ = MemoryBank(model.bank_.rows, engine, faiss_threads)
         return model
@@ -362,7 +362,7 @@ def _bank_of(model: PatchCore, rows: Tensor) -> MemoryBank:
 # %% ../nbs/05_patchcore.ipynb #3da33f11
 _FORMAT = 5  # 1: without squared and image_score; 2: without precision; 3: without bank_precision; 4: without calibration
 _BANK, _ORIGIN, _JSON = "nnscorer_search_index.faiss", "bank_origin.npz", "patchcore.json"
-_ENSEMBLE = "ensemble.json"  # what an ensemble's folder has instead
+_ENSEMBLE, _TILES = "ensemble.json", "tiles.json"  # what the folders of an ensemble and of a tiled model have instead
 _MACHINE = ("engine", "faiss_threads", "device", "batch_size", "num_workers", "progress")  # parameters of the machine, not of the model
 
 
@@ -415,7 +415,7 @@ def check_destination(
 ) -> Path: # its absolute path, links resolved
     "Raises `FileExistsError` if something else than a model is there, so that one can ask before the work."
     folder = Path(folder).resolve()
-    is_model = any((folder / name).exists() for name in (_JSON, _ENSEMBLE)) or any(folder.glob(f"*{PARAMS_FILE}"))
+    is_model = any((folder / name).exists() for name in (_JSON, _ENSEMBLE, _TILES)) or any(folder.glob(f"*{PARAMS_FILE}"))
     if folder.exists() and not is_model and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there and is not a model folder: choose another name")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -488,6 +488,7 @@ def _load(cls: type, folder: Path, weights: str | Path | None, device: str | Non
     "A fitted model from its folder, whoever wrote it."
     prefixes = [] if (folder / _JSON).exists() else official_prefixes(folder)
     if len(prefixes) > 1 or (folder / _ENSEMBLE).exists(): raise ValueError(f"{folder} holds an ensemble: read it with Ensemble.load")
+    if (folder / _TILES).exists(): raise ValueError(f"{folder} holds a tiled model: read it with TiledPatchCore.load")
     if prefixes: return read_official(folder, "", "pretrained" if weights == "as saved" else weights, device, geometry, progress)
     model = _load_own(cls, folder, weights, device, progress)
     if geometry not in (None, model.geometry_): raise ValueError(f"{folder} works with {model.geometry_}, not with {geometry}")
