@@ -10,7 +10,6 @@ __all__ = ['nearest_distances', 'rows_to_add', 'continue_coreset', 'require_new'
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
