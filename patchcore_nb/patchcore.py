@@ -10,6 +10,7 @@ __all__ = ['PatchCore', 'joined', 'scoring_parameters', 'current_calibration', '
 # %% ../nbs/05_patchcore.ipynb #0bd9dde4
 import hashlib
 import json
+import logging
 import math
 import os
 import platform
@@ -34,6 +35,7 @@ from . import __version__
 from .bounded import Forecast
 from .coreset import choose_rows, coreset_size
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, as_dataset, batches
+from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
 from .fitting import Embedder, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .patches import to_grid, to_rows
@@ -97,14 +99,14 @@ class PatchCore(BaseEstimator):
         memory_limit(max_memory, exact)  # its errors before the files are opened
         geometry = agreed_geometry(self.geometry, data) or Geometry()
         images = checked(as_dataset(data, geometry), on_error, self.progress)
-        rows, numbers, paths, (h, w) = collect_bank(self, embedder, images, geometry, max_memory, exact)
+        rows, numbers, paths, grid = collect_bank(self, embedder, images, geometry, max_memory, exact)
         if self.bank_precision == "sq8": rows = QuantisedRows.of(rows)
         self.bank_ = MemoryBank(rows, self.engine, self.faiss_threads)
-        cells = numbers.numpy()
-        self.origin_ = np.stack([cells // (h * w), cells % (h * w) // w, cells % w], axis=1).astype(np.int32)  # image, row, column
-        self.embedder_, self.geometry_, self.paths_ = embedder, geometry, paths
+        self.origin_ = _origins(numbers, grid)
+        self.embedder_, self.geometry_, self.paths_, self.grid_ = embedder, geometry, paths, grid
         self.skipped_ = getattr(images, "skipped", [])  # unreadable files and why
         self.calibration_ = None  # of another bank
+        self.history_ = [entry("fit", "", len(paths), len(rows))]
         return self
 
     def calibrate(
@@ -134,6 +136,47 @@ class PatchCore(BaseEstimator):
         "Thresholds of one's own, which promise nothing. Raises `ValueError` unless they are finite numbers."
         check_is_fitted(self, "bank_")
         return self._decide(Calibration(threshold, pixel_threshold))
+
+    def update(
+        self,
+        images: object, # further images of good parts, as for `fit`
+        reason: str = "", # for the history
+        on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
+    ) -> "PatchCore": # self; a calibrated model has to be calibrated again
+        """Go on with the choice of rows among those of new images, see `editing.continue_coreset`; how well they were covered and are now is in `history_`.
+
+        Raises `ValueError` as `fit`, for images that are in the training already, or of another geometry or size; the model is then as it was.
+        """
+        check_is_fitted(self, "bank_")
+        return _updated(self, images, reason, on_error)
+
+    def forget(
+        self,
+        images: object, # training images: number or path of one, or a list of these
+        reason: str = "", # for the history
+    ) -> "PatchCore": # self; a calibrated model has to be calibrated again
+        "Take the rows of training images out of the bank. Raises `ValueError` for images that are none of the training, a model without provenance, or if too few rows would be left; the model is then as it was."
+        _require_provenance(self)
+        if not (numbers := training_numbers(self.paths_, images)): return self
+        stays, origin = without_images(self.origin_, numbers)
+        needed = max(self.k, 9 if self.image_score == "reweighted" else 1)
+        if len(stays) < needed: raise ValueError(f"without {len(numbers)} of its {len(self.paths_)} images the memory bank would have {len(stays)} rows, {needed} are needed: fit other images")
+        paths = [path for i, path in enumerate(self.paths_) if i not in numbers]
+        return self._edited("forget", reason, some_rows(self.bank_.rows, stays), origin, paths, [self.paths_[i] or f"image {i}" for i in numbers])
+
+    def audit(self) -> Audit: # can be printed; `figures.plot_audit` shows the pictures
+        "Which training images stand alone, the most isolated first: bad ones among the good, or rare ones. Raises `ValueError` for a model without provenance, or if all rows are of one image."
+        _require_provenance(self)
+        return audit_images(self.bank_.rows[:], self.origin_, self.paths_)
+
+    def _edited(self, what: str, reason: str, rows: Tensor | QuantisedRows, origin: np.ndarray, paths: list[str], changed: list[str], radius: tuple[float, float] | None = None) -> "PatchCore":
+        "Everything that belongs to another bank, at once."
+        self.bank_ = MemoryBank(rows, self.engine, self.faiss_threads)
+        self.origin_, self.paths_ = origin, paths
+        self.history_ = [*self.history_, entry(what, reason, len(paths), len(rows), changed, radius)]
+        if self.calibration_: _logger.warning("%s made another bank, the threshold is dropped: calibrate the model again", what)
+        self.calibration_ = None
+        return self
 
     def _decide(self, calibration: Calibration) -> "PatchCore":
         self.calibration_, self.calibrated_with_ = calibration, scoring_parameters(self)
@@ -236,6 +279,40 @@ class PatchCore(BaseEstimator):
         if (engine, faiss_threads) != (None, None): model.bank_ = MemoryBank(model.bank_.rows, engine, faiss_threads)
         return model
 
+# %% ../nbs/05_patchcore.ipynb #ccc9c5b7
+_logger = logging.getLogger(__name__)
+
+
+def _origins(numbers: Tensor, grid: tuple[int, int], first: int = 0) -> np.ndarray:
+    "Image, row and column, `(n, 3)`, of patches that are counted image by image, the first image being number `first`."
+    (h, w), cells = grid, numbers.cpu().numpy()
+    return np.stack([first + cells // (h * w), cells % (h * w) // w, cells % w], axis=1).astype(np.int32)
+
+
+def _require_provenance(model: PatchCore) -> None:
+    check_is_fitted(model, "bank_")
+    if (model.origin_ < 0).any(): raise ValueError("this model does not know which training patches its rows came from (the official format has no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
+
+
+def _updated(model: PatchCore, images: object, reason: str, on_error: str) -> PatchCore:
+    "The bank with rows of new images."
+    images = checked(as_dataset(images, agreed_geometry(model.geometry_, images)), on_error, model.progress)
+    require_new(model.paths_, getattr(images, "paths", []))  # before the work, where they are known
+    keeps_all = copy(model).set_params(sampler="identity", k=1, image_score="max")
+    new, _, paths, grid = collect_bank(keeps_all, model.embedder_, images, model.geometry_)
+    require_new(model.paths_, paths)
+    known = model.origin_[model.origin_[:, 0] >= 0]
+    if model.grid_ not in (None, grid) or (known[:, 1:] >= grid).any(): raise ValueError(f"the new images have a grid of {grid} patches, those of the training one of {model.grid_ or tuple(known[:, 1:].max(0) + 1)}: pass images of the same size")
+    count = rows_to_add(len(model.paths_) * grid[0] * grid[1], len(known), len(new), model.coreset, model.sampler)
+    picks = continue_coreset(new, model.bank_.rows[:], count, model.sampler, int(model.seed), progress=model.progress)
+    rows = joined_rows(model.bank_.rows, new[picks.to(new.device)])
+    origin = np.concatenate([model.origin_, _origins(picks, grid, len(model.paths_))])
+    radius = radius_for(model.bank_.rows, new), radius_for(rows, new)
+    model._edited("update", reason, rows, origin, [*model.paths_, *paths], paths, radius)
+    model.grid_, model.skipped_ = grid, [*model.skipped_, *getattr(images, "skipped", [])]
+    _logger.info("update: %d images, %d of their %d patches added, covering radius of the new ones %.3g before, %.3g now", len(paths), count, len(new), *radius)
+    return model
+
 # %% ../nbs/05_patchcore.ipynb #b5fcb8b2
 def joined(
     parts: Iterable[Prediction], # of one model
@@ -291,8 +368,7 @@ def training_set(
 
     Raises `NotFittedError` before `fit`, `ValueError` for a model without provenance or images that are not those of the training, `FileNotFoundError` if files are gone.
     """
-    check_is_fitted(model, "bank_")
-    if (model.origin_ < 0).any(): raise ValueError("this model does not know which training patches its rows came from (the official format has no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
+    _require_provenance(model)
     if images is None:
         if "" in model.paths_: raise ValueError("the model was fitted on images without files: pass them again as images=")
         if gone := [path for path in model.paths_ if not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
@@ -360,7 +436,7 @@ def _bank_of(model: PatchCore, rows: Tensor) -> MemoryBank:
     return MemoryBank(QuantisedRows.of(chosen) if model.bank_precision == "sq8" else chosen, model.engine, model.faiss_threads)
 
 # %% ../nbs/05_patchcore.ipynb #3da33f11
-_FORMAT = 5  # 1: without squared and image_score; 2: without precision; 3: without bank_precision; 4: without calibration
+_FORMAT = 6  # 1: without squared and image_score; 2: without precision; 3: without bank_precision; 4: without calibration; 5: without grid and history
 _BANK, _ORIGIN, _JSON = "nnscorer_search_index.faiss", "bank_origin.npz", "patchcore.json"
 _ENSEMBLE, _TILES = "ensemble.json", "tiles.json"  # what the folders of an ensemble and of a tiled model have instead
 _MACHINE = ("engine", "faiss_threads", "device", "batch_size", "num_workers", "progress")  # parameters of the machine, not of the model
@@ -388,6 +464,8 @@ def _description(model: PatchCore, bank_file: Path) -> dict:
         "bank": {"rows": len(model.bank_), "width": model.bank_.rows.shape[1], "sha256": _sha256(bank_file.read_bytes())},
         "training_files": model.paths_,
         "calibration": as_plain(model),
+        "grid": model.grid_,
+        "history": model.history_,
         "versions": {"python": platform.python_version(), "patchcore_nb": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__},
     }
 
@@ -504,6 +582,7 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
         model = cls(**parameters).set_params(layers=tuple(parameters["layers"]) if parameters["layers"] else None)
         check_parameters(model)
         model.calibration_, model.calibrated_with_ = from_plain(found.get("calibration"))
+        model.grid_, model.history_ = tuple(found["grid"]) if found.get("grid") else None, [dict(line) for line in found.get("history", [])]
         geometry, bank, backbone_hash, paths = Geometry(**found["geometry"]), found["bank"], found["backbone_sha256"], found["training_files"]
         shape, normalisation = (bank["rows"], bank["width"]), {k: tuple(v) for k, v in found["normalisation"].items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -605,4 +684,5 @@ def read_official(
     if noted not in (None, actual): raise ValueError(f"the weights of backbone {model.backbone!r} ({actual}) are not those of the training of {folder} ({noted}): pass the right file as weights=")
     model.bank_, model.origin_ = MemoryBank(rows.to(embedder.device), model.engine), np.full((len(rows), 3), -1, dtype=np.int32)
     model.embedder_, model.geometry_, model.paths_, model.skipped_, model.calibration_ = embedder, model.geometry, [], [], None
+    model.grid_, model.history_ = None, []
     return model

@@ -31,11 +31,12 @@ class QuantisedRows:
     def of(
         cls,
         rows: Tensor, # `(n, D)` float32
+        bounds: tuple[Tensor, Tensor] | None = None, # ends of each column's range, twice `(D,)`; None: least and largest number
     ) -> "QuantisedRows":
         "Round rows to 255 steps of each column's range. Raises `ValueError` for an empty table, and for rows that are not finite."
         if 0 in rows.shape: raise ValueError(f"a table of rows needs numbers, got shape {tuple(rows.shape)}")
         rows = rows.float()
-        low, high = rows.aminmax(dim=0)
+        low, high = rows.aminmax(dim=0) if bounds is None else bounds
         span = high - low
         scale = torch.where(span > 0, 255 / span, 0)  # a constant column has code 0
         codes = torch.empty(rows.shape, dtype=torch.uint8, device=rows.device)
@@ -65,6 +66,15 @@ class QuantisedRows:
         "Mean of every column, `(D,)`."
         assert dim == 0
         return sum(r.sum(0) for r in self.split(4096)) / len(self)
+
+    def take(self, numbers: Tensor) -> "QuantisedRows":
+        "Some of the rows as a table with the same ranges."
+        return QuantisedRows(self.codes[numbers], self.low, self.span)
+
+    def joined(self, rows: Tensor) -> "QuantisedRows":
+        "These rows and further ones. A range grows where it must; where it does not, the codes that are there stay."
+        low, high = rows.float().aminmax(dim=0)
+        return QuantisedRows.of(torch.cat([self[:], rows.float()]), (torch.minimum(self.low, low), torch.maximum(self.low + self.span, high)))
 
     def to(self, device: torch.device) -> "QuantisedRows":
         "The same table on another device."
