@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['PatchCore', 'joined', 'scoring_parameters', 'current_calibration', 'as_plain', 'from_plain', 'training_set',
-           'held_out', 'write_description', 'check_destination', 'replaced_folder', 'read_description',
+           'held_out', 'write_description', 'check_destination', 'replaced_folder', 'undisturbed', 'read_description',
            'check_own_files', 'official_params', 'write_official', 'check_official_files', 'read_official']
 
 # %% ../nbs/05_patchcore.ipynb #0bd9dde4
+import glob
 import hashlib
 import json
 import math
@@ -15,8 +16,8 @@ import os
 import platform
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -426,10 +427,11 @@ def check_destination(
 def replaced_folder(
     folder: str | Path, # model folder; what is there stays until the end
 ) -> Iterator[Path]: # an empty folder to write into
-    "A folder that takes its place when the block is done, and leaves no trace if it fails. Raises `OSError` if it cannot be written."
+    "A folder that takes its place when the block is done, and leaves no trace if it fails. Raises `OSError` if it cannot be written, or if another save to the same place came in between."
     place = check_destination(folder)
-    temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
+    temporary = _beside(place, "new")
     try:
+        _tidy(place)
         temporary.mkdir()
         yield temporary
         _swap(temporary, place)
@@ -454,16 +456,55 @@ def _save(model: PatchCore, folder: Path, format: str) -> Path:
     return folder
 
 # %% ../nbs/05_patchcore.ipynb #5655c2dd
+def _beside(place: Path, state: str) -> Path:
+    "A new name next to a model folder; its length is fixed, so that it belongs to one place only."
+    return place.with_name(f".{place.name}-{uuid.uuid4().hex}-{state}")
+
+
+def _left(place: Path, state: str) -> list[Path]:
+    "Folders of that state next to a model folder."
+    return sorted(place.parent.glob(f".{glob.escape(place.name)}-{'[0-9a-f]' * 32}-{state}"))
+
+
+def _tidy(place: Path) -> None:
+    "End what killed saves have begun."
+    for folder in _left(place, "old") + _left(place, "new"):
+        back = folder.name.endswith("old") and not place.exists()
+        with suppress(OSError): os.rename(folder, place if back else _beside(place, "gone"))  # another save may have been faster
+    for folder in _left(place, "gone"): shutil.rmtree(folder, ignore_errors=True)
+
+
 def _swap(new: Path, place: Path) -> None:
     "Put a complete folder in place of another one, if there is one."
-    old = place.with_name(f".{place.name}-old-{uuid.uuid4().hex}")
+    old = _beside(place, "old")
     if place.exists(): os.rename(place, old)
     try:
         os.rename(new, place)
     except BaseException:  # also an interruption: the old model goes back
         if old.exists(): os.rename(old, place)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _tidy(place)
+
+# %% ../nbs/05_patchcore.ipynb #e18091a1
+def _seen(folder: Path) -> tuple:
+    "The folder where a model is now, and which one it is."
+    at = folder if folder.exists() else next(iter(_left(folder.resolve(), "old")), folder)
+    with suppress(OSError): return at, (found := at.stat()).st_ino, found.st_mtime_ns
+    return at, None, None
+
+
+def undisturbed(
+    folder: str | Path, # model folder, of one model or an ensemble
+    read: Callable[[Path], object], # given the folder to read from
+) -> object: # what it gave
+    "Read a model folder, again if a save replaced it meanwhile. Raises what `read` raises."
+    while True:
+        seen = _seen(Path(folder))
+        try: found = read(seen[0])
+        except (OSError, ValueError):
+            if _seen(Path(folder)) == seen: raise
+        else:
+            if _seen(Path(folder)) == seen: return found
 
 # %% ../nbs/05_patchcore.ipynb #612c122c
 def read_description(
@@ -486,6 +527,11 @@ def read_description(
 # %% ../nbs/05_patchcore.ipynb #762f5f11
 def _load(cls: type, folder: Path, weights: str | Path | None, device: str | None, geometry: Geometry | None, progress: bool) -> PatchCore:
     "A fitted model from its folder, whoever wrote it."
+    return undisturbed(folder, lambda at: _load_from(cls, at, weights, device, geometry, progress))
+
+
+def _load_from(cls: type, folder: Path, weights: str | Path | None, device: str | None, geometry: Geometry | None, progress: bool) -> PatchCore:
+    "The same where no save comes in between."
     prefixes = [] if (folder / _JSON).exists() else official_prefixes(folder)
     if len(prefixes) > 1 or (folder / _ENSEMBLE).exists(): raise ValueError(f"{folder} holds an ensemble: read it with Ensemble.load")
     if prefixes: return read_official(folder, "", "pretrained" if weights == "as saved" else weights, device, geometry, progress)
