@@ -244,7 +244,8 @@ def _read_members(folder: Path) -> tuple[str, list[dict] | None, list[Path], dic
     path = folder / _JSON
     found = read_description(path, "patchcore_nb_ensemble", _FORMAT)
     try:
-        scaling, ranges, members = found["scaling"], found["ranges"], [(folder / Path(m["folder"]).name, m["sha256"]) for m in found["members"]]
+        scaling, ranges, members = found["scaling"], found["ranges"], [(folder / m["folder"], m["sha256"]) for m in found["members"]]
+        if outside := [member for member, _ in members if member.parent != folder or member.name == ".."]: raise ValueError(f"{outside[0]} is not a folder in it")
         if not members or scaling not in ("test", "fit") or (scaling == "fit" and len(ranges) != len(members)): raise ValueError("scaling, ranges and members do not fit")
         from_plain(decided := found.get("calibration"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -10,12 +10,14 @@ __all__ = ['PatchCore', 'joined', 'scoring_parameters', 'current_calibration', '
 # %% ../nbs/05_patchcore.ipynb #0bd9dde4
 import glob
 import hashlib
+import io
 import json
 import math
 import os
 import platform
 import shutil
 import uuid
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -386,15 +388,26 @@ def _description(model: PatchCore, bank_file: Path) -> dict:
         "geometry": asdict(model.geometry_),
         "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
         "backbone_sha256": model.embedder_.extractor.weights_hash(),
-        "bank": {"rows": len(model.bank_), "width": model.bank_.rows.shape[1], "sha256": _sha256(bank_file.read_bytes())},
+        "bank": {"rows": len(model.bank_), "width": model.bank_.rows.shape[1], "sha256": _sha256_of_file(bank_file)},
         "training_files": model.paths_,
         "calibration": as_plain(model),
         "versions": {"python": platform.python_version(), "patchcore_nb": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__},
     }
 
 # %% ../nbs/05_patchcore.ipynb #b0c44d5d
+_LARGEST = 64 << 20  # bytes of a description: a million training files
+
+
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _sha256_of_file(path: Path) -> str:
+    "The same piece by piece: a bank may fill half the memory."
+    found = hashlib.sha256()
+    with open(path, "rb") as f:
+        while piece := f.read(1 << 20): found.update(piece)
+    return found.hexdigest()
 
 
 def _seal(description: dict) -> str:
@@ -406,9 +419,11 @@ def write_description(
     path: Path, # JSON file to write
     description: dict, # values that JSON has a name for, NumPy numbers, paths
 ) -> None:
-    "Write a description with its hash, for `read_description`."
+    "Write a description with its hash, for `read_description`. Raises `ValueError` for one too large to be read again."
     plain = json.loads(json.dumps(description, default=_plain))
-    path.write_text(json.dumps(plain | {"sha256": _seal(plain)}, indent=1), encoding="utf-8")
+    text = json.dumps(plain | {"sha256": _seal(plain)}, indent=1)  # ASCII
+    if len(text) > _LARGEST: raise ValueError(f"{path.name} would have {len(text)} bytes, more than the {_LARGEST} that are read: fit on fewer files, or on shorter paths")
+    path.write_text(text, encoding="utf-8")
 
 # %% ../nbs/05_patchcore.ipynb #eafa5f31
 def check_destination(
@@ -514,14 +529,15 @@ def read_description(
 ) -> dict: # without surprises: complete, unchanged, not newer
     "Read what `write_description` wrote. Raises `FileNotFoundError` without the file, `ValueError` if it is another's, newer, damaged or changed."
     if not path.is_file(): raise FileNotFoundError(f"{path.parent} is not a model folder: it has no {path.name}")
+    if (size := path.stat().st_size) > _LARGEST: raise ValueError(f"{path} is damaged: {size} bytes, more than the {_LARGEST} of a description; it was not read")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        seal = _seal(found) if isinstance(found := json.loads(path.read_text(encoding="utf-8")), dict) else None
+    except (ValueError, RecursionError) as error:  # brackets in brackets, without end
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(found, dict) or found.get("format") != format: raise ValueError(f"{path} does not describe a {format} model")
+    if seal is None or found.get("format") != format: raise ValueError(f"{path} does not describe a {format} model")
     if not isinstance(made_by := found.get("format_version"), int) or made_by > version:
         raise ValueError(f"{path} has format {made_by}, this version of patchcore_nb reads up to {version}: update the package")
-    if found.get("sha256") != _seal(found): raise ValueError(f"{path} is damaged or was changed by hand: its content does not fit its hash")
+    if found.get("sha256") != seal: raise ValueError(f"{path} is damaged or was changed by hand: its content does not fit its hash")
     return found
 
 # %% ../nbs/05_patchcore.ipynb #762f5f11
@@ -572,11 +588,14 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
 # %% ../nbs/05_patchcore.ipynb #4f574843
 def _read_arrays(folder: Path, shape: tuple[int, int], bank_hash: str) -> tuple[Tensor | QuantisedRows, np.ndarray]:
     "Memory bank and origins of its rows; `ValueError` if they are not those of the description."
-    if not (folder / _BANK).is_file() or _sha256((folder / _BANK).read_bytes()) != bank_hash:
+    if not (folder / _BANK).is_file() or _sha256_of_file(folder / _BANK) != bank_hash:
         raise ValueError(f"{folder / _BANK} is missing or not the file the model was saved with")
-    rows = read_bank(folder / _BANK)
+    rows, limit = read_bank(folder / _BANK), 24 * shape[0] + 10_000  # bytes: three integers a row and a head
     try:
-        with np.load(folder / _ORIGIN, allow_pickle=False) as arrays: origin = arrays["origin"]
+        with zipfile.ZipFile(folder / _ORIGIN) as arrays, arrays.open("origin.npy") as f: content = f.read(limit + 1)
+        if len(content) > limit: raise ValueError(f"more than the {limit} bytes of origins for {shape[0]} rows")
+        origin = np.load(io.BytesIO(content), allow_pickle=False)
+        if origin.dtype.kind != "i": raise ValueError(f"origins of type {origin.dtype}")
     except Exception as error:  # zip, header and key errors come in many types
         raise ValueError(f"{folder / _ORIGIN} is missing or damaged: {error}") from error
     if tuple(rows.shape) != shape or origin.shape != (shape[0], 3):
