@@ -16,6 +16,7 @@ import math
 import os
 import platform
 import shutil
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -503,21 +504,26 @@ def _swap(new: Path, place: Path) -> None:
 # %% ../nbs/05_patchcore.ipynb #e18091a1
 def _seen(folder: Path) -> tuple:
     "The folder where a model is now, and which one it is."
-    at = folder if folder.exists() else next(iter(_left(folder.resolve(), "old")), folder)
-    with suppress(OSError): return at, (found := at.stat()).st_ino, found.st_mtime_ns
-    return at, None, None
+    for _ in range(10):
+        at = folder if folder.exists() else next(iter(_left(folder.resolve(), "old")), folder)
+        with suppress(OSError): return at, (found := at.stat()).st_ino, found.st_mtime_ns, found.st_ctime_ns
+        time.sleep(.01)  # who lists a directory while names change in it may miss one
+    return folder,
 
 
 def undisturbed(
     folder: str | Path, # model folder, of one model or an ensemble
     read: Callable[[Path], object], # given the folder to read from
 ) -> object: # what it gave
-    "Read a model folder, again if a save replaced it meanwhile. Raises what `read` raises."
+    "Read a model folder, again if a save replaced it meanwhile. Raises what `read` raises twice."
+    failed = None
     while True:
         seen = _seen(Path(folder))
         try: found = read(seen[0])
         except (OSError, ValueError):
-            if _seen(Path(folder)) == seen: raise
+            if failed == seen: raise
+            failed = seen
+            time.sleep(.01)  # the clock of the file system has moved on, should the folder be away and back
         else:
             if _seen(Path(folder)) == seen: return found
 
@@ -567,18 +573,20 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
         model.calibration_, model.calibrated_with_ = from_plain(found.get("calibration"))
         geometry, bank, backbone_hash, paths = Geometry(**found["geometry"]), found["bank"], found["backbone_sha256"], found["training_files"]
         shape, normalisation = (bank["rows"], bank["width"]), {k: tuple(v) for k, v in found["normalisation"].items()}
+        dims, bank_hash = tuple(found["dims"]) if "dims" in found else None, bank.get("sha256")
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths): raise ValueError("training_files is no list of names")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder / _JSON} is damaged: {type(error).__name__}: {error}") from error
     if normalisation != {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}:
         raise ValueError(f"{folder / _JSON}: images were normalised with {normalisation}, this version knows the ImageNet values only")
-    rows, origin = _read_arrays(folder, shape, bank.get("sha256"))
+    rows, origin = _read_arrays(folder, shape, bank_hash)
     if (model.bank_precision == "f32") != isinstance(rows, Tensor): raise ValueError(f"{folder} is damaged: {_JSON} promises a bank in {model.bank_precision}")
     if weights != "as saved": model.weights = weights
     embedder = Embedder(model)
     if (actual := embedder.extractor.weights_hash()) != backbone_hash:
         raise ValueError(f"the weights of backbone {model.backbone!r} ({actual}) are not those of the training of {folder} ({backbone_hash}): pass the right file as weights="
                          + (", or fit again: patchcore_nb now carries a newer Loupe" if model.backbone == "loupe" else ""))
-    if embedder.dims != tuple(found.get("dims", embedder.dims)):
+    if dims not in (None, embedder.dims):
         raise ValueError(f"{folder} was fitted with sizes {found['dims']} of the patch embedding, its parameters now give {embedder.dims}: name pretrain_dim and target_dim")
     if embedder.patches.target_dim != shape[1]: raise ValueError(f"{folder} is damaged: embeddings of {embedder.patches.target_dim} numbers, a bank of {shape[1]}")
     model.bank_, model.origin_ = MemoryBank(rows.to(embedder.device), model.engine), origin
