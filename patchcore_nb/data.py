@@ -59,11 +59,21 @@ def _eight_bit(
     return np.rint(values * 255).astype(np.uint8)
 
 # %% ../nbs/00_data.ipynb #d67cadf7
+def _upright(
+    pil: Image.Image, # any mode
+) -> Image.Image: # the same
+    "The picture turned upright by its EXIF tag."
+    try:
+        return ImageOps.exif_transpose(pil)
+    except Exception as error:  # Pillow fails at damaged tags in many ways
+        raise ValueError(f"damaged EXIF data ({type(error).__name__}: {error}): which side is up is not known; save the image without them") from error
+
+
 def _shallow(
     pil: Image.Image, # any mode
 ) -> Image.Image: # upright, at most 8 bits a channel
     "The picture turned upright by its EXIF tag, and reduced to 8 bits a channel."
-    pil = ImageOps.exif_transpose(pil)
+    pil = _upright(pil)
     if pil.mode == "F":
         return Image.fromarray(_eight_bit(np.asarray(pil)))
     if pil.mode.startswith("I"):
@@ -102,7 +112,7 @@ def to_mask(
     pil: Image.Image, # defect mask of any mode: 0/255, 0/1, 16-bit, palette, colour, alpha
 ) -> Image.Image: # mode L, values 0 (good) and 255 (defect) only, upright
     "Any mask picture as 0 or 255, cut at half of the full range."
-    pil = ImageOps.exif_transpose(pil)
+    pil = _upright(pil)
     raw = np.asarray(pil)
     if (pil.mode in ("L", "RGB") or pil.mode.startswith("I")) and raw.max(initial=0) == 1:
         values = raw.reshape(pil.height, pil.width, -1).max(axis=-1) * 255
@@ -134,6 +144,8 @@ def _open(
     "Open and decode a file completely, with errors that name it."
     try:
         with Image.open(path) as pil:
+            if pil.format == "EPS":
+                raise ValueError("PostScript is a program, and is not run")
             pil.load()
             return pil
     except FileNotFoundError:
@@ -192,6 +204,9 @@ def _valid_size(
     return sides if pair else sides[0]
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
+_MOST = 178_956_970  # pixels; Pillow opens no larger image
+
+
 def _resized(
     height: int, # pixels
     width: int, # pixels
@@ -202,7 +217,10 @@ def _resized(
         return height, width
     if isinstance(resize, tuple):
         return resize
-    return resize * height // min(height, width), resize * width // min(height, width)
+    h, w = resize * height // min(height, width), resize * width // min(height, width)
+    if h * w > _MOST:
+        raise ValueError(f"an image of {height}x{width} becomes {h}x{w} with resize={resize} (height x width): choose resize=(height, width)")
+    return h, w
 
 # %% ../nbs/00_data.ipynb #9e51ed30
 def _cropped(

@@ -117,7 +117,7 @@ def _done(folder: str | Path | None, name: str, fingerprint: str, on_error: str)
         found = json.loads((Path(folder) / "categories" / f"{name}.json").read_text(encoding="utf-8"))
         valid = found["fingerprint"] == fingerprint and (on_error == "skip" or not found["skipped"])
         return found["row"] if valid else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # not there, or damaged: compute it
 
 

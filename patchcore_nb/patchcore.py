@@ -4,20 +4,24 @@
 
 # %% auto #0
 __all__ = ['PatchCore', 'joined', 'scoring_parameters', 'current_calibration', 'as_plain', 'from_plain', 'training_set',
-           'held_out', 'write_description', 'check_destination', 'replaced_folder', 'read_description',
+           'held_out', 'write_description', 'check_destination', 'replaced_folder', 'undisturbed', 'read_description',
            'check_own_files', 'official_params', 'write_official', 'check_official_files', 'read_official']
 
 # %% ../nbs/05_patchcore.ipynb #0bd9dde4
+import glob
 import hashlib
+import io
 import json
 import logging
 import math
 import os
 import platform
 import shutil
+import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -461,7 +465,7 @@ def _description(model: PatchCore, bank_file: Path) -> dict:
         "geometry": asdict(model.geometry_),
         "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
         "backbone_sha256": model.embedder_.extractor.weights_hash(),
-        "bank": {"rows": len(model.bank_), "width": model.bank_.rows.shape[1], "sha256": _sha256(bank_file.read_bytes())},
+        "bank": {"rows": len(model.bank_), "width": model.bank_.rows.shape[1], "sha256": _sha256_of_file(bank_file)},
         "training_files": model.paths_,
         "calibration": as_plain(model),
         "grid": model.grid_,
@@ -470,8 +474,19 @@ def _description(model: PatchCore, bank_file: Path) -> dict:
     }
 
 # %% ../nbs/05_patchcore.ipynb #b0c44d5d
+_LARGEST = 64 << 20  # bytes of a description: a million training files
+
+
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _sha256_of_file(path: Path) -> str:
+    "The same piece by piece: a bank may fill half the memory."
+    found = hashlib.sha256()
+    with open(path, "rb") as f:
+        while piece := f.read(1 << 20): found.update(piece)
+    return found.hexdigest()
 
 
 def _seal(description: dict) -> str:
@@ -483,9 +498,11 @@ def write_description(
     path: Path, # JSON file to write
     description: dict, # values that JSON has a name for, NumPy numbers, paths
 ) -> None:
-    "Write a description with its hash, for `read_description`."
+    "Write a description with its hash, for `read_description`. Raises `ValueError` for one too large to be read again."
     plain = json.loads(json.dumps(description, default=_plain))
-    path.write_text(json.dumps(plain | {"sha256": _seal(plain)}, indent=1), encoding="utf-8")
+    text = json.dumps(plain | {"sha256": _seal(plain)}, indent=1)  # ASCII
+    if len(text) > _LARGEST: raise ValueError(f"{path.name} would have {len(text)} bytes, more than the {_LARGEST} that are read: fit on fewer files, or on shorter paths")
+    path.write_text(text, encoding="utf-8")
 
 # %% ../nbs/05_patchcore.ipynb #eafa5f31
 def check_destination(
@@ -504,10 +521,11 @@ def check_destination(
 def replaced_folder(
     folder: str | Path, # model folder; what is there stays until the end
 ) -> Iterator[Path]: # an empty folder to write into
-    "A folder that takes its place when the block is done, and leaves no trace if it fails. Raises `OSError` if it cannot be written."
+    "A folder that takes its place when the block is done, and leaves no trace if it fails. Raises `OSError` if it cannot be written, or if another save to the same place came in between."
     place = check_destination(folder)
-    temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
+    temporary = _beside(place, "new")
     try:
+        _tidy(place)
         temporary.mkdir()
         yield temporary
         _swap(temporary, place)
@@ -532,16 +550,60 @@ def _save(model: PatchCore, folder: Path, format: str) -> Path:
     return folder
 
 # %% ../nbs/05_patchcore.ipynb #5655c2dd
+def _beside(place: Path, state: str) -> Path:
+    "A new name next to a model folder; its length is fixed, so that it belongs to one place only."
+    return place.with_name(f".{place.name}-{uuid.uuid4().hex}-{state}")
+
+
+def _left(place: Path, state: str) -> list[Path]:
+    "Folders of that state next to a model folder."
+    return sorted(place.parent.glob(f".{glob.escape(place.name)}-{'[0-9a-f]' * 32}-{state}"))
+
+
+def _tidy(place: Path) -> None:
+    "End what killed saves have begun."
+    for folder in _left(place, "old") + _left(place, "new"):
+        back = folder.name.endswith("old") and not place.exists()
+        with suppress(OSError): os.rename(folder, place if back else _beside(place, "gone"))  # another save may have been faster
+    for folder in _left(place, "gone"): shutil.rmtree(folder, ignore_errors=True)
+
+
 def _swap(new: Path, place: Path) -> None:
     "Put a complete folder in place of another one, if there is one."
-    old = place.with_name(f".{place.name}-old-{uuid.uuid4().hex}")
+    old = _beside(place, "old")
     if place.exists(): os.rename(place, old)
     try:
         os.rename(new, place)
     except BaseException:  # also an interruption: the old model goes back
         if old.exists(): os.rename(old, place)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _tidy(place)
+
+# %% ../nbs/05_patchcore.ipynb #e18091a1
+def _seen(folder: Path) -> tuple:
+    "The folder where a model is now, and which one it is."
+    for _ in range(10):
+        at = folder if folder.exists() else next(iter(_left(folder.resolve(), "old")), folder)
+        with suppress(OSError): return at, (found := at.stat()).st_ino, found.st_mtime_ns, found.st_ctime_ns
+        time.sleep(.01)  # who lists a directory while names change in it may miss one
+    return folder,
+
+
+def undisturbed(
+    folder: str | Path, # model folder, of one model or an ensemble
+    read: Callable[[Path], object], # given the folder to read from
+) -> object: # what it gave
+    "Read a model folder, again if a save replaced it meanwhile. Raises what `read` raises twice."
+    failed = None
+    while True:
+        seen = _seen(Path(folder))
+        try: found = read(seen[0])
+        except (OSError, ValueError):
+            if failed == seen: raise
+            failed = seen
+            time.sleep(.01)  # the clock of the file system has moved on, should the folder be away and back
+        else:
+            if _seen(Path(folder)) == seen: return found
 
 # %% ../nbs/05_patchcore.ipynb #612c122c
 def read_description(
@@ -551,19 +613,25 @@ def read_description(
 ) -> dict: # without surprises: complete, unchanged, not newer
     "Read what `write_description` wrote. Raises `FileNotFoundError` without the file, `ValueError` if it is another's, newer, damaged or changed."
     if not path.is_file(): raise FileNotFoundError(f"{path.parent} is not a model folder: it has no {path.name}")
+    if (size := path.stat().st_size) > _LARGEST: raise ValueError(f"{path} is damaged: {size} bytes, more than the {_LARGEST} of a description; it was not read")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        seal = _seal(found) if isinstance(found := json.loads(path.read_text(encoding="utf-8")), dict) else None
+    except (ValueError, RecursionError) as error:  # brackets in brackets, without end
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(found, dict) or found.get("format") != format: raise ValueError(f"{path} does not describe a {format} model")
+    if seal is None or found.get("format") != format: raise ValueError(f"{path} does not describe a {format} model")
     if not isinstance(made_by := found.get("format_version"), int) or made_by > version:
         raise ValueError(f"{path} has format {made_by}, this version of patchcore_nb reads up to {version}: update the package")
-    if found.get("sha256") != _seal(found): raise ValueError(f"{path} is damaged or was changed by hand: its content does not fit its hash")
+    if found.get("sha256") != seal: raise ValueError(f"{path} is damaged or was changed by hand: its content does not fit its hash")
     return found
 
 # %% ../nbs/05_patchcore.ipynb #762f5f11
 def _load(cls: type, folder: Path, weights: str | Path | None, device: str | None, geometry: Geometry | None, progress: bool) -> PatchCore:
     "A fitted model from its folder, whoever wrote it."
+    return undisturbed(folder, lambda at: _load_from(cls, at, weights, device, geometry, progress))
+
+
+def _load_from(cls: type, folder: Path, weights: str | Path | None, device: str | None, geometry: Geometry | None, progress: bool) -> PatchCore:
+    "The same where no save comes in between."
     prefixes = [] if (folder / _JSON).exists() else official_prefixes(folder)
     if len(prefixes) > 1 or (folder / _ENSEMBLE).exists(): raise ValueError(f"{folder} holds an ensemble: read it with Ensemble.load")
     if (folder / _TILES).exists(): raise ValueError(f"{folder} holds a tiled model: read it with TiledPatchCore.load")
@@ -585,18 +653,20 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
         model.grid_, model.history_ = tuple(found["grid"]) if found.get("grid") else None, [dict(line) for line in found.get("history", [])]
         geometry, bank, backbone_hash, paths = Geometry(**found["geometry"]), found["bank"], found["backbone_sha256"], found["training_files"]
         shape, normalisation = (bank["rows"], bank["width"]), {k: tuple(v) for k, v in found["normalisation"].items()}
+        dims, bank_hash = tuple(found["dims"]) if "dims" in found else None, bank.get("sha256")
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths): raise ValueError("training_files is no list of names")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder / _JSON} is damaged: {type(error).__name__}: {error}") from error
     if normalisation != {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}:
         raise ValueError(f"{folder / _JSON}: images were normalised with {normalisation}, this version knows the ImageNet values only")
-    rows, origin = _read_arrays(folder, shape, bank.get("sha256"))
+    rows, origin = _read_arrays(folder, shape, bank_hash)
     if (model.bank_precision == "f32") != isinstance(rows, Tensor): raise ValueError(f"{folder} is damaged: {_JSON} promises a bank in {model.bank_precision}")
     if weights != "as saved": model.weights = weights
     embedder = Embedder(model)
     if (actual := embedder.extractor.weights_hash()) != backbone_hash:
         raise ValueError(f"the weights of backbone {model.backbone!r} ({actual}) are not those of the training of {folder} ({backbone_hash}): pass the right file as weights="
                          + (", or fit again: patchcore_nb now carries a newer Loupe" if model.backbone == "loupe" else ""))
-    if embedder.dims != tuple(found.get("dims", embedder.dims)):
+    if dims not in (None, embedder.dims):
         raise ValueError(f"{folder} was fitted with sizes {found['dims']} of the patch embedding, its parameters now give {embedder.dims}: name pretrain_dim and target_dim")
     if embedder.patches.target_dim != shape[1]: raise ValueError(f"{folder} is damaged: embeddings of {embedder.patches.target_dim} numbers, a bank of {shape[1]}")
     model.bank_, model.origin_ = MemoryBank(rows.to(embedder.device), model.engine), origin
@@ -606,11 +676,14 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
 # %% ../nbs/05_patchcore.ipynb #4f574843
 def _read_arrays(folder: Path, shape: tuple[int, int], bank_hash: str) -> tuple[Tensor | QuantisedRows, np.ndarray]:
     "Memory bank and origins of its rows; `ValueError` if they are not those of the description."
-    if not (folder / _BANK).is_file() or _sha256((folder / _BANK).read_bytes()) != bank_hash:
+    if not (folder / _BANK).is_file() or _sha256_of_file(folder / _BANK) != bank_hash:
         raise ValueError(f"{folder / _BANK} is missing or not the file the model was saved with")
-    rows = read_bank(folder / _BANK)
+    rows, limit = read_bank(folder / _BANK), 24 * shape[0] + 10_000  # bytes: three integers a row and a head
     try:
-        with np.load(folder / _ORIGIN, allow_pickle=False) as arrays: origin = arrays["origin"]
+        with zipfile.ZipFile(folder / _ORIGIN) as arrays, arrays.open("origin.npy") as f: content = f.read(limit + 1)
+        if len(content) > limit: raise ValueError(f"more than the {limit} bytes of origins for {shape[0]} rows")
+        origin = np.load(io.BytesIO(content), allow_pickle=False)
+        if origin.dtype.kind != "i": raise ValueError(f"origins of type {origin.dtype}")
     except Exception as error:  # zip, header and key errors come in many types
         raise ValueError(f"{folder / _ORIGIN} is missing or damaged: {error}") from error
     if tuple(rows.shape) != shape or origin.shape != (shape[0], 3):

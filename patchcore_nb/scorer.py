@@ -391,8 +391,13 @@ def bank_shape(
 def read_bank(
     path: str | Path, # file written by `write_bank`, FAISS or the official code
 ) -> Tensor | QuantisedRows: # memory bank, `(n, D)` float32 or 8 bits
-    "Read a memory bank. Raises `ValueError` as `bank_shape` does, and for ranges that are not finite."
-    n, D, precision = bank_shape(path)
+    "Read a memory bank. Raises `ValueError` as `bank_shape` does, for ranges that are not finite, and for more than the memory holds."
+    try: return _rows_of(path, *bank_shape(path))
+    except MemoryError as error: raise ValueError(f"{path}: {Path(path).stat().st_size} bytes do not fit into the memory") from error
+
+
+def _rows_of(path: str | Path, n: int, D: int, precision: str) -> Tensor | QuantisedRows:
+    "What follows the head that `bank_shape` has checked."
     if precision == "f32": return torch.from_numpy(np.fromfile(path, dtype="<f4", count=n * D, offset=_HEADER.size + _COUNT.size).reshape(n, D))
     ends = torch.from_numpy(np.fromfile(path, dtype="<f4", count=2 * D, offset=_HEADER.size + _SQ8.size))
     codes = np.fromfile(path, dtype=np.uint8, offset=_HEADER.size + _SQ8.size + 8 * D + _COUNT.size).reshape(n, D)
