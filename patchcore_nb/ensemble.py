@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from .data import Geometry, ImageSet, as_dataset
 from .official import member_prefixes, official_prefixes
 from .fitting import Embedder
-from .patchcore import PatchCore, as_plain, check_official_files, check_own_files, current_calibration, from_plain, held_out, read_description, read_official, replaced_folder, scoring_parameters, training_set, write_description, write_official
+from .patchcore import PatchCore, as_plain, check_official_files, check_own_files, current_calibration, from_plain, held_out, read_description, read_official, replaced_folder, scoring_parameters, training_set, undisturbed, write_description, write_official
 from .recipes import recipe
 from .scorer import MemoryBank
 from .verdict import Calibration, Prediction, calibration, threshold_rank
@@ -218,6 +218,11 @@ def _save(ensemble: Ensemble, folder: Path, format: str) -> Path:
 # %% ../nbs/05b_ensemble.ipynb #e1d80c3f
 def _load(cls: type, folder: Path, weights: Sequence[str | Path | None] | None, device: str | None, geometry: Geometry | None, engine: str | None, faiss_threads: int | None, progress: bool) -> Ensemble:
     "A fitted ensemble from its folder, whoever wrote it."
+    return undisturbed(folder, lambda at: _load_from(cls, at, weights, device, geometry, engine, faiss_threads, progress))
+
+
+def _load_from(cls: type, folder: Path, weights: Sequence[str | Path | None] | None, device: str | None, geometry: Geometry | None, engine: str | None, faiss_threads: int | None, progress: bool) -> Ensemble:
+    "The same where no save comes in between."
     prefixes = [] if (folder / _JSON).exists() else official_prefixes(folder)
     scaling, ranges, members, decided = ("test", None, prefixes, None) if prefixes else _read_members(folder)
     if weights is not None and len(weights) != len(members): raise ValueError(f"{folder} has {len(members)} members, weights are given for {len(weights)}")
@@ -239,7 +244,8 @@ def _read_members(folder: Path) -> tuple[str, list[dict] | None, list[Path], dic
     path = folder / _JSON
     found = read_description(path, "patchcore_nb_ensemble", _FORMAT)
     try:
-        scaling, ranges, members = found["scaling"], found["ranges"], [(folder / Path(m["folder"]).name, m["sha256"]) for m in found["members"]]
+        scaling, ranges, members = found["scaling"], found["ranges"], [(folder / m["folder"], m["sha256"]) for m in found["members"]]
+        if outside := [member for member, _ in members if member.parent != folder or member.name == ".."]: raise ValueError(f"{outside[0]} is not a folder in it")
         if not members or scaling not in ("test", "fit") or (scaling == "fit" and len(ranges) != len(members)): raise ValueError("scaling, ranges and members do not fit")
         from_plain(decided := found.get("calibration"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -259,16 +265,23 @@ def load_model(
     progress: bool = True, # show progress bars, from now on
 ) -> PatchCore | Ensemble: # fitted
     "Read a model or an ensemble, whichever it is. Raises `ValueError` as their `load` does, and for a tiled model (`TiledPatchCore.load`)."
-    if (Path(folder) / _JSON).exists() or len(official_prefixes(folder)) > 1: return Ensemble.load(folder, weights, device, geometry, engine, faiss_threads, progress)
-    if weights is not None and len(weights) != 1: raise ValueError(f"{folder} holds one model, weights are given for {len(weights)}")
-    return PatchCore.load(folder, "as saved" if weights is None else weights[0], device, geometry, engine, faiss_threads, progress)
+    def read(at):
+        if (at / _JSON).exists() or len(official_prefixes(at)) > 1: return Ensemble.load(at, weights, device, geometry, engine, faiss_threads, progress)
+        if weights is not None and len(weights) != 1: raise ValueError(f"{folder} holds one model, weights are given for {len(weights)}")
+        return PatchCore.load(at, "as saved" if weights is None else weights[0], device, geometry, engine, faiss_threads, progress)
+
+    return undisturbed(folder, read)
 
 
 def saved_members(
     folder: str | Path, # model folder, ours or official, of one model or an ensemble
 ) -> tuple[str | None, list[Geometry | dict]]: # scaling, None for one model; of each member the geometry, of an official one the parameters, which do not say it all
     "What a folder says, without loading a model. Raises `FileNotFoundError`, `ValueError` as `check_own_files` and `check_official_files` do."
-    folder = Path(folder)
+    return undisturbed(folder, _saved_members)
+
+
+def _saved_members(folder: Path) -> tuple[str | None, list[Geometry | dict]]:
+    "The same where no save comes in between."
     if (folder / _JSON).exists():
         scaling, _, members, _ = _read_members(folder)
         return scaling, [check_own_files(member) for member in members]
