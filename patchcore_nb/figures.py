@@ -6,7 +6,7 @@
 __all__ = ['plot_overlay', 'plot_gallery', 'plot_scores', 'plot_roc', 'plot_precision_recall', 'plot_pixel_roc', 'plot_pro',
            'training_rows', 'TrainingPatches', 'training_patches', 'picked_cells', 'plot_picks', 'project_2d',
            'plot_coverage', 'bank_distances', 'plot_radius', 'feature_colours', 'NearestPatches',
-           'nearest_good_patches', 'training_pictures', 'plot_nearest', 'plot_reason']
+           'nearest_good_patches', 'training_pictures', 'plot_nearest', 'plot_reason', 'plot_audit']
 
 # %% ../nbs/08a_figures.ipynb #bc6f4fb0
 import textwrap
@@ -545,3 +545,28 @@ def plot_reason(
     box = cell_box(nearest.cell, nearest.grid, x.shape[1:], model.patch_size, model.stride)
     boxes = [cell_box(cell, grid, size, model.patch_size, model.stride) for cell in nearest.origins[:, 1:]]
     return plot_nearest(to_picture(x), box, good, boxes, nearest.distances, names, model.squared, fig)
+
+# %% ../nbs/08a_figures.ipynb #924e6131
+def plot_audit(
+    model: PatchCore, # fitted
+    images: object = None, # training images as they were given to the model; None: the files it remembers
+    count: int = 6, # images to show, the most isolated first
+    fig: Figure | SubFigure | None = None, # where to draw; None: a new figure
+) -> np.ndarray: # axes of the pictures, as many as there are images with rows in the bank, at most `count`
+    "The training images that stand alone, each with its most isolated patch framed. Raises as `PatchCore.audit` and `training_set`, and `ValueError` for count < 1."
+    if count < 1: raise ValueError(f"count must be at least 1, got {count}")
+    found = model.audit()
+    shown = [int(i) for i in found.order[:count] if found.rows[i]]
+    pictures = training_pictures(model, shown, images)
+    rows, columns = -(-len(shown) // 6), min(6, len(shown))
+    fig = fig or plt.figure(figsize=(1.3 * columns, 1.8 * rows), layout="constrained")
+    axs = fig.subplots(rows, columns, squeeze=False).ravel()
+    grid = model.grid_ or tuple(model.embed(torch.zeros(1, 3, *pictures[0].shape[:2])).shape[2:])  # a model from an older folder does not know its grid
+    for ax, picture, i in zip(axs, pictures, shown):
+        top, left, bottom, right = cell_box(tuple(found.cells[i]), grid, picture.shape[:2], model.patch_size, model.stride)
+        ax.imshow(picture)
+        ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=_DEFECT, lw=2))
+        ax.set(xticks=[], yticks=[])
+        ax.set_xlabel(f"{_short(Path(found.paths[i]).name or f'image {i}', 18)}\nisolation {found.isolation[i]:.3g}", fontsize="small", parse_math=False)
+    for ax in axs[len(shown) :]: ax.remove()
+    return axs[: len(shown)]
