@@ -175,9 +175,8 @@ class PatchCore(BaseEstimator):
 
     def _edited(self, what: str, reason: str, rows: Tensor | QuantisedRows, origin: np.ndarray, paths: list[str], changed: list[str], radius: tuple[float, float] | None = None) -> "PatchCore":
         "Everything that belongs to another bank, at once."
-        self.bank_ = MemoryBank(rows, self.engine, self.faiss_threads)
-        self.origin_, self.paths_ = origin, paths
-        self.history_ = [*self.history_, entry(what, reason, len(paths), len(rows), changed, radius)]
+        bank, history = MemoryBank(rows, self.engine, self.faiss_threads), [*self.history_, entry(what, reason, len(paths), len(rows), changed, radius)]
+        self.bank_, self.origin_, self.paths_, self.history_ = bank, origin, paths, history  # only once nothing can fail any more
         if self.calibration_: _logger.warning("%s made another bank, the threshold is dropped: calibrate the model again", what)
         self.calibration_ = None
         return self
