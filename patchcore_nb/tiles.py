@@ -24,8 +24,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from .data import Geometry, as_dataset, batches
+from .editing import entry
 from .fitting import Embedder, agreed_geometry, checked, collect_bank, finite, memory_limit
-from .patchcore import PatchCore, current_calibration, joined, read_description, replaced_folder, scoring_parameters, training_set, write_description
+from .patchcore import PatchCore, current_calibration, joined, read_description, replaced_folder, scoring_parameters, training_set, undisturbed, write_description
 from .quantised import QuantisedRows
 from .scorer import MemoryBank
 from .verdict import Calibration, Prediction, calibration, judged, threshold_rank
@@ -281,8 +282,7 @@ class TiledPatchCore(BaseEstimator):
         progress: bool = True, # show progress bars, from now on
     ) -> "TiledPatchCore": # fitted
         "Read a tiled model. Raises `ValueError` for a folder that is damaged, newer, or does not fit the weights, `FileNotFoundError` for another one."
-        found, tiles = _read(Path(folder))
-        model = PatchCore.load(tiles, weights, device, None, engine, faiss_threads, progress)
+        found, model = undisturbed(folder, lambda at: ((read := _read(at))[0], PatchCore.load(read[1], weights, device, None, engine, faiss_threads, progress)))
         geometry = Geometry(**found["geometry"])
         tiled = cls(clone(model).set_params(geometry=geometry), tuple(found["tile"]), found["overlap"], found["position_banks"])
         tiled.model_, tiled.tile_, tiled.overlap_, tiled.geometry_ = model, tiled.tile, tiled.overlap, geometry
@@ -310,6 +310,7 @@ def _fitted(model: PatchCore, embedder: Embedder, groups: list[_Tiles], max_memo
     model.bank_ = MemoryBank(QuantisedRows.of(rows) if model.bank_precision == "sq8" else rows, model.engine, model.faiss_threads)
     model.origin_, model.embedder_, model.geometry_ = np.concatenate(origins).astype(np.int32), embedder, model.geometry
     model.paths_ = [path for path in paths[:: len(groups[-1].positions)] for _ in range(len(tiling))]
+    model.grid_, model.history_ = (h, w), [entry("fit", "", len(paths) // len(groups[-1].positions), len(rows))]
     model.skipped_, model.calibration_ = [], None
     return model
 
