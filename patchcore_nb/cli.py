@@ -10,6 +10,7 @@ import csv
 import json
 import logging
 import math
+import os
 import sys
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -129,7 +130,7 @@ _weights = click.option("--weights", "-w", multiple=True, help="Weights file of 
 
 def _files(weights):
     "What was given as --weights, as `load_model` takes it."
-    return [None if file.lower() == "none" else file for file in weights] or None
+    return [None if file.lower() == "none" else os.path.abspath(file) for file in weights] or None
 
 
 _threshold = click.option("--threshold", type=float, callback=_finite, help="Value of the anomaly map from which on a pixel counts as defect: outlined in the heatmaps, and where colour begins. [default of predict: that of the model]")
@@ -319,7 +320,9 @@ def calibrate_command(model, good, false_alarm_rate, folds, weights, device, qui
     """
     from patchcore_nb.data import ImageFolder
     from patchcore_nb.ensemble import load_model
+    from patchcore_nb.official import official_prefixes
 
+    if official_prefixes(Path(model)): raise ValueError(f"{model} is in the official format, which has no place for thresholds: load it with PatchCore.load, calibrate it, and save it elsewhere")
     fitted = load_model(model, _files(weights), device, progress=not quiet)
     paths = [path for given in good for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
     _calibrate(fitted, model, quiet, false_alarm_rate, good=paths or None, folds=folds)
@@ -329,7 +332,7 @@ def calibrate_command(model, good, false_alarm_rate, folds, weights, device, qui
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("images", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--out", "-o", type=click.Path(file_okay=False), help="Folder for scores.csv, verdicts.jsonl and heatmaps.")
-@click.option("--exit-code", is_flag=True, help="Exit status 3 if an image is defective. Needs a model with thresholds.")
+@click.option("--exit-code", is_flag=True, help="Exit status 3 if an image is defective, else 4 if --skip-bad left one out. Needs a model with thresholds.")
 @click.option("--min-area", type=click.IntRange(min=1), default=1, show_default=True, help="Smallest region that verdicts.jsonl lists, pixels of the photograph.")
 @_weights
 @click.option("--precision", help="Numbers the backbone computes with: f32, or bf16 (faster, not equal). [default: that of the model]")
@@ -370,6 +373,7 @@ def predict_command(model, images, out, exit_code, min_area, weights, precision,
         save_heatmaps(Path(out) / "heatmaps", chosen, prediction, limit, original, not quiet)
         if not quiet: click.echo(f"heatmaps, scores.csv and verdicts.jsonl: {out}", err=True)
     if exit_code and prediction.is_anomalous.any(): raise SystemExit(3)
+    if exit_code and prediction.skipped: raise SystemExit(4)  # nobody has judged it
 
 # %% ../nbs/10_cli.ipynb #cd92d362
 def _text_file(path):
@@ -382,7 +386,7 @@ def _lines(prediction):
     scores = [f"{score:.6g}" for score in prediction.scores]
     if prediction.calibration is None: return [("score", "path"), *zip(scores, prediction.paths)]
     verdicts = ["defect" if anomalous else "good" for anomalous in prediction.is_anomalous]
-    relative = [f"{score:.4g}" for score in prediction.relative_scores]
+    relative = [f"{score:.4g}" for score in prediction.relative_scores] if prediction.calibration.threshold > 0 else [""] * len(scores)
     return [("verdict", "score", "relative", "path"), *zip(verdicts, scores, relative, prediction.paths)]
 
 
@@ -392,7 +396,7 @@ def _record(prediction, index, min_area):
 
     record = {"path": prediction.paths[index], "score": float(prediction.scores[index])}
     if (decided := prediction.calibration) is None: return record
-    record |= {"verdict": "defect" if prediction.is_anomalous[index] else "good", "threshold": decided.threshold, "relative": float(prediction.relative_scores[index])}
+    record |= {"verdict": "defect" if prediction.is_anomalous[index] else "good", "threshold": decided.threshold, "relative": float(prediction.relative_scores[index]) if decided.threshold > 0 else None}
     if decided.pixel_threshold is None: return record
     found = [region._asdict() | {"outline": [line.round(1).tolist() for line in region.outline]} for region in found_regions(prediction, index, min_area)]
     return record | {"pixel_threshold": decided.pixel_threshold, "regions": found}

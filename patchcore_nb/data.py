@@ -701,7 +701,8 @@ def _collate(
         item = item if isinstance(item, dict) else {"image": item}
         if "image" not in item:
             raise ValueError(f"data set item has no key 'image', only: {', '.join(map(str, item))}")
-        dicts.append({**item, "image": network_input(item["image"], geometry)})
+        image, size = _with_size(item["image"], geometry)
+        dicts.append({"size": size, **item, "image": image})
     sizes = sorted({tuple(d["image"].shape[1:]) for d in dicts})
     if len(sizes) > 1:
         raise ValueError(
@@ -721,7 +722,9 @@ def _checked_batch(
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
         got = f"tensor {tuple(x.shape)} {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"batch with image = {got}: expected a float tensor (B, 3, H, W), normalised")
-    return {**batch, "image": x.float()}
+    size = batch.get("size")  # ours, or what somebody else calls so
+    known = isinstance(size, Tensor) and size.shape == (len(x), 2) and not size.is_floating_point()
+    return {**batch, "image": x.float(), "size": size if known else torch.zeros(len(x), 2, dtype=torch.int64)}
 
 # %% ../nbs/00_data.ipynb #0dc20a91
 def batches(
@@ -734,6 +737,7 @@ def batches(
 ) -> Iterator[dict]: # `image` `(B, 3, H, W)` float32; `path` list and other keys where known
     "Batches of network input from anything that holds images, in order."
     loader = as_dataset(data, geometry)
+    if isinstance(loader, _Stream): num_workers = 0  # each process would go through the whole stream
     if not isinstance(loader, DataLoader):
         own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
         collate = partial(_collate, geometry=geometry)

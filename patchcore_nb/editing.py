@@ -76,13 +76,13 @@ def training_numbers(
     images: object, # the number or path of one of them, or a list of these
 ) -> list[int]: # their numbers, rising
     "Which training images are meant. Raises `ValueError` for one that is not among them, `TypeError` for what is neither number nor path."
-    places, numbers = {os.path.abspath(path): i for i, path in enumerate(paths) if path}, set()
+    places, numbers = [os.path.abspath(path) if path else "" for path in paths], set()
     for image in [images] if isinstance(images, (str, os.PathLike, int, np.integer)) else images:
-        if isinstance(image, (str, os.PathLike)): number, name = places.get(os.path.abspath(image), -1), repr(str(image))
-        elif isinstance(image, (int, np.integer)) and not isinstance(image, bool): number, name = int(image), f"number {image}"
+        if isinstance(image, (str, os.PathLike)): meant, name = [i for i, place in enumerate(places) if place == os.path.abspath(image)], repr(str(image))
+        elif isinstance(image, (int, np.integer)) and not isinstance(image, bool): meant, name = [int(image)] if 0 <= image < len(paths) else [], f"number {image}"
         else: raise TypeError(f"{image!r}: expected the number or the path of a training image")
-        if not 0 <= number < len(paths): raise ValueError(f"{name} is none of the {len(paths)} training images (model.paths_ lists them, numbers count from 0)")
-        numbers.add(number)
+        if not meant: raise ValueError(f"{name} is none of the {len(paths)} training images (model.paths_ lists them, numbers count from 0)")
+        numbers.update(meant)  # all of them, if a file was given twice
     return sorted(numbers)
 
 # %% ../nbs/04e_editing.ipynb #7aad7ebc

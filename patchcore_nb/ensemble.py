@@ -105,7 +105,9 @@ class Ensemble(BaseEstimator):
         if good is None:
             images = training_set(self.models_[0], images)
             found = combine((held_out(model, images, folds, max_memory=max_memory) for model in self.models_), self.ranges_)
-        else: found = combine((model.unseen(good) for model in self.models_), self.ranges_)
+        else:
+            good = _opened(good, self.models_[0].geometry_, "raise", self.models_[0].progress)
+            found = combine((model.unseen(good) for model in self.models_), self.ranges_)
         method = f"{min(folds, len(found))} folds" if good is None else "good images"
         return self._decide(calibration(found.scores, found.maps.max((1, 2)), false_alarm_rate, method))
 

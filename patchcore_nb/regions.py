@@ -55,9 +55,9 @@ def _outline(values: np.ndarray, numbers: np.ndarray, number: int, box: tuple[sl
     "Closed lines (row, column) around a region."
     around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
     outside = (numbers[around] != number) & ~(values[around] < threshold)  # other regions, and NaN
-    below = threshold - 1e-9 * max(1.0, abs(threshold))
-    height = np.pad(np.where(outside, below, values[around]), 1, constant_values=below)
-    lines = contour_generator(z=height).lines(threshold)
+    step = 1e-6 * (abs(threshold) or 1.0)  # the line runs a hair below the threshold, so that pixels on it lie inside
+    height = np.pad(np.where(outside, threshold - 2 * step, values[around]), 1, constant_values=threshold - 2 * step)
+    lines = contour_generator(z=height).lines(threshold - step)
     corner, edge = [side.start - 1 for side in around], np.array(values.shape) - 0.5
     return [np.clip(line[:, ::-1] + corner, -0.5, edge) for line in lines if len(line) > 2]
 

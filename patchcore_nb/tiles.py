@@ -243,13 +243,12 @@ class TiledPatchCore(BaseEstimator):
     ) -> Iterator[Prediction]: # of one photograph each, as they come
         "One photograph after another, a batch of tiles at a time. Raises as `predict`, for a file when its turn comes."
         check_is_fitted(self, "model_")
-        calibration, geometry = current_calibration(self.model_), agreed_geometry(self.geometry_, data)
+        geometry = agreed_geometry(self.geometry_, data)
         for batch in batches(as_dataset(data, geometry), geometry, 1, self.model_.num_workers, progress, "predict"):
             for i, photograph in enumerate(batch["image"]):
                 path = batch.get("path", [""] * (i + 1))[i]
                 score, anomaly_map = self._judged(photograph, path)
-                size = np.asarray(batch["size"][i : i + 1]) if "size" in batch else np.zeros((1, 2), dtype=int)
-                yield Prediction(score[None], anomaly_map[None], [path], [], calibration, geometry, size)
+                yield Prediction(score[None], anomaly_map[None], [path], [], current_calibration(self.model_), geometry, batch["size"][i : i + 1].numpy())
 
     def _judged(self, photograph: Tensor, path: str) -> tuple[np.float32, np.ndarray]:
         "Score and map `(H, W)` of a photograph."

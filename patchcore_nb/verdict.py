@@ -9,6 +9,7 @@ __all__ = ['threshold_rank', 'realised_rate', 'Calibration', 'calibration', 'Pre
 import math
 import warnings
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +29,7 @@ def threshold_rank(
     "Which of n good scores the threshold is made of. Raises `ValueError` for a rate out of range, or no scores."
     if not 0 < false_alarm_rate < 1: raise ValueError(f"false_alarm_rate={false_alarm_rate}: expected a share between 0 and 1, such as 0.01 for one good image in a hundred")
     if n < 1: raise ValueError("a threshold from good images needs at least one score")
-    return min(n, math.ceil((n + 1) * (1 - false_alarm_rate) - 1e-9))  # the product may be a hair above a whole number
+    return min(n, max(1, math.ceil((n + 1) * (1 - false_alarm_rate) - 1e-9)))  # the product may be a hair above a whole number
 
 
 def realised_rate(
@@ -57,7 +58,7 @@ class Calibration:
         for name in ("threshold", "pixel_threshold"):
             value = getattr(self, name)
             if value is None and name == "pixel_threshold": continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value): raise ValueError(f"{name}={value!r}: expected a finite number")
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value): raise ValueError(f"{name}={value!r}: expected a finite number")
             object.__setattr__(self, name, float(value))
         if self.interval is not None: object.__setattr__(self, "interval", tuple(self.interval))  # a list, if read from JSON
 
