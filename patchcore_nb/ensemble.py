@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader, IterableDataset
 
 from .data import Geometry, ImageSet, as_dataset
 from .official import member_prefixes, official_prefixes
 from .fitting import Embedder
-from .patchcore import PatchCore, as_plain, check_official_files, check_own_files, current_calibration, from_plain, held_out, read_description, read_official, replaced_folder, scoring_parameters, training_set, undisturbed, write_description, write_official
+from .patchcore import Calibrated, PatchCore, as_plain, check_official_files, check_own_files, current_calibration, from_plain, held_out, read_description, read_official, replaced_folder, training_set, undisturbed, write_description, write_official
 from .recipes import recipe
 from .scorer import MemoryBank
-from .verdict import Calibration, Prediction, calibration, threshold_rank
+from .verdict import Prediction
 
 # %% ../nbs/05b_ensemble.ipynb #3048c3f5
 def value_range(
@@ -62,7 +62,7 @@ def _scaled(values: np.ndarray, limits: Sequence[float]) -> np.ndarray:
     return (values - low) / (high - low)
 
 # %% ../nbs/05b_ensemble.ipynb #140d1e1f
-class Ensemble(BaseEstimator):
+class Ensemble(Calibrated):
     "Several PatchCore models; the score is the mean of their scaled scores (Roth et al. 2021, section 4.4.1)."
 
     def __init__(
@@ -89,43 +89,18 @@ class Ensemble(BaseEstimator):
         self.ranges_, self.skipped_, self.calibration_ = ranges, getattr(images, "skipped", []), None
         return self
 
-    def calibrate(
-        self,
-        false_alarm_rate: float = 0.01, # share of good images that may be flagged, 0 < rate < 1
-        images: object = None, # training images as they were given to `fit`; None: the files the model remembers
-        *,
-        good: object = None, # other good images, which the model has not seen, in place of folds
-        folds: int = 5, # parts of the training images, each judged by banks of the others
-        max_memory: str | int | None = None, # memory the process may hold, as for `PatchCore.calibrate`
-    ) -> "Ensemble": # self; predictions from now on have verdicts
-        "Thresholds from good images alone, as `PatchCore.calibrate`. Raises `ValueError` as there, and without scaling=\"fit\", where a score depends on the other images of a prediction."
-        check_is_fitted(self, "models_")
-        self._require_frozen()
-        threshold_rank(1, false_alarm_rate)  # its error before the work
+    def _good_scores(self, images: object, good: object, folds: int, max_memory: str | int | None) -> tuple[np.ndarray, np.ndarray]:
         if good is None:
             images = training_set(self.models_[0], images)
-            found = combine((held_out(model, images, folds, max_memory=max_memory) for model in self.models_), self.ranges_)
+            parts = (held_out(model, images, folds, max_memory=max_memory) for model in self.models_)
         else:
             good = _opened(good, self.models_[0].geometry_, "raise", self.models_[0].progress)
-            found = combine((model.unseen(good) for model in self.models_), self.ranges_)
-        method = f"{min(folds, len(found))} folds" if good is None else "good images"
-        return self._decide(calibration(found.scores, found.maps.max((1, 2)), false_alarm_rate, method))
+            parts = (model.unseen(good) for model in self.models_)
+        found = combine(parts, self.ranges_)
+        return found.scores, found.maps.max((1, 2))
 
-    def set_threshold(
-        self,
-        threshold: float, # image score from which on an image counts as defective
-        pixel_threshold: float | None = None, # value of the anomaly map from which on a pixel counts as defect; None: no contours
-    ) -> "Ensemble": # self
-        "Thresholds of one's own, which promise nothing. Raises `ValueError` unless they are finite numbers, and without scaling=\"fit\"."
+    def _require_comparable(self) -> None:
         check_is_fitted(self, "models_")
-        self._require_frozen()
-        return self._decide(Calibration(threshold, pixel_threshold))
-
-    def _decide(self, calibration: Calibration) -> "Ensemble":
-        self.calibration_, self.calibrated_with_ = calibration, scoring_parameters(self)
-        return self
-
-    def _require_frozen(self) -> None:
         if self.scaling != "fit" or self.ranges_ is None: raise ValueError('a threshold needs scores that do not depend on the other images of a prediction: fit the ensemble with scaling="fit"')
 
     def predict(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
@@ -26,10 +26,10 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from .data import Geometry, as_dataset, batches
 from .editing import entry
 from .fitting import Embedder, agreed_geometry, checked, collect_bank, finite, memory_limit
-from .patchcore import PatchCore, current_calibration, joined, read_description, replaced_folder, scoring_parameters, training_set, undisturbed, write_description
+from .patchcore import Calibrated, PatchCore, current_calibration, joined, read_description, replaced_folder, scoring_parameters, training_set, undisturbed, write_description
 from .quantised import QuantisedRows
 from .scorer import MemoryBank
-from .verdict import Calibration, Prediction, calibration, judged, threshold_rank
+from .verdict import Calibration, Prediction, judged
 
 # %% ../nbs/05c_tiles.ipynb #604ae8ab
 def tile_starts(
@@ -134,7 +134,7 @@ class _Tiles(Dataset):
         return self._last
 
 # %% ../nbs/05c_tiles.ipynb #105ddf06
-class TiledPatchCore(BaseEstimator):
+class TiledPatchCore(Calibrated):
     "PatchCore on overlapping tiles of large photographs, a batch of tiles at a time."
 
     def __init__(
@@ -170,31 +170,6 @@ class TiledPatchCore(BaseEstimator):
         self.banks_ = _position_banks(self.model_, len(tiles.tiling)) if self.position_banks else None
         return self
 
-    def calibrate(
-        self,
-        false_alarm_rate: float = 0.01, # share of good photographs that may be flagged, 0 < rate < 1
-        images: object = None, # training photographs as they were given to `fit`; None: the files the model remembers
-        *,
-        good: object = None, # other good photographs, which the model has not seen, in place of folds
-        folds: int = 5, # parts of the training photographs, each judged by a model of the others, which is fitted for it
-        max_memory: str | int | None = None, # memory the process may hold, as for `fit`
-    ) -> "TiledPatchCore": # self; predictions from now on have verdicts
-        "Make both thresholds from good photographs alone, see `verdict.calibration`. Warns and raises as `PatchCore.calibrate`."
-        check_is_fitted(self, "model_")
-        threshold_rank(1, false_alarm_rate)  # its error before the work
-        peaks = _peaks(self._unseen(good) if good is not None else self._held_out(images, folds, max_memory))
-        method = f"{min(folds, len(peaks))} folds" if good is None else "good images"
-        return self._decide(calibration(*peaks.T, false_alarm_rate, method))
-
-    def set_threshold(
-        self,
-        threshold: float, # image score from which on a photograph counts as defective
-        pixel_threshold: float | None = None, # value of the anomaly map from which on a pixel counts as defect; None: no contours
-    ) -> "TiledPatchCore": # self
-        "Thresholds of one's own, which promise nothing. Raises `ValueError` unless they are finite numbers."
-        check_is_fitted(self, "model_")
-        return self._decide(Calibration(threshold, pixel_threshold))
-
     @property
     def calibration_(self) -> Calibration | None: # None: never calibrated
         "The thresholds."
@@ -203,6 +178,10 @@ class TiledPatchCore(BaseEstimator):
     def _decide(self, calibration: Calibration) -> "TiledPatchCore":
         self.model_.calibration_, self.model_.calibrated_with_ = calibration, scoring_parameters(self.model_)
         return self
+
+    def _good_scores(self, images: object, good: object, folds: int, max_memory: str | int | None) -> tuple[np.ndarray, np.ndarray]:
+        scores, peaks = _peaks(self._unseen(good) if good is not None else self._held_out(images, folds, max_memory)).T
+        return scores, peaks
 
     def _held_out(self, images: object, folds: int, max_memory: str | int | None) -> Iterator[Prediction]:
         "Training photographs, each judged by a model fitted without it."
