@@ -347,7 +347,7 @@ def joined(
     scores, maps, sizes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "maps", "sizes"))
     return Prediction(scores, maps, [path for part in parts for path in part.paths], list(skipped), parts[0].calibration, parts[0].geometry, sizes)
 
-
+# %% ../nbs/05_patchcore.ipynb #1d937e51
 def scoring_parameters(
     model: BaseEstimator, # a `PatchCore`, or an `Ensemble`
 ) -> dict: # name -> value
@@ -365,7 +365,7 @@ def current_calibration(
         if (then := model.calibrated_with_.get(name)) != now: raise ValueError(f"the threshold was made with {name}={then!r}, the model now has {now!r}: calibrate it again, or set {name} back to {then!r}")
     return model.calibration_
 
-
+# %% ../nbs/05_patchcore.ipynb #b128e97c
 def as_plain(
     model: BaseEstimator, # fitted
 ) -> dict | None: # for JSON; None: never calibrated
@@ -380,7 +380,7 @@ def from_plain(
     if found is None: return None, None
     return Calibration(**{name: value for name, value in found.items() if name != "with"}), dict(found["with"])
 
-
+# %% ../nbs/05_patchcore.ipynb #97de76e0
 def bank_parameters(
     model: BaseEstimator, # a `PatchCore`
 ) -> dict: # name -> value
@@ -673,7 +673,7 @@ def _load_from(cls: type, folder: Path, weights: str | Path | None, device: str 
     if geometry not in (None, model.geometry_): raise ValueError(f"{folder} works with {model.geometry_}, not with {geometry}")
     return model
 
-
+# %% ../nbs/05_patchcore.ipynb #60b3fad1
 def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str | None, progress: bool) -> PatchCore:
     "A fitted model from a folder of ours."
     found = read_description(folder / _JSON, "patchcore_nb", _FORMAT)

@@ -63,7 +63,7 @@ def tile_sides(
     if not isinstance(overlap, Integral) or not 0 <= overlap < min(sides): raise ValueError(f"overlap={overlap!r}: expected whole pixels from 0 to less than the tile's shorter side, {min(sides)}")
     return int(sides[0]), int(sides[1])
 
-
+# %% ../nbs/05c_tiles.ipynb #3933f443
 class Tiling:
     "The tiles of a photograph, row by row."
 
