@@ -277,6 +277,13 @@ class Geometry:
         "The mask in the same geometry: nearest neighbour, so that it stays binary and keeps its area."
         return torch.from_numpy(np.asarray(self._moved(to_mask(pil), InterpolationMode.NEAREST)) > 127)
 
+    def inside(
+        self,
+        pil: Image.Image, # mask of any mode, 255 inside
+    ) -> Tensor: # `(H, W)` bool
+        "Which pixels of the network input are made of nothing but pixels of the photograph that lie inside the mask."
+        return torch.from_numpy(np.asarray(self._moved(to_mask(pil), InterpolationMode.BILINEAR)) == 255)
+
     def _moved(self, pil, interpolation):
         resized = _resized(pil.height, pil.width, self.resize)
         return tvf.center_crop(tvf.resize(pil, resized, interpolation), _cropped(*resized, self.crop))
