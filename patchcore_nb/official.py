@@ -217,7 +217,7 @@ def to_official(
     if weights is None: raise ValueError("an untrained backbone cannot be saved for the official code, which loads ImageNet weights")
     if deep := [layer for layer in layers if layer.count(".") > 1]: raise ValueError(f"the official code finds layers one or two names deep, not {deep[0]!r}")
     if layers[-1] != last_layer: raise ValueError(f"the official code ends the forward pass after the layer named last, {layers[-1]!r}, and never gets to {last_layer!r}: fit with the layers in the order of the network")
-    for fixed, official in (("sigma", 4), ("squared", True), ("image_score", "max")):
+    for fixed, official in (("sigma", 4), ("squared", True), ("image_score", "max"), ("region", None)):
         if parameters[fixed] != official: raise ValueError(f"the official code scores with {fixed}={official!r}, the model with {parameters[fixed]!r}: set_params({fixed}={official!r}) before saving")
     size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
     if size is None: raise ValueError(f"official models work on images of one size, which {geometry} does not fix: fit with a crop, or with resize=(height, width)")

@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
+from PIL import Image
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -41,11 +42,11 @@ from .bounded import Forecast
 from .coreset import choose_rows, coreset_size
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, as_dataset, batches
 from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
-from .fitting import Embedder, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit
+from .fitting import Embedder, Views, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit, region_mask
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
-from .patches import to_grid, to_rows
 from .quantised import QuantisedRows
 from .recipes import recipe
+from .roi import RegionOfInterest
 from .scorer import MemoryBank, bank_shape, read_bank, write_bank
 from .verdict import Calibration, Prediction, calibration, judged, threshold_rank
 
@@ -110,6 +111,9 @@ class PatchCore(Calibrated):
         target_dim: int | None = None, # D, width of a patch embedding; None: 1024, for Loupe 160 per layer
         coreset: float = 0.1, # share of the patches that goes into the memory bank, 0 < coreset <= 1
         sampler: str = "approx_greedy", # how they are chosen, one of `coreset.SAMPLERS`
+        region: RegionOfInterest | None = None, # where to look; None: everywhere
+        rotations: tuple[float, ...] = (), # angles in degrees by which turned copies of the training images go into the bank, too; best for few images of parts that lie anyhow
+        flips: bool = False, # the mirror image of each, too
         k: int = 1, # neighbours a patch score averages over
         squared: bool = True, # patch scores in squared distances (official); False: in distances
         image_score: str = "max", # what becomes of the patch scores, one of `scorer.IMAGE_SCORES`: "max" (official), "reweighted" (paper, eq. 7), "top_percent"
@@ -126,6 +130,7 @@ class PatchCore(Calibrated):
     ):
         self.backbone, self.layers, self.weights, self.geometry = backbone, layers, weights, geometry
         self.patch_size, self.stride, self.pretrain_dim, self.target_dim = patch_size, stride, pretrain_dim, target_dim
+        self.region, self.rotations, self.flips = region, rotations, flips
         self.coreset, self.sampler, self.k, self.squared, self.image_score, self.sigma = coreset, sampler, k, squared, image_score, sigma
         self.engine, self.faiss_threads = engine, faiss_threads
         self.precision, self.bank_precision, self.device, self.batch_size, self.num_workers = precision, bank_precision, device, batch_size, num_workers
@@ -263,7 +268,8 @@ class PatchCore(Calibrated):
         geometry = agreed_geometry(self.geometry_, data)
         for batch in batches(as_dataset(data, geometry), geometry, batch_size, self.num_workers, progress, "predict"):
             embedding = finite(self.embed(batch["image"]), batch)  # (B, D, h, w)
-            scores, maps = judged(self, self.bank_, embedding, batch["image"].shape[2:])
+            size = batch["image"].shape[2:]
+            scores, maps = judged(self, self.bank_, embedding, size, region_mask(self, geometry, size))
             yield Prediction(scores, maps, batch.get("path", [""] * len(maps)), [], current_calibration(self), geometry, batch["size"].numpy())
 
     def save(
@@ -320,14 +326,14 @@ def _updated(model: PatchCore, images: object, reason: str, on_error: str) -> Pa
     images = checked(as_dataset(images, agreed_geometry(model.geometry_, images)), on_error, model.progress)
     require_new(model.paths_, getattr(images, "paths", []))  # before the work, where they are known
     keeps_all = copy(model).set_params(sampler="identity", k=1, image_score="max")
-    new, _, paths, grid = collect_bank(keeps_all, model.embedder_, images, model.geometry_)
+    new, numbers, paths, grid = collect_bank(keeps_all, model.embedder_, images, model.geometry_)
     require_new(model.paths_, paths)
     known = model.origin_[model.origin_[:, 0] >= 0]
     if model.grid_ not in (None, grid) or (known[:, 1:] >= grid).any(): raise ValueError(f"the new images have a grid of {grid} patches, those of the training one of {model.grid_ or tuple(known[:, 1:].max(0) + 1)}: pass images of the same size")
-    count = rows_to_add(len(model.paths_) * grid[0] * grid[1], len(known), len(new), model.coreset, model.sampler)
+    count = rows_to_add(len(model.paths_) * len(new) // len(paths), len(known), len(new), model.coreset, model.sampler)
     picks = continue_coreset(new, model.bank_.rows[:], count, model.sampler, int(model.seed), progress=model.progress)
     rows = joined_rows(model.bank_.rows, new[picks.to(new.device)])
-    origin = np.concatenate([model.origin_, _origins(picks, grid, len(model.paths_))])
+    origin = np.concatenate([model.origin_, _origins(numbers[picks], grid, len(model.paths_))])
     radius = radius_for(model.bank_.rows, new), radius_for(rows, new)
     model._edited("update", reason, rows, origin, [*model.paths_, *paths], paths, radius)
     model.grid_, model.skipped_ = grid, [*model.skipped_, *getattr(images, "skipped", [])]
@@ -353,7 +359,7 @@ def scoring_parameters(
 ) -> dict: # name -> value
     "What decides what a score means: parameters, and the version of the bank."
     if hasattr(model, "models_"): return {f"models_[{i}].{name}": value for i, member in enumerate(model.models_) for name, value in scoring_parameters(member).items()} | {"scaling": model.scaling}
-    return {name: getattr(model, name) for name in ("k", "squared", "image_score", "sigma")} | {"version": len(model.history_)}
+    return {name: getattr(model, name) for name in ("k", "squared", "image_score", "sigma")} | {"version": len(model.history_), "region": str(model.region) if model.region else None}
 
 
 def current_calibration(
@@ -385,7 +391,7 @@ def bank_parameters(
     model: BaseEstimator, # a `PatchCore`
 ) -> dict: # name -> value
     "The parameters that decide the bank."
-    return {name: getattr(model, name) for name in ("backbone", "layers", "patch_size", "stride", "pretrain_dim", "target_dim", "coreset", "sampler", "seed")}
+    return {name: getattr(model, name) for name in ("backbone", "layers", "patch_size", "stride", "pretrain_dim", "target_dim", "region", "rotations", "flips", "coreset", "sampler", "seed")}
 
 
 def require_as_fitted(
@@ -448,21 +454,19 @@ def _refitted(model: PatchCore, images: Dataset, parts: list[np.ndarray], max_me
 def _embedded_once(model: PatchCore, images: Dataset, parts: list[np.ndarray]) -> Iterator[Prediction]:
     "The same with one pass of the network: rows of all images, then a bank for each part."
     embedder, geometry = getattr(model, "embedder_", None) or Embedder(model), agreed_geometry(getattr(model, "geometry_", model.geometry), images) or Geometry()
-    rows, paths, photographs, done = None, [], [], 0
+    views, rows, paths, photographs = Views(model, embedder, geometry), None, [], []
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
-        embedding = finite(embedder(batch["image"], model.precision), batch)  # (B, D, h, w)
-        if rows is None:
-            size, (D, h, w) = batch["image"].shape[2:], embedding.shape[1:]
-            rows = torch.empty(len(images), h * w, D, device=embedding.device)
-        if batch["image"].shape[2:] != size: raise ValueError(f"images of different sizes, {tuple(size)} and {tuple(batch['image'].shape[2:])}: use a geometry with a fixed size")
-        rows[done : (done := done + len(embedding))] = to_rows(embedding).unflatten(0, (-1, h * w))
-        paths += batch.get("path", [""] * len(embedding))
+        B, done = len(batch["image"]), len(paths)
+        new = views(batch, done)[0].unflatten(0, (B, -1))  # (B, r, D), those of the upright image first
+        if rows is None: rows = new.new_empty(len(images), *new.shape[1:])
+        rows[done : done + B] = new
+        paths += batch.get("path", [""] * B)
         photographs.append(batch["size"].numpy())
     photographs = np.concatenate(photographs)
     for held in parts:
         bank = _bank_of(model, rows[np.setdiff1d(np.arange(len(rows)), held)].flatten(0, 1))
         for some in np.array_split(held, math.ceil(len(held) / model.batch_size)):
-            scores, maps = judged(model, bank, to_grid(rows[some].flatten(0, 1), len(some), (h, w)).movedim(3, 1), size)
+            scores, maps = judged(model, bank, views.upright(rows[some]), views.size, region_mask(model, geometry, views.size))
             yield Prediction(scores, maps, [paths[i] for i in some], [], None, geometry, photographs[some])
 
 
@@ -473,8 +477,8 @@ def _bank_of(model: PatchCore, rows: Tensor) -> MemoryBank:
     return MemoryBank(QuantisedRows.of(chosen) if model.bank_precision == "sq8" else chosen, model.engine, model.faiss_threads)
 
 # %% ../nbs/05_patchcore.ipynb #3da33f11
-_FORMAT = 6  # 1: without squared and image_score; 2: without precision; 3: without bank_precision; 4: without calibration; 5: without grid and history
-_BANK, _ORIGIN, _JSON = "nnscorer_search_index.faiss", "bank_origin.npz", "patchcore.json"
+_FORMAT = 7  # 1: without squared and image_score; 2: without precision; 3: without bank_precision; 4: without calibration; 5: without grid and history; 6: without region, rotations and flips
+_BANK, _ORIGIN, _REGION, _JSON = "nnscorer_search_index.faiss", "bank_origin.npz", "region.png", "patchcore.json"
 _ENSEMBLE, _TILES = "ensemble.json", "tiles.json"  # what the folders of an ensemble and of a tiled model have instead
 _MACHINE = ("engine", "faiss_threads", "device", "batch_size", "num_workers", "progress")  # parameters of the machine, not of the model
 
@@ -484,9 +488,9 @@ def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
-def _description(model: PatchCore, bank_file: Path) -> dict:
-    "Everything about a fitted model but its arrays, as plain JSON values."
-    parameters = {name: value for name, value in model.get_params(deep=False).items() if name not in _MACHINE}
+def _description(model: PatchCore, folder: Path) -> dict:
+    "Everything about a fitted model but its arrays, which are in the folder already, as plain JSON values."
+    parameters = {name: value for name, value in model.get_params(deep=False).items() if name not in (*_MACHINE, "region")}
     parameters |= {"geometry": asdict(model.geometry) if model.geometry else None, "bank_precision": model.bank_.precision}  # of the bank as it is
     return {
         "format": "patchcore_nb",
@@ -498,7 +502,8 @@ def _description(model: PatchCore, bank_file: Path) -> dict:
         "geometry": asdict(model.geometry_),
         "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
         "backbone_sha256": model.embedder_.extractor.weights_hash(),
-        "bank": {"rows": len(model.bank_), "width": model.bank_.rows.shape[1], "sha256": _sha256_of_file(bank_file)},
+        "bank": {"rows": len(model.bank_), "width": model.bank_.rows.shape[1], "sha256": _sha256_of_file(folder / _BANK)},
+        "region": {"edge": model.region.edge, "sha256": _sha256_of_file(folder / _REGION) if (folder / _REGION).exists() else None} if model.region else None,
         "training_files": model.paths_,
         "calibration": as_plain(model),
         "grid": model.grid_,
@@ -579,7 +584,8 @@ def _save(model: PatchCore, folder: Path, format: str) -> Path:
         else:
             write_bank(new / _BANK, model.bank_.rows)
             np.savez(new / _ORIGIN, origin=model.origin_)
-            write_description(new / _JSON, _description(model, new / _BANK))
+            if model.region and model.region.inside is not None: Image.fromarray(model.region.inside).save(new / _REGION)
+            write_description(new / _JSON, _description(model, new))
     return folder
 
 # %% ../nbs/05_patchcore.ipynb #5655c2dd
@@ -680,7 +686,7 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
     try:
         parameters = found["parameters"] | {"device": device, "progress": progress}
         parameters["geometry"] = Geometry(**parameters["geometry"]) if parameters["geometry"] else None
-        model = cls(**parameters).set_params(layers=tuple(parameters["layers"]) if parameters["layers"] else None)
+        model = cls(**parameters).set_params(layers=tuple(parameters["layers"]) if parameters["layers"] else None, rotations=tuple(parameters.get("rotations", ())), region=_read_region(folder, found.get("region")))
         check_parameters(model)
         model.calibration_, model.calibrated_with_ = from_plain(found.get("calibration"))
         model.fitted_with_ = bank_parameters(model)
@@ -725,6 +731,14 @@ def _read_arrays(folder: Path, shape: tuple[int, int], bank_hash: str) -> tuple[
         raise ValueError(f"{folder} is damaged: {_JSON} promises a bank of {shape}, found {tuple(rows.shape)} with origins {origin.shape}")
     return rows, origin
 
+
+def _read_region(folder: Path, found: dict | None) -> RegionOfInterest | None:
+    "The region of interest; `ValueError` if its mask is not that of the description."
+    if found is None or found["sha256"] is None: return found and RegionOfInterest(edge=found["edge"])
+    file = folder / _REGION
+    if not file.is_file() or file.stat().st_size > _LARGEST or _sha256_of_file(file) != found["sha256"]: raise ValueError(f"{file} is missing or not the mask the model was saved with")
+    return RegionOfInterest(file, edge=found["edge"])
+
 # %% ../nbs/05_patchcore.ipynb #1412b652
 def check_own_files(
     folder: str | Path, # model folder of ours, of one model
@@ -734,10 +748,11 @@ def check_own_files(
     found = read_description(folder / _JSON, "patchcore_nb", _FORMAT)
     try:
         geometry, promised = Geometry(**found["geometry"]), (found["bank"]["rows"], found["bank"]["width"], found["parameters"].get("bank_precision", "f32"))
+        _read_region(folder, found.get("region"))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / _JSON} is damaged: {type(error).__name__}: {error}") from error
     require_content(folder / _BANK)
-    if (found := bank_shape(folder / _BANK)) != promised: raise ValueError(f"{folder} is damaged: {_JSON} promises a bank of {promised}, found {found}")
+    if (bank := bank_shape(folder / _BANK)) != promised: raise ValueError(f"{folder} is damaged: {_JSON} promises a bank of {promised}, found {bank}")
     return geometry
 
 # %% ../nbs/05_patchcore.ipynb #9b3d5686

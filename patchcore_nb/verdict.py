@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from numbers import Real
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from scipy.stats import beta
 from sklearn.base import BaseEstimator
@@ -19,6 +21,7 @@ from torch import Tensor
 
 from .data import Geometry, to_photograph
 from .patches import to_rows
+from .roi import cells_inside
 from .scorer import MemoryBank, anomaly_maps, image_scores, mean_of_highest, patch_scores, reweighting
 
 # %% ../nbs/04d_verdict.ipynb #4970295a
@@ -143,11 +146,26 @@ def judged(
     bank: MemoryBank, # of good patches
     embedding: Tensor, # patch embeddings, `(B, D, h, w)`
     size: tuple[int, int], # (H, W) of the network input
-) -> tuple[np.ndarray, np.ndarray]: # image scores `(B,)`, anomaly maps `(B, H, W)`, float32
-    "Scores and maps of a batch."
-    squared, neighbours = bank.search(to_rows(embedding), model.k)
-    patches = patch_scores(squared, len(embedding), embedding.shape[2:], model.squared)
+    mask: Tensor | None = None, # where to look in it, `(H, W)` bool, at least one whole patch; None: everywhere
+) -> tuple[np.ndarray, np.ndarray]: # image scores `(B,)`, anomaly maps `(B, H, W)`, float32, 0 where nobody looked
+    "Scores and maps of a batch. Raises `ValueError` for a mask in which no patch lies as a whole."
+    B, D, h, w = embedding.shape
+    inside = None if mask is None else cells_inside(mask, (h, w)).to(embedding.device)
+    if inside is not None and not inside.any(): raise ValueError(f"no patch of the {h}x{w} lies inside the region as a whole: look at more of the image")
+    rows = to_rows(embedding) if inside is None else embedding.permute(0, 2, 3, 1)[:, inside].reshape(-1, D)
+    squared, neighbours = bank.search(rows, model.k)
+    patches = patch_scores(squared, B, (h, w) if inside is None else (-1, 1), model.squared)  # (B, h, w), or (B, c, 1)
     if model.image_score == "top_percent": scores = mean_of_highest(patches)
     else: scores = image_scores(patches)
-    if model.image_score == "reweighted": scores = scores * reweighting(patches, to_rows(embedding), neighbours[:, 0], bank)
-    return scores.cpu().numpy(), anomaly_maps(patches, size, model.sigma).cpu().numpy()
+    if model.image_score == "reweighted": scores = scores * reweighting(patches, rows, neighbours[:, 0], bank)
+    maps = anomaly_maps(patches, size, model.sigma) if inside is None else _maps_inside(patches, inside, size, model.sigma)
+    return scores.cpu().numpy(), maps.cpu().numpy()
+
+
+def _maps_inside(patches: Tensor, inside: Tensor, size: tuple[int, int], sigma: float) -> Tensor: # `(B, H, W)`
+    "Anomaly maps of the patches `(B, c, 1)` that lie inside, with nothing mixed in from outside."
+    grid = patches.new_zeros(len(patches), *inside.shape)
+    grid[:, inside] = patches.flatten(1)
+    share = anomaly_maps(inside.to(patches)[None], size, sigma)  # of each pixel's value that comes from inside
+    seen = F.interpolate(inside.float()[None, None], size, mode="nearest-exact")[0] > 0
+    return torch.where(seen, anomaly_maps(grid, size, sigma) / share, 0)
