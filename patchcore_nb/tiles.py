@@ -346,7 +346,7 @@ def _position_banks(model: PatchCore, count: int) -> list[MemoryBank]:
 # %% ../nbs/05a_tiles.ipynb #90ab053f
 def _peaks(predictions: Iterable[Prediction]) -> np.ndarray: # `(N, 2)`
     "Image score and largest value of the map of each photograph; maps are not kept."
-    return np.concatenate([np.stack([found.scores, found.maps.max((1, 2))], axis=1) for found in predictions])
+    return np.array([pair for found in predictions for pair in zip(found.scores, found.maps.max((1, 2)))]).reshape(-1, 2)
 
 
 def _require_unedited(tiled: TiledPatchCore) -> None:
