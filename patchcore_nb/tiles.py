@@ -324,6 +324,7 @@ def _all_at_once(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: 
     position, chosen = numbers // (h * w) % len(tiles.tiling), []
     for p in tiles.positions:
         own = (position == p).nonzero()[:, 0]
+        _check_bank_size(model, len(own))
         n = coreset_size(len(own), model.coreset, model.sampler)
         chosen.append(own[choose_rows(every[own], n, model.sampler, torch.Generator().manual_seed(int(model.seed)), progress=model.progress).cpu()])
     return [every[own] for own in chosen], [numbers[own] for own in chosen], paths
