@@ -71,6 +71,27 @@ def _memory_options(command):
     command = click.option("--exact", is_flag=True, help="With --max-memory: rows that do not fit go into a temporary file, and the bank is that of enough memory.")(command)
     return click.option("--max-memory", help="Memory the process may hold while it fits, such as 2GB; rows that do not fit are reduced in chunks. [default: what it takes]")(command)
 
+# %% ../nbs/10_cli.ipynb #83e04648
+def _tile_options(command):
+    "Options for large photographs."
+    command = click.option("--position-banks", is_flag=True, help="With --tile: a memory bank for each tile position, for photographs in which everything has its place.")(command)
+    command = click.option("--overlap", type=click.IntRange(min=0), help="With --tile: pixels that neighbours share at least. [default: 64]")(command)
+    return click.option("--tile", type=_Size(), help="Cut photographs into tiles of 512 or 384x512 (height x width) pixels. They are then not cropped, and resized only if --resize is given.")(command)
+
+
+def _in_tiles(context, model, geometry, tile, overlap, position_banks):
+    "Model and geometry as they are, or for tiles."
+    _needs("--overlap", overlap is not None, ("--tile", tile))
+    _needs("--position-banks", position_banks, ("--tile", tile))
+    if tile is None: return model, geometry
+    from patchcore_nb.data import Geometry
+    from patchcore_nb.tiles import TiledPatchCore, tile_sides
+
+    resize, crop = (getattr(geometry, name) if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else None for name in ("resize", "crop"))
+    if crop is not None: raise click.UsageError("--tile takes whole photographs: leave out --crop")
+    tile_sides(tile, overlap := 64 if overlap is None else overlap)  # its error before the work
+    return TiledPatchCore(model, tile, overlap, position_banks), Geometry(resize, None)
+
 # %% ../nbs/10_cli.ipynb #275ae590
 def _model_options(backbone, coreset):
     "Options that become parameters of `PatchCore`, with a command's own defaults."
@@ -172,11 +193,12 @@ def _stamped(folder, stamps):
 # %% ../nbs/10_cli.ipynb #704c0e32
 def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="raise", recipe=None, logger=None, original=False, threshold=None, max_memory=None, exact=False):
     "Evaluate, write pictures and models if asked for, print the table, and for a recipe the published figures beside ours."
+    from patchcore_nb.ensemble import members_of
     from patchcore_nb.evaluate import evaluate, fingerprints, format_table
     from patchcore_nb.recipes import REFERENCE, format_reference
     from patchcore_nb.viz import heatmaps as drawn, save_heatmaps, spread
 
-    progress = getattr(model, "models", [model])[0].progress
+    progress = members_of(model)[0].progress
     stamps = {}  # of the folders wanted
     for category, row in zip(categories, fingerprints(model, categories, max_memory, exact) if heatmaps or save_models else ()):
         if heatmaps: stamps[Path(out) / "heatmaps" / category.name] = f"{row} original={original} threshold={threshold}"
@@ -218,9 +240,10 @@ def _judge_and_show(model, categories, out, heatmaps, save_models, on_error="rai
 @_memory_options
 @_quiet
 @_geometry_options
+@_tile_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
 @click.pass_context
-def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models, recipe, on_error, max_memory, exact, quiet, resize, crop, **parameters):
+def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models, recipe, on_error, max_memory, exact, quiet, resize, crop, tile, overlap, position_banks, **parameters):
     """Fit, predict and judge the categories of a data set in MVTec AD layout.
 
     ROOT holds a folder per category with train/good, test/<good or defect> and, for pixel metrics, ground_truth/<defect>.
@@ -231,7 +254,7 @@ def evaluate_command(context, root, names, out, heatmaps, original, threshold, l
     _needs("--threshold", threshold is not None, ("--heatmaps", heatmaps), ("--log", log))
     _needs("--log-group", log_group, ("--log", log))
     _needs("--exact", exact, ("--max-memory", max_memory))
-    model, geometry = _from_recipe(context, recipe) if recipe else (_model(parameters, quiet), Geometry(resize, crop))
+    model, geometry = _from_recipe(context, recipe) if recipe else _in_tiles(context, _model(parameters, quiet), Geometry(resize, crop), tile, overlap, position_banks)
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
     with _logger(log, out, log_project, log_group) as logger:
         _judge_and_show(model, categories, out, heatmaps, save_models, on_error, recipe, logger, original, threshold, max_memory, exact)
@@ -260,7 +283,7 @@ def _from_recipe(context, name):
 
     free = ("engine", "faiss_threads", "precision", "bank_precision", "device", "batch_size", "num_workers", "seed")
     given = [p.name for p in context.command.params if context.get_parameter_source(p.name) is click.core.ParameterSource.COMMANDLINE]
-    model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "k", "squared", "image_score"}
+    model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "k", "squared", "image_score", "tile", "overlap", "position_banks"}
     if clash := sorted(model_options.intersection(given)):
         raise ValueError(f"--recipe {name} says everything about the model: leave out {', '.join('--' + c.replace('_', '-') for c in clash)}")
     members = Ensemble.from_recipe(name).models
@@ -274,25 +297,30 @@ def _from_recipe(context, name):
 @_on_error
 @_quiet
 @_geometry_options
+@_tile_options
 @_model_options(backbone="wideresnet50", coreset=0.1)
 @_memory_options
 @click.option("--forecast", is_flag=True, help="Only say what it would take: rows, memory, disk, minutes. Exit status 1 if it does not fit.")
 @click.option("--false-alarm-rate", type=_rate, help="Share of good images that may be flagged, such as 0.01: thresholds are made from IMAGES by folds, and kept with the model. [default: no thresholds]")
-def fit_command(images, model, on_error, quiet, resize, crop, max_memory, exact, forecast, false_alarm_rate, **parameters):
+@click.pass_context
+def fit_command(context, images, model, on_error, quiet, resize, crop, tile, overlap, position_banks, max_memory, exact, forecast, false_alarm_rate, **parameters):
     "Learn from the good images in the folder IMAGES and write the folder MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
+    from patchcore_nb.ensemble import members_of
     from patchcore_nb.patchcore import check_destination
 
     _needs("--exact", exact, ("--max-memory", max_memory))
-    good = ImageFolder(images, Geometry(resize, crop))
+    if forecast and tile: raise click.UsageError("--forecast does not know tiles: leave out --forecast or --tile")
+    unfitted, geometry = _in_tiles(context, _model(parameters, quiet), Geometry(resize, crop), tile, overlap, position_banks)
+    good = ImageFolder(images, geometry)
     if forecast:
-        foreseen = _model(parameters, quiet).forecast(good, on_error, max_memory=max_memory, exact=exact)
+        foreseen = unfitted.forecast(good, on_error, max_memory=max_memory, exact=exact)
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
-    fitted = _model(parameters, quiet).fit(good, on_error, max_memory=max_memory, exact=exact)
+    fitted = unfitted.fit(good, on_error, max_memory=max_memory, exact=exact)
     fitted.save(model)  # before the thresholds, whose making may fail
-    if not quiet: click.echo(f"{model}: memory bank of {len(fitted.bank_)} patches from {len(fitted.paths_)} images", err=True)
+    if not quiet: click.echo(f"{model}: memory bank of {sum(len(member.bank_) for member in members_of(fitted))} patches from {len(fitted.paths_)} images", err=True)
     if false_alarm_rate: _calibrate(fitted, model, quiet, false_alarm_rate, max_memory=max_memory)
 
 
@@ -343,12 +371,12 @@ def calibrate_command(model, good, false_alarm_rate, folds, weights, device, qui
 @_quiet
 @_search_options
 def predict_command(model, images, out, exit_code, min_area, weights, precision, device, original, threshold, on_error, quiet, engine, faiss_threads):
-    """Judge IMAGES (files or folders) with MODEL, one model or an ensemble: a line for each, in order.
+    """Judge IMAGES (files or folders) with MODEL (one model, an ensemble or a tiled model): a line for each, in order.
 
     The line is `score,path`, and `verdict,score,relative,path` for a model with thresholds: good or defect, and the score in units of the threshold.
     """
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
-    from patchcore_nb.ensemble import load_model
+    from patchcore_nb.ensemble import load_model, members_of
     from patchcore_nb.fitting import check_parameters
     from patchcore_nb.viz import save_heatmaps
 
@@ -358,10 +386,9 @@ def predict_command(model, images, out, exit_code, min_area, weights, precision,
     fitted = load_model(model, _files(weights), device, engine=engine, faiss_threads=faiss_threads, progress=not quiet)
     if exit_code and fitted.calibration_ is None: raise ValueError(f"--exit-code needs verdicts, and {model} has no threshold: patchcore_nb calibrate {model}")
     paths = [path for given in images for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
-    members = getattr(fitted, "models_", [fitted])
-    for member in members:
+    for member in members_of(fitted):
         if precision is not None: check_parameters(member.set_params(precision=precision))
-    chosen = ImageSet([Sample(path) for path in paths], members[0].geometry_).check(on_error, not quiet)
+    chosen = ImageSet([Sample(path) for path in paths], fitted.geometry_).check(on_error, not quiet)
     prediction = fitted.predict(chosen)
     lines = _lines(prediction)
     sys.stdout.reconfigure(errors="surrogateescape")  # names that are no UTF-8 go out as they are

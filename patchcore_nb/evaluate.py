@@ -23,11 +23,12 @@ from sklearn.base import clone
 
 from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
-from .ensemble import Ensemble
+from .ensemble import Ensemble, members_of
 from .metrics import image_metrics, pixel_metrics
 from .fitting import Embedder, memory_limit
 from .patchcore import PatchCore, Prediction
 from .scorer import choose_engine
+from .tiles import TiledPatchCore
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
 METRICS = (
@@ -69,9 +70,9 @@ def judge(
 _NO_INFLUENCE = ("progress", "num_workers", "batch_size", "faiss_threads")  # batch size: up to rounding
 
 
-def _members(model: PatchCore | Ensemble) -> list[PatchCore]:
-    "The models of an ensemble, or the one model; fitted ones if it is fitted."
-    return list(getattr(model, "models_", model.models)) if isinstance(model, Ensemble) else [model]
+def _around(model: PatchCore | Ensemble | TiledPatchCore) -> dict:
+    "Parameters beside those of the members."
+    return {} if isinstance(model, PatchCore) else {k: v for k, v in model.get_params(deep=False).items() if k not in ("model", "models")}
 
 
 def _deciding(member: PatchCore) -> dict:
@@ -82,13 +83,13 @@ def _deciding(member: PatchCore) -> dict:
 
 
 def fingerprints(
-    model: PatchCore | Ensemble, # as for `evaluate`
+    model: PatchCore | Ensemble | TiledPatchCore, # as for `evaluate`
     categories: Iterable[MVTecAD], # as for `evaluate`
     max_memory: str | int | None = None, # as for `evaluate`
     exact: bool = False, # as for `evaluate`
 ) -> list[str]: # one for each category
     "Hashes of everything that decides a row: version, parameters, weights, geometry, files. Whatever is kept beside a row belongs to it if it was made with the same hash."
-    parts = [__version__, COLUMNS, [_deciding(member) for member in _members(model)], getattr(model, "scaling", None)]
+    parts = [__version__, COLUMNS, [_deciding(member) for member in members_of(model)], {k: str(v) for k, v in _around(model).items()}]
     if max_memory is not None and not exact: parts.append(f"max_memory={max_memory}")  # may be another bank
     found = []
     for category in categories:
@@ -129,14 +130,14 @@ def _keep(folder: str | Path | None, name: str, fingerprint: str, row: dict, ski
 
 # %% ../nbs/07_evaluate.ipynb #127a7dcd
 def evaluate(
-    model: PatchCore | Ensemble, # parameters; a fresh copy is fitted for every category
+    model: PatchCore | Ensemble | TiledPatchCore, # parameters; a fresh copy is fitted for every category
     categories: Iterable[MVTecAD], # data with `.name`, `.train` and `.test`
     folder: str | Path | None = None, # where results.csv goes, and what lets a second run resume; None: nothing is written
     on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
-    on_category: Callable[[str, ImageSet, PatchCore | Ensemble, Prediction], None] | None = None, # given name, test images, fitted model, prediction
+    on_category: Callable[[str, ImageSet, PatchCore | Ensemble | TiledPatchCore, Prediction], None] | None = None, # given name, test images, fitted model, prediction
     again: Collection[str] = (), # names of categories to compute even if they are done
     logger: object | None = None, # a `loggers.Logger`: told the parameters, each row once it is written, and the mean; not closed
-    on_fit: Callable[[str, PatchCore | Ensemble], None] | None = None, # given name and fitted model, before it predicts
+    on_fit: Callable[[str, PatchCore | Ensemble | TiledPatchCore], None] | None = None, # given name and fitted model, before it predicts
     pictures: Callable[[ImageSet, Prediction], dict] | None = None, # draws what the logger shows of a category; called by the logger once the row is written
     max_memory: str | int | None = None, # memory the process may hold while it fits, as for `PatchCore.fit`
     exact: bool = False, # as for `PatchCore.fit`
@@ -155,7 +156,7 @@ def evaluate(
     todo = []
     for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact)):  # open every file now, not after hours of work
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
-        sets = None if row else [images.check(on_error, _members(model)[0].progress) for images in (category.train, category.test)]
+        sets = None if row else [images.check(on_error, members_of(model)[0].progress) for images in (category.train, category.test)]
         if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:
             raise ValueError(f'{category.name}: {n} test image(s), and the ensemble scales scores by the range of at least 2: add images, or choose scaling="fit"')
         todo.append((category.name, fingerprint, row, sets))
@@ -177,15 +178,15 @@ def evaluate(
     return [*rows, mean]
 
 # %% ../nbs/07_evaluate.ipynb #810a0ca4
-def _parameters(model: PatchCore | Ensemble, categories: list[MVTecAD]) -> dict:
+def _parameters(model: PatchCore | Ensemble | TiledPatchCore, categories: list[MVTecAD]) -> dict:
     "What decides the rows, for a logger."
-    members = _members(model)
+    members = members_of(model)
     names = ["model"] if len(members) == 1 else [f"model-{i}" for i in range(1, len(members) + 1)]
     found = {name: member.get_params(deep=False) for name, member in zip(names, members)}
-    return {"version": __version__, "categories": [c.name for c in categories], "geometry": categories[0].test.geometry, **found}
+    return {"version": __version__, "categories": [c.name for c in categories], "geometry": categories[0].test.geometry, **_around(model), **found}
 
 
-def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None, max_memory: str | int | None, exact: bool) -> tuple[dict, Prediction]:
+def _evaluate_one(model: PatchCore | Ensemble | TiledPatchCore, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None, max_memory: str | int | None, exact: bool) -> tuple[dict, Prediction]:
     "The row of one category, and the prediction behind it."
     _logger.info("%s: %d images to learn from, %d to judge", name, len(train), len(test))
     start = time.perf_counter()
@@ -201,7 +202,7 @@ def _evaluate_one(model: PatchCore | Ensemble, name: str, train: ImageSet, test:
         "train_images": len(train),
         "test_images": len(test),
         "skipped_images": len(train.skipped) + len(test.skipped),
-        "bank_rows": sum(len(member.bank_) for member in _members(fitted)),
+        "bank_rows": sum(len(member.bank_) for member in members_of(fitted)),
         "fit_seconds": round(fit_seconds, 2),
         "predict_ms_per_image": round(1000 * predict_seconds / len(test), 1),
     }
