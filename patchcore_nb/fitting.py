@@ -7,6 +7,7 @@ __all__ = ['PRECISIONS', 'Embedder', 'check_parameters', 'agreed_geometry', 'che
            'forecast_fit']
 
 # %% ../nbs/04c_fitting.ipynb #d4b704a2
+import os
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -155,7 +156,7 @@ def collect_bank(
         paths += batch.get("path", [""] * len(embedding))
     if collector is None: raise ValueError("no images: a memory bank needs at least one image of a good part")
     if collector.seen < count: _check_bank_size(model, collector.seen)  # a loader may leave out its last batch
-    return *collector.finish(), paths, grid
+    return *collector.finish(), [os.path.abspath(path) if os.path.exists(path) else path for path in paths], grid
 
 # %% ../nbs/04c_fitting.ipynb #911d01fd
 def _count(images: object) -> int:

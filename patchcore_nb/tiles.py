@@ -197,11 +197,11 @@ class TiledPatchCore(Calibrated):
 
     def _unseen(self, good: object) -> Iterator[Prediction]:
         "Other good photographs; `ValueError` at the first one of the training."
-        known, undecided = {os.path.abspath(path) for path in self.paths_ if path}, copy(self)
+        known, undecided = {os.path.realpath(path) for path in self.paths_ if path}, copy(self)
         undecided.model_ = copy(self.model_)
         undecided.model_.calibration_ = None
         for found in undecided.stream(good):
-            if found.paths[0] and os.path.abspath(found.paths[0]) in known: raise ValueError(f"{found.paths[0]} was fitted: the model knows it; calibrate without good=, or with other photographs")
+            if found.paths[0] and os.path.realpath(found.paths[0]) in known: raise ValueError(f"{found.paths[0]} was fitted: the model knows it; calibrate without good=, or with other photographs")
             yield found
 
     def predict(
