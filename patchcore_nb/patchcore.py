@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import asdict
 from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from . import __version__
 from .bounded import Forecast
 from .coreset import choose_rows, coreset_size
-from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, as_dataset, batches
+from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, batches
 from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
 from .fitting import Embedder, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
@@ -410,11 +411,13 @@ def training_set(
         if gone := [path for path in model.paths_ if not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
         images = list(model.paths_)
     images = images.dataset if isinstance(images, DataLoader) else as_dataset(images, model.geometry_)
-    if len(images) != len(model.paths_): raise ValueError(f"{len(images)} images were passed, the model was fitted on {len(model.paths_)}: pass those of the training, in their order")
-    names = [[Path(path).name for path in paths] for paths in (getattr(images, "paths", []), model.paths_)]  # folders may have moved
-    if names[0] and "" not in names[1] and names[0] != names[1]:
-        first = next(i for i, (given, known) in enumerate(zip(*names)) if given != known)
-        raise ValueError(f"image {first} is {names[0][first]}, the model was fitted on {names[1][first]} there: pass the images of the training, in their order")
+    if isinstance(images, ImageSet) and len(images) > len(model.paths_): images = images.check("skip", model.progress)  # as `fit` left them out
+    if len(images) != len(model.paths_): raise ValueError(f"{len(images)} images were passed, the model was fitted on {len(model.paths_)}: pass those of the training, in their order (model.paths_ lists them)")
+    if "" in model.paths_ or not hasattr(images, "paths"): return images
+    given, known = ([Path(path).parts for path in paths] for paths in (map(os.path.abspath, images.paths), model.paths_))
+    depth = next(d for d in count(1) if len({parts[-d:] for parts in known}) == len(set(known)))  # folders may have moved: no longer tails than tell the images apart
+    for i, (new, old) in enumerate(zip(given, known)):
+        if new[-depth:] != old[-depth:]: raise ValueError(f"image {i} is {'/'.join(new[-depth:])}, the model was fitted on {'/'.join(old[-depth:])} there: pass the images of the training, in their order")
     return images
 
 # %% ../nbs/05_patchcore.ipynb #25074166
