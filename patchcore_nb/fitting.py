@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'Embedder', 'check_parameters', 'agreed_geometry', 'checked', 'finite', 'memory_limit', 'collect_bank',
-           'forecast_fit']
+           'check_bank_size', 'forecast_fit']
 
 # %% ../nbs/04c_fitting.ipynb #d4b704a2
 import os
@@ -145,7 +145,7 @@ def collect_bank(
         if collector is None:
             size, grid = batch["image"].shape[2:], tuple(embedding.shape[2:])
             count = _count(images) * grid[0] * grid[1]
-            _check_bank_size(model, count)
+            check_bank_size(model, count)
             ways = {name: plan[name] for name in ("chunk", "union", "mapped")} if plan else {}
             collector = RowCollector(to_rows(embedding), count, model.coreset, model.sampler, int(model.seed), progress=model.progress, **ways)
         if batch["image"].shape[2:] != size:
@@ -155,7 +155,7 @@ def collect_bank(
         collector.add(new)
         paths += batch.get("path", [""] * len(embedding))
     if collector is None: raise ValueError("no images: a memory bank needs at least one image of a good part")
-    if collector.seen < count: _check_bank_size(model, collector.seen)  # a loader may leave out its last batch
+    if collector.seen < count: check_bank_size(model, collector.seen)  # a loader may leave out its last batch
     return *collector.finish(), [os.path.abspath(path) if os.path.exists(path) else path for path in paths], grid
 
 # %% ../nbs/04c_fitting.ipynb #911d01fd
@@ -167,12 +167,16 @@ def _count(images: object) -> int:
         raise ValueError("the data have no length, and memory is set aside for all patches at once: pass a list or a Dataset with __len__") from error
 
 
-def _check_bank_size(model: BaseEstimator, count: int) -> None:
-    "`ValueError` if the coreset of so many rows is empty, smaller than k, or too small for reweighting."
+def check_bank_size(
+    model: BaseEstimator, # parameters, as `PatchCore` has them
+    count: int, # rows to choose from
+    bank: str = "the memory bank", # what it is, for the message
+) -> None:
+    "Raises `ValueError` if the coreset of so many rows is empty, smaller than k, or too small for reweighting."
     if (n := coreset_size(count, model.coreset, model.sampler)) < model.k:
-        raise ValueError(f"the memory bank will have {n} rows, fewer than k={model.k}: more images, a larger coreset or a smaller k")
+        raise ValueError(f"{bank} will have {n} rows, fewer than k={model.k}: more images, a larger coreset or a smaller k")
     if model.image_score == "reweighted" and n < 9:
-        raise ValueError(f"the memory bank will have {n} rows, fewer than the 9 that image_score='reweighted' compares: more images or a larger coreset")
+        raise ValueError(f"{bank} will have {n} rows, fewer than the 9 that image_score='reweighted' compares: more images or a larger coreset")
 
 # %% ../nbs/04c_fitting.ipynb #7be2983d
 @dataclass
@@ -208,7 +212,7 @@ def _probe(model: BaseEstimator, embedder: Embedder, images: object, geometry: G
     if not rows: raise ValueError("no images: a memory bank needs at least one image of a good part")
     cells = embedding.shape[2] * embedding.shape[3]
     if len(rows) > 1: del clock[0]  # the first batch also starts up what computes
-    _check_bank_size(model, total := _count(images) * cells)
+    check_bank_size(model, total := _count(images) * cells)
     return _Probe(torch.cat(rows), total, most, (clock[-1] - clock[0]) / (sum(map(len, rows[len(rows) > 1 :])) // cells))
 
 # %% ../nbs/04c_fitting.ipynb #0bb70e14

@@ -42,7 +42,7 @@ from .bounded import Forecast
 from .coreset import choose_rows, coreset_size
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, batches
 from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
-from .fitting import Embedder, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit
+from .fitting import Embedder, agreed_geometry, check_bank_size, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .patches import to_grid, to_rows
 from .quantised import QuantisedRows
@@ -354,7 +354,7 @@ def scoring_parameters(
 ) -> dict: # name -> value
     "What decides what a score means: parameters, and the version of the bank."
     if hasattr(model, "models_"): return {f"models_[{i}].{name}": value for i, member in enumerate(model.models_) for name, value in scoring_parameters(member).items()} | {"scaling": model.scaling}
-    return {name: getattr(model, name) for name in ("k", "squared", "image_score", "sigma")} | {"version": len(model.history_)}
+    return {name: getattr(model, name) for name in ("k", "squared", "image_score", "sigma", "precision")} | {"version": len(model.history_)}
 
 
 def current_calibration(
@@ -429,7 +429,7 @@ def held_out(
     max_memory: str | int | None = None, # as for `PatchCore.fit`; the images are then embedded once for each part
     exact: bool = False, # as for `PatchCore.fit`
 ) -> Prediction: # of all images, in their order, without verdicts
-    "How a model judges good images that it has not seen. Raises `ValueError` for a single image or part."
+    "How a model judges good images that it has not seen. Raises `ValueError` for a single image or part, and for parts whose banks are too small."
     if isinstance(images, (DataLoader, IterableDataset)): raise ValueError(f"the images are split into parts, a {type(images).__name__} cannot be split: pass a list or a Dataset")
     n = len(images)
     if n < 2 or folds < 2: raise ValueError(f"{n} image(s) in {folds} part(s) cannot be split into some to fit and some to judge: at least 2 good images and 2 parts are needed")
@@ -457,6 +457,7 @@ def _embedded_once(model: PatchCore, images: Dataset, parts: list[np.ndarray]) -
         if rows is None:
             size, (D, h, w) = batch["image"].shape[2:], embedding.shape[1:]
             rows = torch.empty(len(images), h * w, D, device=embedding.device)
+            check_bank_size(model, (len(images) - max(map(len, parts))) * h * w, f"with {len(parts)} folds, the bank of a fold")
         if batch["image"].shape[2:] != size: raise ValueError(f"images of different sizes, {tuple(size)} and {tuple(batch['image'].shape[2:])}: use a geometry with a fixed size")
         rows[done : (done := done + len(embedding))] = to_rows(embedding).unflatten(0, (-1, h * w))
         paths += batch.get("path", [""] * len(embedding))
@@ -685,9 +686,10 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
         parameters["geometry"] = Geometry(**parameters["geometry"]) if parameters["geometry"] else None
         model = cls(**parameters).set_params(layers=tuple(parameters["layers"]) if parameters["layers"] else None)
         check_parameters(model)
-        model.calibration_, model.calibrated_with_ = from_plain(found.get("calibration"))
         model.fitted_with_ = bank_parameters(model)
         model.grid_, model.history_ = tuple(found["grid"]) if found.get("grid") else None, [dict(line) for line in found.get("history", [])]
+        model.calibration_, noted = from_plain(found.get("calibration"))
+        model.calibrated_with_ = scoring_parameters(model) | (noted or {})  # what older folders did not note is as it was saved
         geometry, bank, backbone_hash, paths = Geometry(**found["geometry"]), found["bank"], found["backbone_sha256"], found["training_files"]
         shape, normalisation = (bank["rows"], bank["width"]), {k: tuple(v) for k, v in found["normalisation"].items()}
         dims, bank_hash = tuple(found["dims"]) if "dims" in found else None, bank.get("sha256")
