@@ -65,9 +65,9 @@ def require_new(
     paths: Sequence[str], # of images to be added, "" where unknown
 ) -> None:
     "Raises `ValueError` naming the first image that is known already, or comes twice."
-    seen = {os.path.abspath(path) for path in known if path}
+    seen = {os.path.realpath(path) for path in known if path}
     for path in filter(None, paths):
-        if (place := os.path.abspath(path)) in seen: raise ValueError(f"{path} is among the training images already, or was passed twice: pass new images only")
+        if (place := os.path.realpath(path)) in seen: raise ValueError(f"{path} is among the training images already, or was passed twice: pass new images only")
         seen.add(place)
 
 
@@ -76,9 +76,9 @@ def training_numbers(
     images: object, # the number or path of one of them, or a list of these
 ) -> list[int]: # their numbers, rising
     "Which training images are meant. Raises `ValueError` for one that is not among them, `TypeError` for what is neither number nor path."
-    places, numbers = [os.path.abspath(path) if path else "" for path in paths], set()
+    places, numbers = [os.path.realpath(path) if path else "" for path in paths], set()
     for image in [images] if isinstance(images, (str, os.PathLike, int, np.integer)) else images:
-        if isinstance(image, (str, os.PathLike)): meant, name = [i for i, place in enumerate(places) if place == os.path.abspath(image)], repr(str(image))
+        if isinstance(image, (str, os.PathLike)): meant, name = [i for i, place in enumerate(places) if place == os.path.realpath(image)], repr(str(image))
         elif isinstance(image, (int, np.integer)) and not isinstance(image, bool): meant, name = [int(image)] if 0 <= image < len(paths) else [], f"number {image}"
         else: raise TypeError(f"{image!r}: expected the number or the path of a training image")
         if not meant: raise ValueError(f"{name} is none of the {len(paths)} training images (model.paths_ lists them, numbers count from 0)")

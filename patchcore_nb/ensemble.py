@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from .data import Geometry, ImageSet, as_dataset
 from .official import member_prefixes, official_prefixes
 from .fitting import Embedder
-from .patchcore import Calibrated, PatchCore, as_plain, check_official_files, check_own_files, current_calibration, from_plain, held_out, read_description, read_official, replaced_folder, training_set, undisturbed, write_description, write_official
+from .patchcore import Calibrated, PatchCore, as_plain, check_official_files, check_own_files, current_calibration, from_plain, held_out, read_description, read_official, replaced_folder, scoring_parameters, training_set, undisturbed, write_description, write_official
 from .recipes import recipe
 from .scorer import MemoryBank
 from .tiles import TiledPatchCore
@@ -217,7 +217,8 @@ def _load_from(cls: type, folder: Path, weights: Sequence[str | Path | None] | N
     if len(geometries := {model.geometry_ for model in models}) > 1: raise ValueError(f"{folder}: the members work with different geometries {geometries}")
     ensemble = cls([clone(model) for model in models], scaling)
     ensemble.models_, ensemble.ranges_, ensemble.skipped_ = models, ranges, []
-    ensemble.calibration_, ensemble.calibrated_with_ = from_plain(decided)
+    ensemble.calibration_, noted = from_plain(decided)
+    ensemble.calibrated_with_ = scoring_parameters(ensemble) | (noted or {})  # what older folders did not note is as it was saved
     return ensemble
 
 

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'Embedder', 'check_parameters', 'agreed_geometry', 'checked', 'finite', 'Views', 'region_mask',
-           'memory_limit', 'collect_bank', 'forecast_fit']
+           'memory_limit', 'collect_bank', 'check_bank_size', 'forecast_fit']
 
 # %% ../nbs/04c_fitting.ipynb #d4b704a2
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -228,7 +229,7 @@ def collect_bank(
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         rows, of_rows = views(batch, len(paths))
         if collector is None:
-            _check_bank_size(model, count := views.rows_of(_count(images)))
+            check_bank_size(model, count := views.rows_of(_count(images)))
             ways = {name: plan[name] for name in ("chunk", "union", "mapped")} if plan else {}
             collector = RowCollector(rows, count, model.coreset, model.sampler, int(model.seed), progress=model.progress, **ways)
         if collector.seen + len(rows) > count: raise ValueError(f"the data yield more than the {_count(images)} images they announce")
@@ -236,9 +237,9 @@ def collect_bank(
         numbers.append(of_rows)
         paths += batch.get("path", [""] * len(batch["image"]))
     if collector is None: raise ValueError("no images: a memory bank needs at least one image of a good part")
-    if collector.seen < count: _check_bank_size(model, collector.seen)  # a loader may leave out its last batch
+    if collector.seen < count: check_bank_size(model, collector.seen)  # a loader may leave out its last batch
     bank, picks = collector.finish()
-    return bank, torch.cat(numbers)[picks], paths, views.grid
+    return bank, torch.cat(numbers)[picks], [os.path.abspath(path) if os.path.exists(path) else path for path in paths], views.grid
 
 # %% ../nbs/04c_fitting.ipynb #911d01fd
 def _count(images: object) -> int:
@@ -249,12 +250,16 @@ def _count(images: object) -> int:
         raise ValueError("the data have no length, and memory is set aside for all patches at once: pass a list or a Dataset with __len__") from error
 
 
-def _check_bank_size(model: BaseEstimator, count: int) -> None:
-    "`ValueError` if the coreset of so many rows is empty, smaller than k, or too small for reweighting."
+def check_bank_size(
+    model: BaseEstimator, # parameters, as `PatchCore` has them
+    count: int, # rows to choose from
+    bank: str = "the memory bank", # what it is, for the message
+) -> None:
+    "Raises `ValueError` if the coreset of so many rows is empty, smaller than k, or too small for reweighting."
     if (n := coreset_size(count, model.coreset, model.sampler)) < model.k:
-        raise ValueError(f"the memory bank will have {n} rows, fewer than k={model.k}: more images, a larger coreset or a smaller k")
+        raise ValueError(f"{bank} will have {n} rows, fewer than k={model.k}: more images, a larger coreset or a smaller k")
     if model.image_score == "reweighted" and n < 9:
-        raise ValueError(f"the memory bank will have {n} rows, fewer than the 9 that image_score='reweighted' compares: more images or a larger coreset")
+        raise ValueError(f"{bank} will have {n} rows, fewer than the 9 that image_score='reweighted' compares: more images or a larger coreset")
 
 # %% ../nbs/04c_fitting.ipynb #7be2983d
 @dataclass
@@ -289,7 +294,7 @@ def _probe(images: object, views: Views, count: int) -> _Probe:
             most = most or peak.bytes  # of the first batch: fit does not keep the others
     if not rows: raise ValueError("no images: a memory bank needs at least one image of a good part")
     if len(rows) > 1: del clock[0], seen[0]  # the first batch also starts up what computes
-    _check_bank_size(model, total := views.rows_of(_count(images)))
+    check_bank_size(model, total := views.rows_of(_count(images)))
     return _Probe(torch.cat(rows), total, most, (clock[-1] - clock[0]) / (seen[-1] - seen[0]))
 
 # %% ../nbs/04c_fitting.ipynb #0bb70e14

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import asdict
 from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from . import __version__
 from .bounded import Forecast
 from .coreset import choose_rows, coreset_size
-from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, as_dataset, batches
+from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, batches
 from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
-from .fitting import Embedder, Views, agreed_geometry, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit, region_mask
+from .fitting import Embedder, Views, agreed_geometry, check_bank_size, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit, region_mask
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .quantised import QuantisedRows
 from .recipes import recipe
@@ -221,7 +222,7 @@ class PatchCore(Calibrated):
         undecided = copy(self)
         undecided.calibration_ = None
         found = undecided.predict(good)
-        known = {os.path.abspath(path) for path in self.paths_ if path}.intersection(os.path.abspath(path) for path in found.paths if path)
+        known = {os.path.realpath(path) for path in self.paths_ if path}.intersection(os.path.realpath(path) for path in found.paths if path)
         if known: raise ValueError(f"{len(known)} of the good images were fitted, first {min(known)}: the model knows them; calibrate without good=, or with other images")
         return found
 
@@ -359,7 +360,7 @@ def scoring_parameters(
 ) -> dict: # name -> value
     "What decides what a score means: parameters, and the version of the bank."
     if hasattr(model, "models_"): return {f"models_[{i}].{name}": value for i, member in enumerate(model.models_) for name, value in scoring_parameters(member).items()} | {"scaling": model.scaling}
-    return {name: getattr(model, name) for name in ("k", "squared", "image_score", "sigma")} | {"version": len(model.history_), "region": str(model.region) if model.region else None}
+    return {name: getattr(model, name) for name in ("k", "squared", "image_score", "sigma", "precision")} | {"version": len(model.history_), "region": str(model.region) if model.region else None}
 
 
 def current_calibration(
@@ -416,11 +417,13 @@ def training_set(
         if gone := [path for path in model.paths_ if not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
         images = list(model.paths_)
     images = images.dataset if isinstance(images, DataLoader) else as_dataset(images, model.geometry_)
-    if len(images) != len(model.paths_): raise ValueError(f"{len(images)} images were passed, the model was fitted on {len(model.paths_)}: pass those of the training, in their order")
-    names = [[Path(path).name for path in paths] for paths in (getattr(images, "paths", []), model.paths_)]  # folders may have moved
-    if names[0] and "" not in names[1] and names[0] != names[1]:
-        first = next(i for i, (given, known) in enumerate(zip(*names)) if given != known)
-        raise ValueError(f"image {first} is {names[0][first]}, the model was fitted on {names[1][first]} there: pass the images of the training, in their order")
+    if isinstance(images, ImageSet) and len(images) > len(model.paths_): images = images.check("skip", model.progress)  # as `fit` left them out
+    if len(images) != len(model.paths_): raise ValueError(f"{len(images)} images were passed, the model was fitted on {len(model.paths_)}: pass those of the training, in their order (model.paths_ lists them)")
+    if "" in model.paths_ or not hasattr(images, "paths"): return images
+    given, known = ([Path(path).parts for path in paths] for paths in (map(os.path.abspath, images.paths), model.paths_))
+    depth = next(d for d in count(1) if len({parts[-d:] for parts in known}) == len(set(known)))  # folders may have moved: no longer tails than tell the images apart
+    for i, (new, old) in enumerate(zip(given, known)):
+        if new[-depth:] != old[-depth:]: raise ValueError(f"image {i} is {'/'.join(new[-depth:])}, the model was fitted on {'/'.join(old[-depth:])} there: pass the images of the training, in their order")
     return images
 
 # %% ../nbs/05_patchcore.ipynb #25074166
@@ -432,7 +435,7 @@ def held_out(
     max_memory: str | int | None = None, # as for `PatchCore.fit`; the images are then embedded once for each part
     exact: bool = False, # as for `PatchCore.fit`
 ) -> Prediction: # of all images, in their order, without verdicts
-    "How a model judges good images that it has not seen. Raises `ValueError` for a single image or part."
+    "How a model judges good images that it has not seen. Raises `ValueError` for a single image or part, and for parts whose banks are too small."
     if isinstance(images, (DataLoader, IterableDataset)): raise ValueError(f"the images are split into parts, a {type(images).__name__} cannot be split: pass a list or a Dataset")
     n = len(images)
     if n < 2 or folds < 2: raise ValueError(f"{n} image(s) in {folds} part(s) cannot be split into some to fit and some to judge: at least 2 good images and 2 parts are needed")
@@ -458,7 +461,9 @@ def _embedded_once(model: PatchCore, images: Dataset, parts: list[np.ndarray]) -
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         B, done = len(batch["image"]), len(paths)
         new = views(batch, done)[0].unflatten(0, (B, -1))  # (B, r, D), those of the upright image first
-        if rows is None: rows = new.new_empty(len(images), *new.shape[1:])
+        if rows is None:
+            rows = new.new_empty(len(images), *new.shape[1:])
+            check_bank_size(model, (len(images) - max(map(len, parts))) * rows.shape[1], f"with {len(parts)} folds, the bank of a fold")
         rows[done : done + B] = new
         paths += batch.get("path", [""] * B)
         photographs.append(batch["size"].numpy())
@@ -688,9 +693,10 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
         parameters["geometry"] = Geometry(**parameters["geometry"]) if parameters["geometry"] else None
         model = cls(**parameters).set_params(layers=tuple(parameters["layers"]) if parameters["layers"] else None, rotations=tuple(parameters.get("rotations", ())), region=_read_region(folder, found.get("region")))
         check_parameters(model)
-        model.calibration_, model.calibrated_with_ = from_plain(found.get("calibration"))
         model.fitted_with_ = bank_parameters(model)
         model.grid_, model.history_ = tuple(found["grid"]) if found.get("grid") else None, [dict(line) for line in found.get("history", [])]
+        model.calibration_, noted = from_plain(found.get("calibration"))
+        model.calibrated_with_ = scoring_parameters(model) | (noted or {})  # what older folders did not note is as it was saved
         geometry, bank, backbone_hash, paths = Geometry(**found["geometry"]), found["bank"], found["backbone_sha256"], found["training_files"]
         shape, normalisation = (bank["rows"], bank["width"]), {k: tuple(v) for k, v in found["normalisation"].items()}
         dims, bank_hash = tuple(found["dims"]) if "dims" in found else None, bank.get("sha256")

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from .coreset import choose_rows, coreset_size
 from .data import Geometry, as_dataset, batches
 from .editing import Audit, audit_images, entry
-from .fitting import Embedder, _check_bank_size, agreed_geometry, checked, collect_bank, finite, memory_limit
+from .fitting import Embedder, check_bank_size, agreed_geometry, checked, collect_bank, finite, memory_limit
 from .patchcore import Calibrated, PatchCore, bank_parameters, current_calibration, joined, read_description, replaced_folder, require_as_fitted, scoring_parameters, training_set, undisturbed, write_description
 from .quantised import QuantisedRows
 from .scorer import MemoryBank
@@ -208,17 +208,17 @@ class TiledPatchCore(Calibrated):
         left, (h, w) = photographs - math.ceil(photographs / folds), self.model_.grid_
         tiles = 1 if self.banks_ else len(Tiling(self.size_, self.tile_, self.overlap_))
         try:
-            _check_bank_size(self.model_, left * tiles * h * w)
+            check_bank_size(self.model_, left * tiles * h * w)
         except ValueError as error:
             raise ValueError(f"{folds} parts leave {left} of {photographs} photographs to fit{' the bank of each position' if self.banks_ else ''}: {error}") from error
 
     def _unseen(self, good: object) -> Iterator[Prediction]:
         "Other good photographs; `ValueError` at the first one of the training."
-        known, undecided = {os.path.abspath(path) for path in self.paths_ if path}, copy(self)
+        known, undecided = {os.path.realpath(path) for path in self.paths_ if path}, copy(self)
         undecided.model_ = copy(self.model_)
         undecided.model_.calibration_ = None
         for found in undecided.stream(good):
-            if fitted := [path for path in found.paths if path and os.path.abspath(path) in known]: raise ValueError(f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs")
+            if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]: raise ValueError(f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs")
             yield found
 
     def predict(
@@ -312,7 +312,7 @@ def _fitted(model: PatchCore, embedder: Embedder, tiles: _Tiles, position_banks:
 def _collect_positions(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, max_memory: str | int | None, exact: bool) -> tuple[Tensor, Tensor, list[str], tuple[int, int]]:
     "What `collect_bank` gives, with rows that are chosen for each position by itself, one position after another."
     h, w = embedder(tiles[0]["image"][None], model.precision).shape[2:]
-    _check_bank_size(model, len(tiles.photographs) * h * w)  # before the work
+    check_bank_size(model, len(tiles.photographs) * h * w)  # before the work
     collect = _all_at_once if max_memory is None else _in_turn
     rows, numbers, paths = collect(model, embedder, tiles, geometry, max_memory, exact)
     return torch.cat(rows), torch.cat(numbers), paths, (h, w)
@@ -324,7 +324,7 @@ def _all_at_once(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: 
     position, chosen = numbers // (h * w) % len(tiles.tiling), []
     for p in tiles.positions:
         own = (position == p).nonzero()[:, 0]
-        _check_bank_size(model, len(own))
+        check_bank_size(model, len(own))
         n = coreset_size(len(own), model.coreset, model.sampler)
         chosen.append(own[choose_rows(every[own], n, model.sampler, torch.Generator().manual_seed(int(model.seed)), progress=model.progress).cpu()])
     return [every[own] for own in chosen], [numbers[own] for own in chosen], paths
