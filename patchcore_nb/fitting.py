@@ -152,12 +152,17 @@ class Views:
         if key not in self._cells: self._cells[key] = cells_of_turn(self.masks[key[1]], self.grid, self.grids[turn], turn)
         return self._cells[key]
 
+    @property
+    def counts(self) -> list[int]: # one for each mask, once the first batch was seen
+        "How many rows an image gives."
+        return [sum(len(self.cells(turn, image)[0]) for turn in self.turns) for image in range(len(self.masks))]
+
     def rows_of(
         self,
         images: int, # how many
     ) -> int: # rows they give together
         "Raises `ValueError` if there are none, because nowhere is a whole patch to be looked at."
-        counts = [sum(len(self.cells(turn, j)[0]) for turn in self.turns) for j in range(len(self.masks))]
+        counts = self.counts
         if not sum(counts): raise ValueError(f"{self.model.region} holds none of the {self.grid[0]}x{self.grid[1]} patches as a whole: look at more of the image")
         whole, rest = divmod(images, len(counts))
         return whole * sum(counts) + sum(counts[:rest])

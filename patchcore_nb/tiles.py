@@ -26,10 +26,12 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from .coreset import choose_rows, coreset_size
 from .data import Geometry, as_dataset, batches
 from .editing import Audit, audit_images, entry
-from .fitting import Embedder, check_bank_size, agreed_geometry, checked, collect_bank, finite, memory_limit
+from .fitting import Embedder, Views, agreed_geometry, check_bank_size, checked, collect_bank, finite, memory_limit, region_mask
 from .patchcore import Calibrated, PatchCore, bank_parameters, current_calibration, joined, read_description, replaced_folder, require_as_fitted, scoring_parameters, training_set, undisturbed, write_description
 from .quantised import QuantisedRows
+from .roi import cells_inside, pixels_inside
 from .scorer import MemoryBank
+from .turns import turns
 from .verdict import Calibration, Prediction, judged
 
 # %% ../nbs/05a_tiles.ipynb #604ae8ab
@@ -169,7 +171,7 @@ class TiledPatchCore(Calibrated):
         if isinstance(images := as_dataset(data, geometry), (DataLoader, IterableDataset)): raise ValueError(f"the tiles of a photograph are asked for by number, a {type(data).__name__} has none: pass a list or a Dataset")
         images = checked(images, on_error, model.progress)
         tiles = _Tiles(images, geometry, sides, self.overlap)
-        self.model_ = _fitted(model, embedder, tiles, self.position_banks, max_memory, exact)
+        self.model_ = _fitted(model, embedder, tiles, _masks(model, geometry, tiles.tiling), self.position_banks, max_memory, exact)
         self.tile_, self.overlap_, self.geometry_, self.size_ = sides, self.overlap, geometry, tiles.tiling.size
         self.paths_, self.skipped_ = self.model_.paths_[:: len(tiles.tiling)], getattr(images, "skipped", [])
         self.banks_ = _position_banks(self.model_, len(tiles.tiling)) if self.position_banks else None
@@ -205,10 +207,11 @@ class TiledPatchCore(Calibrated):
 
     def _require_rows(self, photographs: int, folds: int) -> None:
         "`ValueError` if a bank of the smallest part could not be searched."
-        left, (h, w) = photographs - math.ceil(photographs / folds), self.model_.grid_
-        tiles = 1 if self.banks_ else len(Tiling(self.size_, self.tile_, self.overlap_))
+        left, (h, w), tiling = photographs - math.ceil(photographs / folds), self.model_.grid_, Tiling(self.size_, self.tile_, self.overlap_)
+        counts = [int(cells_inside(mask, (h, w)).sum()) for mask in _masks(self.model_, self.geometry_, tiling)] or [h * w] * len(tiling)
+        rows = len(turns(self.model_.rotations, self.model_.flips)) * (min(filter(None, counts)) if self.banks_ else sum(counts))  # at most
         try:
-            check_bank_size(self.model_, left * tiles * h * w)
+            check_bank_size(self.model_, left * rows)
         except ValueError as error:
             raise ValueError(f"{folds} parts leave {left} of {photographs} photographs to fit{' the bank of each position' if self.banks_ else ''}: {error}") from error
 
@@ -250,13 +253,18 @@ class TiledPatchCore(Calibrated):
         "Score of a photograph; its map is laid over zeros, `(H, W)`."
         tiling = Tiling(photograph.shape[1:], self.tile_, self.overlap_)
         if self.banks_ and tiling.size != self.size_: raise ValueError(f"{path or 'a photograph'} is {tiling.size} (height, width) after resizing, the position banks are of {self.size_}: use resize=(height, width), or position_banks=False")
-        highest = []
-        for numbers in np.array_split(np.arange(len(tiling)), math.ceil(len(tiling) / self.model_.batch_size)):
+        masks, seen, highest = _masks(self.model_, self.geometry_, tiling), np.zeros(tiling.size, np.float32), []
+        looked_at = [n for n in range(len(tiling)) if not masks or cells_inside(masks[n], self.model_.grid_).any()]
+        if not looked_at: raise ValueError(f"no patch lies inside {self.model_.region} as a whole: look at more of the photograph")
+        for numbers in np.array_split(looked_at, math.ceil(len(looked_at) / self.model_.batch_size)):
             embedding = finite(self.model_.embed(tiling.cut(photograph, numbers)), {"path": [path] * len(numbers)})  # (B, D, h, w)
-            parts = [(self.model_.bank_, embedding)] if self.banks_ is None else [(self.banks_[n], one[None]) for n, one in zip(numbers, embedding)]
-            scores, maps = zip(*(judged(self.model_, bank, part, tiling.sides) for bank, part in parts))
+            one_by_one = ((self.banks_[n] if self.banks_ else self.model_.bank_, part[None], masks[n] if masks else None) for n, part in zip(numbers, embedding))
+            parts = one_by_one if self.banks_ or masks else [(self.model_.bank_, embedding, None)]
+            scores, maps = zip(*(judged(self.model_, bank, part, tiling.sides, mask) for bank, part, mask in parts))
             highest.append(np.concatenate(scores).max())
             tiling.blend(anomaly_map, numbers, np.concatenate(maps))
+            if masks: tiling.blend(seen, numbers, [pixels_inside(masks[n], self.model_.grid_).numpy() for n in numbers])
+        if masks: np.divide(anomaly_map, seen, out=anomaly_map, where=seen > 0)  # tiles that do not look at a pixel have no say
         return np.max(highest)
 
     def audit(self) -> Audit: # `cells` are pixels (row, column) of the resized photograph
@@ -297,10 +305,16 @@ def _whole(geometry: Geometry) -> Geometry:
     return geometry
 
 
-def _fitted(model: PatchCore, embedder: Embedder, tiles: _Tiles, position_banks: bool, max_memory: str | int | None, exact: bool) -> PatchCore:
+def _masks(model: PatchCore, geometry: Geometry, tiling: Tiling) -> list[Tensor]: # each `(h, w)` bool; none where the model looks everywhere
+    "The region of interest, cut like the photograph."
+    whole = region_mask(model, geometry, tiling.size)
+    return [] if whole is None else [whole[box] for box in tiling.boxes]
+
+
+def _fitted(model: PatchCore, embedder: Embedder, tiles: _Tiles, masks: list[Tensor], position_banks: bool, max_memory: str | int | None, exact: bool) -> PatchCore:
     "A model of tiles."
     collect = _collect_positions if position_banks else collect_bank
-    rows, numbers, paths, (h, w) = collect(model, embedder, tiles, model.geometry, max_memory, exact)
+    rows, numbers, paths, (h, w) = collect(model, embedder, tiles, model.geometry, max_memory, exact, masks)
     tile, cell = np.divmod(numbers.cpu().numpy(), h * w)
     model.bank_ = MemoryBank(QuantisedRows.of(rows) if model.bank_precision == "sq8" else rows, model.engine, model.faiss_threads)
     model.origin_, model.embedder_, model.geometry_ = np.stack([tile, cell // w, cell % w], axis=1).astype(np.int32), embedder, model.geometry
@@ -309,40 +323,43 @@ def _fitted(model: PatchCore, embedder: Embedder, tiles: _Tiles, position_banks:
     return model
 
 # %% ../nbs/05a_tiles.ipynb #b29f0b11
-def _collect_positions(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, max_memory: str | int | None, exact: bool) -> tuple[Tensor, Tensor, list[str], tuple[int, int]]:
+def _collect_positions(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, max_memory: str | int | None, exact: bool, masks: list[Tensor]) -> tuple[Tensor, Tensor, list[str], tuple[int, int]]:
     "What `collect_bank` gives, with rows that are chosen for each position by itself, one position after another."
-    h, w = embedder(tiles[0]["image"][None], model.precision).shape[2:]
-    check_bank_size(model, len(tiles.photographs) * h * w)  # before the work
-    collect = _all_at_once if max_memory is None else _in_turn
-    rows, numbers, paths = collect(model, embedder, tiles, geometry, max_memory, exact)
-    return torch.cat(rows), torch.cat(numbers), paths, (h, w)
+    views = Views(model, embedder, geometry, masks)
+    views({"image": tiles[0]["image"][None]}, 0)
+    counts = views.counts if masks else views.counts * len(tiles.tiling)  # rows that a photograph gives at each position; 0 outside of the region
+    views.rows_of(len(tiles.tiling))  # before the work: its error
+    for count in filter(None, counts): check_bank_size(model, len(tiles.photographs) * count, "the memory bank of a position")
+    collect, looked_at = _all_at_once if max_memory is None else _in_turn, [p for p, count in enumerate(counts) if count]
+    rows, numbers, paths = collect(model, embedder, tiles, geometry, max_memory, exact, masks, looked_at)
+    return torch.cat(rows), torch.cat(numbers), paths, views.grid
 
 
-def _all_at_once(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, *_) -> tuple[list[Tensor], list[Tensor], list[str]]:
+def _all_at_once(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, _max_memory: None, _exact: bool, masks: list[Tensor], looked_at: list[int]) -> tuple[list[Tensor], list[Tensor], list[str]]:
     "Rows of all positions, then the choice."
-    every, numbers, paths, (h, w) = collect_bank(copy(model).set_params(sampler="identity", k=1, image_score="max"), embedder, tiles, geometry)
+    every, numbers, paths, (h, w) = collect_bank(copy(model).set_params(sampler="identity", k=1, image_score="max"), embedder, tiles, geometry, masks=masks)
     position, chosen = numbers // (h * w) % len(tiles.tiling), []
-    for p in tiles.positions:
+    for p in looked_at:
         own = (position == p).nonzero()[:, 0]
-        check_bank_size(model, len(own))
         n = coreset_size(len(own), model.coreset, model.sampler)
         chosen.append(own[choose_rows(every[own], n, model.sampler, torch.Generator().manual_seed(int(model.seed)), progress=model.progress).cpu()])
     return [every[own] for own in chosen], [numbers[own] for own in chosen], paths
 
 
-def _in_turn(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, max_memory: str | int, exact: bool) -> tuple[list[Tensor], list[Tensor], list[str]]:
+def _in_turn(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, max_memory: str | int, exact: bool, masks: list[Tensor], looked_at: list[int]) -> tuple[list[Tensor], list[Tensor], list[str]]:
     "One position after another, as if there were no other."
-    found, count = [collect_bank(model, embedder, tiles.at(p), geometry, max_memory, exact) for p in tiles.positions], len(tiles.tiling)
+    found, count = [collect_bank(model, embedder, tiles.at(p), geometry, max_memory, exact, masks[p : p + 1]) for p in looked_at], len(tiles.tiling)
     cells = math.prod(found[0][3])
-    numbers = [(own // cells * count + p) * cells + own % cells for p, (_, own, _, _) in enumerate(found)]
+    numbers = [(own // cells * count + p) * cells + own % cells for p, (_, own, _, _) in zip(looked_at, found)]
     return [rows for rows, *_ in found], numbers, [path for path in found[0][2] for _ in range(count)]
 
 # %% ../nbs/05a_tiles.ipynb #8f0f961e
-def _position_banks(model: PatchCore, count: int) -> list[MemoryBank]:
+def _position_banks(model: PatchCore, count: int) -> list[MemoryBank | None]:
     "The banks of all tile positions, parts of the model's."
     ends, rows = np.cumsum(np.bincount(model.origin_[:, 0] % count, minlength=count)), model.bank_.rows
     parts = [slice(start, end) for start, end in zip([0, *ends], ends)]
-    return [MemoryBank(rows[part] if isinstance(rows, Tensor) else QuantisedRows(rows.codes[part], rows.low, rows.span), model.engine, model.faiss_threads) for part in parts]
+    of_part = [rows[part] if isinstance(rows, Tensor) else QuantisedRows(rows.codes[part], rows.low, rows.span) for part in parts]
+    return [MemoryBank(some, model.engine, model.faiss_threads) if len(some) else None for some in of_part]  # None: outside of the region
 
 # %% ../nbs/05a_tiles.ipynb #90ab053f
 def _peaks(predictions: Iterable[Prediction]) -> np.ndarray: # `(N, 2)`

@@ -13,7 +13,6 @@ from numbers import Real
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from scipy.stats import beta
 from sklearn.base import BaseEstimator
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from .data import Geometry, to_photograph
 from .patches import to_rows
-from .roi import cells_inside
+from .roi import cells_inside, pixels_inside
 from .scorer import MemoryBank, anomaly_maps, image_scores, mean_of_highest, patch_scores, reweighting
 
 # %% ../nbs/04d_verdict.ipynb #4970295a
@@ -158,14 +157,13 @@ def judged(
     if model.image_score == "top_percent": scores = mean_of_highest(patches)
     else: scores = image_scores(patches)
     if model.image_score == "reweighted": scores = scores * reweighting(patches, rows, neighbours[:, 0], bank)
-    maps = anomaly_maps(patches, size, model.sigma) if inside is None else _maps_inside(patches, inside, size, model.sigma)
+    maps = anomaly_maps(patches, size, model.sigma) if inside is None else _maps_inside(patches, inside, pixels_inside(mask, (h, w)), model.sigma)
     return scores.cpu().numpy(), maps.cpu().numpy()
 
 
-def _maps_inside(patches: Tensor, inside: Tensor, size: tuple[int, int], sigma: float) -> Tensor: # `(B, H, W)`
+def _maps_inside(patches: Tensor, inside: Tensor, pixels: Tensor, sigma: float) -> Tensor: # `(B, H, W)`
     "Anomaly maps of the patches `(B, c, 1)` that lie inside, with nothing mixed in from outside."
     grid = patches.new_zeros(len(patches), *inside.shape)
     grid[:, inside] = patches.flatten(1)
-    share = anomaly_maps(inside.to(patches)[None], size, sigma)  # of each pixel's value that comes from inside
-    seen = F.interpolate(inside.float()[None, None], size, mode="nearest-exact")[0] > 0
-    return torch.where(seen, anomaly_maps(grid, size, sigma) / share, 0)
+    share = anomaly_maps(inside.to(patches)[None], pixels.shape, sigma)  # of each pixel's value that comes from inside
+    return torch.where(pixels.to(grid.device), anomaly_maps(grid, pixels.shape, sigma) / share, 0)
