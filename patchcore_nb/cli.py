@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import sys
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -328,9 +329,23 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
     "Make thresholds, keep them with the model, and say what they promise."
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        fitted.calibrate(false_alarm_rate, **how).save(folder)
+        fitted.calibrate(false_alarm_rate, **how)
+    _save_among(fitted, folder)
     for warning in told: click.echo(warning.message, err=True)
     if not quiet: click.echo(f"{folder}: {fitted.calibration_}", err=True)
+
+
+def _save_among(fitted, folder):
+    "Save a model where it was read, with whatever else lies there."
+    from patchcore_nb.patchcore import replaced_folder
+
+    with replaced_folder(folder) as new:
+        for path in fitted.save(new / ".saved").iterdir(): path.rename(new / path.name)
+        (new / ".saved").rmdir()
+        for path in Path(folder).iterdir():
+            if os.path.lexists(new / path.name): continue
+            if path.is_dir() and not path.is_symlink(): shutil.copytree(path, new / path.name, symlinks=True)
+            else: shutil.copy2(path, new / path.name, follow_symlinks=False)
 
 # %% ../nbs/10_cli.ipynb #8f08c46d
 @cli.command("calibrate")
@@ -338,22 +353,32 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
 @click.argument("good", type=click.Path(exists=True), nargs=-1)
 @click.option("--false-alarm-rate", type=_rate, default=0.01, show_default=True, help="Share of good images that may be flagged.")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts of the training images, each judged by a bank of the others.")
+@click.option("--max-memory", help="Memory the process may hold for the folds, such as 2GB; the network then embeds the images once for each. [default: what it takes]")
 @_weights
+@click.option("--precision", help="Numbers the backbone computes with from now on: f32, or bf16 (faster, not equal). [default: that of the model]")
 @click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]")
+@click.option("--num-workers", type=click.IntRange(min=0), default=0, show_default=True, help="Processes that load images.")
+@_on_error
 @_quiet
-def calibrate_command(model, good, false_alarm_rate, folds, weights, device, quiet):
+def calibrate_command(model, good, false_alarm_rate, folds, max_memory, weights, precision, device, num_workers, on_error, quiet):
     """Make the thresholds of MODEL and keep them with it.
 
     GOOD are files or folders of good images that it has not seen; without any, the images it was trained on are used, by folds.
     """
-    from patchcore_nb.data import ImageFolder
+    from patchcore_nb.data import ImageFolder, ImageSet, Sample
     from patchcore_nb.ensemble import load_model
+    from patchcore_nb.fitting import check_parameters
     from patchcore_nb.official import official_prefixes
 
+    if good and max_memory: raise click.UsageError("--max-memory is for the folds, and has no effect with GOOD")
+    _needs("--skip-bad", on_error == "skip", ("GOOD", good))
     if official_prefixes(Path(model)): raise ValueError(f"{model} is in the official format, which has no place for thresholds: load it with PatchCore.load, calibrate it, and save it elsewhere")
     fitted = load_model(model, _files(weights), device, progress=not quiet)
+    members = getattr(fitted, "models_", [getattr(fitted, "model_", fitted)])
+    for member in members: check_parameters(member.set_params(num_workers=num_workers, precision=precision or member.precision))
     paths = [path for given in good for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
-    _calibrate(fitted, model, quiet, false_alarm_rate, good=paths or None, folds=folds)
+    chosen = ImageSet([Sample(path) for path in paths], getattr(fitted, "geometry_", members[0].geometry_)).check(on_error, not quiet) if paths else None
+    _calibrate(fitted, model, quiet, false_alarm_rate, good=chosen, folds=folds, max_memory=max_memory)
 
 # %% ../nbs/10_cli.ipynb #13cf64a8
 @cli.command("predict")

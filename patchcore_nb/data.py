@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'MVTEC_CATEGORIES', 'IMAGE_SUFFIXES', 'to_rgb', 'to_mask', 'to_pil', 'read_image',
-           'read_mask', 'Geometry', 'to_photograph', 'Sample', 'ImageSet', 'category_names', 'MVTecAD', 'ImageFolder',
-           'network_input', 'as_dataset', 'batches']
+           'read_mask', 'Geometry', 'placement', 'to_photograph', 'Sample', 'ImageSet', 'category_names', 'MVTecAD',
+           'ImageFolder', 'network_input', 'as_dataset', 'batches']
 
 # %% ../nbs/00_data.ipynb #6dc29aad
 import logging
@@ -204,7 +204,7 @@ def _valid_size(
     return sides if pair else sides[0]
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
-_MOST = 178_956_970  # pixels; Pillow opens no larger image
+_MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
 
 
 def _resized(
@@ -215,11 +215,9 @@ def _resized(
     "Size after resizing: the shorter side exact, the longer one rounded down."
     if resize is None:
         return height, width
-    if isinstance(resize, tuple):
-        return resize
-    h, w = resize * height // min(height, width), resize * width // min(height, width)
-    if h * w > _MOST:
-        raise ValueError(f"an image of {height}x{width} becomes {h}x{w} with resize={resize} (height x width): choose resize=(height, width)")
+    h, w = resize if isinstance(resize, tuple) else (resize * side // min(height, width) for side in (height, width))
+    if h * w > max(_MOST, height * width):
+        raise ValueError(f"an image of {height}x{width} becomes {h}x{w} with resize={resize} (height x width), more than {_MOST:,} pixels: choose a smaller resize=(height, width)")
     return h, w
 
 # %% ../nbs/00_data.ipynb #9e51ed30
@@ -288,6 +286,16 @@ class Geometry:
         resized = _resized(pil.height, pil.width, self.resize)
         return tvf.center_crop(tvf.resize(pil, resized, interpolation), _cropped(*resized, self.crop))
 
+# %% ../nbs/00_data.ipynb #968170f8
+def placement(
+    geometry: Geometry, # that made the network input
+    height: int, # of the upright photograph, pixels
+    width: int, # of the upright photograph, pixels
+) -> tuple[tuple[int, int], tuple[int, int]]: # pixels cut off (top, left), and the size (height, width) before they were, after resizing
+    "Where the network input lies in its photograph."
+    resized, size = _resized(height, width, geometry.resize), geometry.output_size(height, width)
+    return tuple(round((r - s) / 2) for r, s in zip(resized, size)), resized
+
 # %% ../nbs/00_data.ipynb #60e1f134
 def to_photograph(
     values: np.ndarray, # one for each pixel of the network input, `(H, W)`, such as an anomaly map
@@ -296,10 +304,9 @@ def to_photograph(
     width: int, # of the photograph, pixels
 ) -> np.ndarray: # `(height, width)` float32; NaN where the crop cut the photograph away
     "Values carried back to the photograph's own pixels. Raises `ValueError` if they are not of the network input's size."
-    sides, resized, size = (height, width), _resized(height, width, geometry.resize), geometry.output_size(height, width)
+    sides, size, (before, resized) = (height, width), geometry.output_size(height, width), placement(geometry, height, width)
     if values.shape != size:
         raise ValueError(f"values of shape {values.shape}: the network input of a photograph {height}x{width} is {size} (height, width)")
-    before = [round((r - s) / 2) for r, s in zip(resized, size)]  # what the crop cuts off at the top and on the left
     (top, bottom), (left, right) = [(b, r - s - b) for b, r, s in zip(before, resized, size)]
     grid = torch.as_tensor(values, dtype=torch.float32)[None, None]
     grid = F.pad(grid, (left, right, top, bottom), mode="replicate")  # so that its own rim is not mixed with nothing
@@ -377,7 +384,7 @@ class ImageSet(Dataset):
     def __getitem__(
         self,
         index: int, # 0 ... len - 1
-    ) -> dict: # image `(3, H, W)` float32, label, defect, path, size `(2,)` of the photograph (height, width); mask `(H, W)` bool where the set has masks
+    ) -> dict: # image `(3, H, W)` float32, label, defect, path, size `(2,)` of the upright photograph (height, width); mask `(H, W)` bool where the set has masks
         sample = self.samples[index]
         image, mask = _open_sample(sample, self.geometry)
         x = self.geometry.image(image)
@@ -610,8 +617,12 @@ def network_input(
 def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
     "Network input of an image, and (height, width) of the photograph, (0, 0) where a tensor was given."
     if isinstance(image, (str, os.PathLike)):
-        image = read_image(image)
-    elif isinstance(image, np.ndarray):
+        read = read_image(image)
+        try:
+            return geometry.image(read), torch.tensor([read.height, read.width])
+        except ValueError as error:
+            raise ValueError(f"{image}: {error}") from error
+    if isinstance(image, np.ndarray):
         image = to_pil(image)
     if isinstance(image, Image.Image):
         image = to_rgb(image)

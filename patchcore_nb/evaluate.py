@@ -7,6 +7,7 @@ __all__ = ['METRICS', 'COLUMNS', 'read_masks', 'judge', 'fingerprints', 'evaluat
 
 # %% ../nbs/07_evaluate.ipynb #c0d4485f
 import csv
+import glob
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -103,6 +105,9 @@ def fingerprints(
 def _write(path: Path, text: str) -> None:
     "Write a file so that it is there as a whole or not at all."
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > 60: left.unlink()  # no run writes for a minute: this one was killed
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ __all__ = ['Calibrated', 'PatchCore', 'joined', 'scoring_parameters', 'current_c
            'check_official_files', 'read_official']
 
 # %% ../nbs/05_patchcore.ipynb #0bd9dde4
+import errno
 import glob
 import hashlib
 import io
@@ -551,8 +552,9 @@ def write_description(
 def check_destination(
     folder: str | Path, # where a model is to be saved
 ) -> Path: # its absolute path, links resolved
-    "Raises `FileExistsError` if something else than a model is there, so that one can ask before the work."
-    folder = Path(folder).resolve()
+    "Raises `FileExistsError` if something else than a model is there, `OSError` for a link that leads to itself, so that one can ask before the work."
+    folder = Path(os.path.realpath(folder))
+    if folder.is_symlink(): raise OSError(f"{folder} is a symbolic link that leads to itself: choose another name")
     is_model = any((folder / name).exists() for name in (_JSON, _ENSEMBLE, _TILES)) or any(folder.glob(f"*{PARAMS_FILE}"))
     if folder.exists() and not is_model and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there and is not a model folder: choose another name")
@@ -571,6 +573,7 @@ def replaced_folder(
         _tidy(place)
         temporary.mkdir()
         yield temporary
+        for path in (*temporary.rglob("*"), temporary): _flush(path)
         _swap(temporary, place)
     except OSError as error:
         raise OSError(f"the model could not be saved to {folder}: {error}; what was there before is unchanged") from error
@@ -621,13 +624,25 @@ def _swap(new: Path, place: Path) -> None:
     except BaseException:  # also an interruption: the old model goes back
         if old.exists(): os.rename(old, place)
         raise
+    _flush(place.parent)
     _tidy(place)
+
+
+def _flush(path: Path) -> None:
+    "Wait until the disk has a file, or the names in a folder."
+    if path.is_symlink() or not (path.is_file() or path.is_dir()): return
+    if os.name == "nt" and path.is_dir(): return  # Windows opens no folders
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try: os.fsync(handle)
+    except OSError as error:
+        if path.is_file() or error.errno not in (errno.EINVAL, errno.ENOTSUP): raise  # some network drives cannot do it for folders
+    finally: os.close(handle)
 
 # %% ../nbs/05_patchcore.ipynb #e18091a1
 def _seen(folder: Path) -> tuple:
     "The folder where a model is now, and which one it is."
     for _ in range(10):
-        at = folder if folder.exists() else next(iter(_left(folder.resolve(), "old")), folder)
+        at = folder if folder.exists() else next(iter(_left(Path(os.path.realpath(folder)), "old")), folder)
         with suppress(OSError): return at, (found := at.stat()).st_ino, found.st_mtime_ns, found.st_ctime_ns
         time.sleep(.01)  # who lists a directory while names change in it may miss one
     return folder,
@@ -637,9 +652,9 @@ def undisturbed(
     folder: str | Path, # model folder, of one model or an ensemble
     read: Callable[[Path], object], # given the folder to read from
 ) -> object: # what it gave
-    "Read a model folder, again if a save replaced it meanwhile. Raises what `read` raises twice."
+    "Read a model folder, again if a save replaced it meanwhile. Raises what `read` raises twice, and `OSError` if saves come in between a hundred times."
     failed = None
-    while True:
+    for _ in range(100):
         seen = _seen(Path(folder))
         try: found = read(seen[0])
         except (OSError, ValueError):
@@ -648,6 +663,7 @@ def undisturbed(
             time.sleep(.01)  # the clock of the file system has moved on, should the folder be away and back
         else:
             if _seen(Path(folder)) == seen: return found
+    raise OSError(f"{folder} was saved anew each of the 100 times it was read: stop what keeps saving it, or read a copy")
 
 # %% ../nbs/05_patchcore.ipynb #612c122c
 def read_description(

@@ -13,6 +13,7 @@ from contourpy import contour_generator
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from .data import placement
 from .verdict import Prediction
 
 # %% ../nbs/06a_regions.ipynb #161e3176
@@ -66,7 +67,20 @@ def found_regions(
     prediction: Prediction, # of a calibrated model
     index: int, # which image
     min_area: int = 1, # smaller regions are left out, pixels of the photograph
-) -> list[Region]: # highest peak first, in pixels of the photograph
-    "The flagged regions of an image. Raises `ValueError` without a pixel threshold, or where the size of the photograph is not known."
+) -> list[Region]: # highest peak first, in pixels of the upright photograph
+    "The flagged regions of an image, at least one if a pixel is flagged. Raises `ValueError` without a pixel threshold, or where the size of the photograph is not known."
     if not prediction.flags[index].any(): return []
-    return regions(prediction.on_photograph(index), prediction.calibration.pixel_threshold, min_area)
+    size = prediction.photograph_size(index)
+    limit = prediction.maps.dtype.type(prediction.calibration.pixel_threshold)  # in the numbers that `flags` compares
+    found = [_placed(region, *placement(prediction.geometry, *size), size) for region in regions(prediction.maps[index], limit)]
+    return [region for region in found if region.area >= min_area]
+
+
+def _placed(region: Region, before: tuple[int, int], resized: tuple[int, int], size: tuple[int, int]) -> Region:
+    "A region of the network input, in the photograph."
+    scale = np.divide(size, resized)
+    (top, left), (bottom, right) = np.add(np.reshape(region.box, (2, 2)), before) * size  # in parts of a pixel of the photograph, so that nothing is rounded
+    (h, w), moved = resized, lambda at: (np.add(at, before) + .5) * scale - .5
+    box = tuple(map(int, (top // h, left // w, -(-bottom // h), -(-right // w))))
+    peak_at, centre = map(tuple, (np.rint(moved(region.peak_at)).astype(int).tolist(), moved(region.centre).tolist()))
+    return Region(box, max(1, round(region.area * scale.prod())), region.peak, peak_at, centre, [moved(line) for line in region.outline])

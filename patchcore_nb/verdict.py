@@ -104,7 +104,7 @@ class Prediction:
     skipped: list[tuple[str, str]] = field(default_factory=list)  # unreadable files and why, with on_error="skip"
     calibration: Calibration | None = None  # thresholds of the model, None if it has none
     geometry: Geometry | None = None  # how the photographs became network input
-    sizes: np.ndarray | None = None  # (height, width) of the photographs in pixels, `(N, 2)`; (0, 0) where unknown
+    sizes: np.ndarray | None = None  # (height, width) of the photographs in pixels, upright as their EXIF tags have them, `(N, 2)`; (0, 0) where unknown
 
     def __len__(self):
         return len(self.scores)
@@ -132,8 +132,15 @@ class Prediction:
         values: np.ndarray | None = None, # `(H, W)`, one for each pixel of the network input; None: its anomaly map
     ) -> np.ndarray: # `(height, width)` float32 in pixels of the photograph, NaN where the crop cut it away
         "An anomaly map carried back. Raises `ValueError` if the size of the photograph is not known."
+        return to_photograph(self.maps[index] if values is None else values, self.geometry, *self.photograph_size(index))
+
+    def photograph_size(
+        self,
+        index: int, # which image
+    ) -> tuple[int, int]: # (height, width) in pixels, upright
+        "How large the photograph was. Raises `ValueError` if that is not known."
         if self.geometry is None or self.sizes is None or not self.sizes[index].all(): raise ValueError(f"image {index} came as network input, the size of its photograph is not known")
-        return to_photograph(self.maps[index] if values is None else values, self.geometry, *map(int, self.sizes[index]))
+        return tuple(map(int, self.sizes[index]))
 
     def _calibrated(self) -> Calibration:
         if self.calibration is None: raise ValueError("the model has no threshold: calibrate it with good images, model.calibrate(false_alarm_rate=0.01), or set one with model.set_threshold(...)")
