@@ -105,6 +105,11 @@ def _model_options(backbone, coreset):
         click.option("--patch-size", type=int, default=3, show_default=True, help="Neighbourhood of a patch in feature-map cells."),
         click.option("--pretrain-dim", type=int, help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
         click.option("--target-dim", type=int, help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
+        click.option("--region", type=click.Path(exists=True, dir_okay=False), help="Picture of where to look, white inside, of the size of the photographs. [default: everywhere]"),
+        click.option("--ignore", type=click.Path(exists=True, dir_okay=False), help="Picture of where not to look, white there. [default: nowhere]"),
+        click.option("--edge", type=click.IntRange(min=0), default=0, show_default=True, help="Rim that is left out, pixels of the resized and cropped image."),
+        click.option("--rotate", "rotations", type=float, multiple=True, help="Angle in degrees by which turned copies of the training images go into the memory bank, too; may be repeated."),
+        click.option("--flip", "flips", is_flag=True, help="Mirror images of them, too."),
         click.option("-k", type=int, default=1, show_default=True, help="Neighbours a score averages over."),
         click.option("--squared/--not-squared", default=True, show_default=True, help="Scores in squared distances, or in distances."),
         click.option("--image-score", default="max", show_default=True, help="Of the patch scores: max, reweighted (the paper's eq. 7) or top_percent (mean of the highest 1 %)."),
@@ -132,7 +137,15 @@ def _model(parameters, quiet):
     weights = None if parameters["weights"].lower() == "none" else parameters["weights"]
     if weights is None:
         click.echo("The backbone is untrained (--weights none): expect poor detection.", err=True)
-    return PatchCore(**parameters | {"weights": weights, "layers": parameters["layers"] or None, "progress": not quiet})
+    masks = {option: parameters.pop(option) for option in ("region", "ignore", "edge")}
+    return PatchCore(**parameters | {"weights": weights, "layers": parameters["layers"] or None, "region": _region(*masks.values()), "progress": not quiet})
+
+
+def _region(keep, ignore, edge):
+    "The region of interest; None where it is everything."
+    from patchcore_nb.roi import RegionOfInterest
+
+    return RegionOfInterest(keep, ignore, edge) if keep or ignore or edge else None
 
 
 def _finite(context, option, value):
