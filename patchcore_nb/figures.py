@@ -553,7 +553,8 @@ def plot_audit(
     count: int = 6, # images to show, the most isolated first
     fig: Figure | SubFigure | None = None, # where to draw; None: a new figure
 ) -> np.ndarray: # axes of the pictures, as many as there are images with rows in the bank, at most `count`
-    "The training images that stand alone, each with its most isolated patch framed. Raises as `PatchCore.audit` and `training_set`, and `ValueError` for count < 1."
+    "The training images that stand alone, each with its most isolated patch framed. Raises as `PatchCore.audit` and `training_set`, `ValueError` for count < 1, `TypeError` for another kind of model."
+    if not isinstance(model, PatchCore): raise TypeError(f"{type(model).__name__}: expected a PatchCore; the audit() of a tiled model names photographs and pixels, of an ensemble pass a member")
     if count < 1: raise ValueError(f"count must be at least 1, got {count}")
     found = model.audit()
     shown = [int(i) for i in found.order[:count] if found.rows[i]]
