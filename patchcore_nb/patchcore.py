@@ -167,7 +167,7 @@ class PatchCore(Calibrated):
 
     def update(
         self,
-        images: object, # further images of good parts, as for `fit`
+        images: object, # further images of good parts, as for `fit`; all their rows are in memory at once, so pass many in parts
         reason: str = "", # for the history
         on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
     ) -> "PatchCore": # self; a calibrated model has to be calibrated again
