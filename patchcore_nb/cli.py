@@ -416,6 +416,7 @@ def predict_command(model, images, out, exit_code, min_area, weights, precision,
     from patchcore_nb.data import ImageFolder, ImageSet, Sample
     from patchcore_nb.ensemble import load_model, members_of
     from patchcore_nb.fitting import check_parameters
+    from patchcore_nb.regions import as_record
     from patchcore_nb.viz import save_heatmaps
 
     _needs("--original", original, ("--out", out))
@@ -433,7 +434,7 @@ def predict_command(model, images, out, exit_code, min_area, weights, precision,
     csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
     if out:
         with _text_file(Path(out) / "scores.csv") as file: csv.writer(file, lineterminator="\n").writerows(lines)
-        with _text_file(Path(out) / "verdicts.jsonl") as file: file.writelines(f"{json.dumps(_record(prediction, i, min_area), ensure_ascii=False)}\n" for i in range(len(prediction)))
+        with _text_file(Path(out) / "verdicts.jsonl") as file: file.writelines(f"{json.dumps(as_record(prediction, i, min_area), ensure_ascii=False)}\n" for i in range(len(prediction)))
         limit = prediction.calibration.pixel_threshold if threshold is None and prediction.calibration else threshold
         save_heatmaps(Path(out) / "heatmaps", chosen, prediction, limit, original, not quiet)
         if not quiet: click.echo(f"heatmaps, scores.csv and verdicts.jsonl: {out}", err=True)
@@ -453,15 +454,3 @@ def _lines(prediction):
     verdicts = ["defect" if anomalous else "good" for anomalous in prediction.is_anomalous]
     relative = [f"{score:.4g}" for score in prediction.relative_scores] if prediction.calibration.threshold > 0 else [""] * len(scores)
     return [("verdict", "score", "relative", "path"), *zip(verdicts, scores, relative, prediction.paths)]
-
-
-def _record(prediction, index, min_area):
-    "All about an image, as JSON values."
-    from patchcore_nb.regions import found_regions
-
-    record = {"path": prediction.paths[index], "score": float(prediction.scores[index])}
-    if (decided := prediction.calibration) is None: return record
-    record |= {"verdict": "defect" if prediction.is_anomalous[index] else "good", "threshold": decided.threshold, "relative": float(prediction.relative_scores[index]) if decided.threshold > 0 else None}
-    if decided.pixel_threshold is None: return record
-    found = [region._asdict() | {"outline": [line.round(1).tolist() for line in region.outline]} for region in found_regions(prediction, index, min_area)]
-    return record | {"pixel_threshold": decided.pixel_threshold, "regions": found}
