@@ -218,7 +218,7 @@ def require_mask_size(
     if model.region is None or model.region.inside is None: return
     for i, size in enumerate(batch["size"].tolist() if "size" in batch else []):
         if any(size) and tuple(size) != model.region.inside.shape:
-            raise ValueError(f"{batch['path'][i] if 'path' in batch else 'an image'} is {tuple(size)} (height, width), the mask of the region {model.region.inside.shape}: a mask has the size of the photographs")
+            raise ValueError(f"{batch.get('path', {i: ''})[i] or f'image {i} of a batch'} is {tuple(size)} (height, width), the mask of the region {model.region.inside.shape}: a mask has the size of the photographs")
 
 # %% ../nbs/04c_fitting.ipynb #1ca26440
 def memory_limit(
