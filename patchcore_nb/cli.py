@@ -297,10 +297,10 @@ def _from_recipe(context, name):
     from patchcore_nb.ensemble import Ensemble
 
     free = ("engine", "faiss_threads", "precision", "bank_precision", "device", "batch_size", "num_workers", "seed")
-    given = [p.name for p in context.command.params if context.get_parameter_source(p.name) is click.core.ParameterSource.COMMANDLINE]
-    model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "k", "squared", "image_score", "tile", "overlap", "position_banks"}
-    if clash := sorted(model_options.intersection(given)):
-        raise ValueError(f"--recipe {name} says everything about the model: leave out {', '.join('--' + c.replace('_', '-') for c in clash)}")
+    given = {p.name: max(p.opts, key=len) for p in context.command.params if context.get_parameter_source(p.name) is click.core.ParameterSource.COMMANDLINE}
+    model_options = {"resize", "crop", "backbone", "layers", "weights", "coreset", "sampler", "patch_size", "pretrain_dim", "target_dim", "region", "ignore", "edge", "rotations", "flips", "k", "squared", "image_score", "tile", "overlap", "position_banks"}
+    if clash := sorted(given[option] for option in model_options.intersection(given)):
+        raise ValueError(f"--recipe {name} says everything about the model: leave out {', '.join(clash)}")
     members = Ensemble.from_recipe(name).models
     for member in members: member.set_params(progress=not context.params["quiet"], **{option: context.params[option] for option in free if option in given})
     return (Ensemble(members) if len(members) > 1 else members[0]), members[0].geometry

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'Embedder', 'check_parameters', 'agreed_geometry', 'checked', 'finite', 'Views', 'region_mask',
-           'memory_limit', 'collect_bank', 'check_bank_size', 'forecast_fit']
+           'require_mask_size', 'memory_limit', 'collect_bank', 'check_bank_size', 'forecast_fit']
 
 # %% ../nbs/04c_fitting.ipynb #d4b704a2
 import os
@@ -174,6 +174,7 @@ class Views:
     ) -> tuple[Tensor, Tensor]: # rows `(r, D)`; their numbers `(r,)` int64: image * h * w + cell
         "Raises `ValueError` for features that are not finite, images of another size than the first, and a region whose mask does not fit them."
         images = batch["image"]
+        require_mask_size(self.model, batch)
         if (size := tuple(images.shape[2:])) != (self.size or size): raise ValueError(f"images of different sizes, {self.size} and {size}: use a geometry with a fixed size")
         embeddings = [finite(self.embedder(turned(images, turn), self.model.precision), batch) for turn in self.turns]
         if self.size is None:
@@ -207,6 +208,17 @@ def region_mask(
 ) -> Tensor | None: # `(H, W)` bool; None: everywhere
     "Where a model looks. Raises `ValueError` for a region whose mask does not fit the images."
     return model.region and model.region.mask(geometry, size)
+
+
+def require_mask_size(
+    model: BaseEstimator, # parameters, as `PatchCore` has them
+    batch: dict, # `size` (height, width) of the photographs, `(B, 2)`, and `path`, where known
+) -> None:
+    "Raises `ValueError` for a photograph of another size than the mask of the region, which a crop would hide."
+    if model.region is None or model.region.inside is None: return
+    for i, size in enumerate(batch["size"].tolist() if "size" in batch else []):
+        if any(size) and tuple(size) != model.region.inside.shape:
+            raise ValueError(f"{batch.get('path', {i: ''})[i] or f'image {i} of a batch'} is {tuple(size)} (height, width), the mask of the region {model.region.inside.shape}: a mask has the size of the photographs")
 
 # %% ../nbs/04c_fitting.ipynb #1ca26440
 def memory_limit(

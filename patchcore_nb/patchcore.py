@@ -44,7 +44,7 @@ from .bounded import Forecast
 from .coreset import choose_rows, coreset_size
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, batches
 from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
-from .fitting import Embedder, Views, agreed_geometry, check_bank_size, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit, region_mask
+from .fitting import Embedder, Views, agreed_geometry, check_bank_size, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit, region_mask, require_mask_size
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
 from .quantised import QuantisedRows
 from .recipes import recipe
@@ -269,6 +269,7 @@ class PatchCore(Calibrated):
         check_is_fitted(self, "bank_")
         geometry = agreed_geometry(self.geometry_, data)
         for batch in batches(as_dataset(data, geometry), geometry, batch_size, self.num_workers, progress, "predict"):
+            require_mask_size(self, batch)
             embedding = finite(self.embed(batch["image"]), batch)  # (B, D, h, w)
             size = batch["image"].shape[2:]
             scores, maps = judged(self, self.bank_, embedding, size, region_mask(self, geometry, size))

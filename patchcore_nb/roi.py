@@ -59,8 +59,10 @@ class RegionOfInterest:
 # %% ../nbs/02a_roi.ipynb #dcd5427c
 def _read(source: str | Path | ArrayLike, name: str) -> np.ndarray: # `(height, width)` bool
     "A mask from a file or an array."
-    if isinstance(source, (str, os.PathLike)): return np.asarray(read_mask(source)) > 0
-    if isinstance(source, Image.Image): return np.asarray(to_mask(source)) > 0
+    if isinstance(source, (str, os.PathLike, Image.Image)):
+        mask = np.asarray(to_mask(source) if isinstance(source, Image.Image) else read_mask(source)) > 0
+        if not mask.any(): raise ValueError(f"{name}={source}: nothing is marked in this picture: paint it white, more than half of what its pixels can hold, on black")
+        return mask
     mask = np.asarray(source)
     if mask.ndim != 2 or mask.dtype.kind not in "bui" or not mask.size: raise ValueError(f"{name} of shape {mask.shape}, {mask.dtype}: expected a mask (height, width) of bool or whole numbers, or a picture's path")
     return mask != 0

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from .coreset import choose_rows, coreset_size
 from .data import Geometry, as_dataset, batches
 from .editing import Audit, audit_images, entry
-from .fitting import Embedder, Views, agreed_geometry, check_bank_size, checked, collect_bank, finite, memory_limit, region_mask
+from .fitting import Embedder, Views, agreed_geometry, check_bank_size, checked, collect_bank, finite, memory_limit, region_mask, require_mask_size
 from .patchcore import Calibrated, PatchCore, bank_parameters, current_calibration, joined, read_description, replaced_folder, require_as_fitted, scoring_parameters, training_set, undisturbed, write_description
 from .quantised import QuantisedRows
 from .roi import cells_inside, pixels_inside
@@ -133,12 +133,12 @@ class _Tiles(Dataset):
         item = self._photograph(number)
         if (size := tuple(item["image"].shape[1:])) != self.tiling.size:
             raise ValueError(f"{item['path'] or f'photograph {number}'} is {size} (height, width) after resizing, the first one {self.tiling.size}: use resize=(height, width)")
-        return {"image": self.tiling.cut(item["image"], [self.positions[position]])[0], "path": item["path"]}
+        return {"image": self.tiling.cut(item["image"], [self.positions[position]])[0], "path": item["path"], "size": item["size"]}
 
     def _photograph(self, number: int) -> dict:
         if number != self._number:
             batch = next(batches(Subset(self.photographs, [number]), self.prepared, 1))
-            self._number, self._last = number, {"image": batch["image"][0], "path": batch.get("path", [""])[0]}
+            self._number, self._last = number, {"image": batch["image"][0], "path": batch.get("path", [""])[0], "size": batch["size"][0]}
         return self._last
 
 # %% ../nbs/05a_tiles.ipynb #105ddf06
@@ -244,6 +244,7 @@ class TiledPatchCore(Calibrated):
         _require_unedited(self)
         geometry = agreed_geometry(self.geometry_, data)
         for batch in batches(as_dataset(data, geometry), geometry, batch_size, self.model_.num_workers, progress, "predict"):
+            require_mask_size(self.model_, batch)
             photographs, paths = batch["image"], batch.get("path", [""] * len(batch["image"]))
             maps = np.zeros((len(photographs), *photographs.shape[2:]), np.float32)
             scores = np.array([self._judged(*each) for each in zip(photographs, paths, maps)])
@@ -381,7 +382,7 @@ def _audited(tiled: TiledPatchCore) -> Audit:
     pixels = corners[position] + (model.origin_[:, 1:] + .5) * np.divide(tiling.sides, model.grid_)
     origin = np.column_stack([photograph, pixels]).astype(int)
     origins = [origin[position == p] for p in range(len(tiling))] if tiled.banks_ else [origin]
-    found = [audit_images(bank.rows[:], own, tiled.paths_) for bank, own in zip(tiled.banks_ or [model.bank_], origins, strict=True)]
+    found = [audit_images(bank.rows[:], own, tiled.paths_) for bank, own in zip(tiled.banks_ or [model.bank_], origins, strict=True) if bank is not None]
     highest = np.argmax([audit.isolation for audit in found], axis=0), np.arange(len(tiled.paths_))  # which bank, of each photograph
     isolation, cells = (np.stack([getattr(audit, name) for audit in found])[highest] for name in ("isolation", "cells"))
     return Audit(np.argsort(-isolation, kind="stable"), isolation, sum(audit.rows for audit in found), cells, tiled.paths_)

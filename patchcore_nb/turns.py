@@ -27,7 +27,7 @@ def turns(
     flips: bool = False, # the mirror image of each, too
 ) -> list[Turn]: # the upright image first
     "How often a bank sees each image. Raises `ValueError` for what is no angle, and for angles that come twice."
-    if isinstance(rotations, (str, Real)) or not all(isinstance(angle, Real) and not isinstance(angle, bool) and math.isfinite(angle) for angle in rotations):
+    if not isinstance(rotations, (tuple, list)) or not all(isinstance(angle, Real) and not isinstance(angle, bool) and math.isfinite(angle) for angle in rotations):
         raise ValueError(f"rotations={rotations!r}: expected angles in degrees, such as (90, 180, 270)")
     angles = [0.0, *(float(angle) % 360 for angle in rotations)]
     if len(set(angles)) < len(angles): raise ValueError(f"rotations={tuple(rotations)}: an angle comes twice (the image as it is, 0 degrees, is always there)")
