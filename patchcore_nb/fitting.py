@@ -75,11 +75,16 @@ def check_parameters(
         if (value := getattr(model, name)) is not None and value < 1: raise ValueError(f"{name} must be at least 1, got {value}")
     if not model.sigma >= 0: raise ValueError(f"sigma must not be negative, got {model.sigma}")
     turns(model.rotations, model.flips)  # its errors
-    if not isinstance(model.region, RegionOfInterest | None): raise ValueError(f"region={model.region!r}: expected a RegionOfInterest, such as RegionOfInterest('mask.png')")
+    _require_region(model.region)
     try:
         if model.device: torch.empty(0, device=model.device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {str(model.device)!r} cannot be used: {str(error).splitlines()[0]}; device=None takes what there is") from error
+
+
+def _require_region(region: object) -> None:
+    "`ValueError` for what is no region."
+    if not isinstance(region, RegionOfInterest | None): raise ValueError(f"region={region!r}: expected a RegionOfInterest, such as RegionOfInterest('mask.png')")
 
 # %% ../nbs/04c_fitting.ipynb #42ef6058
 def _geometries(data: object) -> set[Geometry]:
@@ -207,6 +212,7 @@ def region_mask(
     size: tuple[int, int], # (H, W) of the network input
 ) -> Tensor | None: # `(H, W)` bool; None: everywhere
     "Where a model looks. Raises `ValueError` for a region whose mask does not fit the images."
+    _require_region(model.region)
     return model.region and model.region.mask(geometry, size)
 
 
@@ -215,6 +221,7 @@ def require_mask_size(
     batch: dict, # `size` (height, width) of the photographs, `(B, 2)`, and `path`, where known
 ) -> None:
     "Raises `ValueError` for a photograph of another size than the mask of the region, which a crop would hide."
+    _require_region(model.region)
     if model.region is None or model.region.inside is None: return
     for i, size in enumerate(batch["size"].tolist() if "size" in batch else []):
         if any(size) and tuple(size) != model.region.inside.shape:

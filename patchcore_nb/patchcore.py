@@ -22,7 +22,7 @@ import shutil
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import asdict
@@ -394,15 +394,18 @@ def bank_parameters(
     model: BaseEstimator, # a `PatchCore`
 ) -> dict: # name -> value
     "The parameters that decide the bank."
-    return {name: getattr(model, name) for name in ("backbone", "layers", "patch_size", "stride", "pretrain_dim", "target_dim", "region", "rotations", "flips", "coreset", "sampler", "seed")}
+    names = ("backbone", "layers", "patch_size", "stride", "pretrain_dim", "target_dim", "rotations", "flips", "coreset", "sampler", "seed")
+    return {name: getattr(model, name) for name in names} | {"region": str(model.region) if model.region else None}
 
 
 def require_as_fitted(
     model: BaseEstimator, # a `PatchCore`, fitted or not
+    apart_from: Sequence[str] = (), # parameters that may have changed
 ) -> None:
     "Raises `ValueError` if parameters were changed since the bank was made, which would make another one."
+    now_with = bank_parameters(model)
     for name, then in getattr(model, "fitted_with_", {}).items():
-        if (now := getattr(model, name)) != then: raise ValueError(f"the model was fitted with {name}={then!r} and now has {now!r}: fit it again, or set {name} back to {then!r}")
+        if (now := now_with[name]) != then and name not in apart_from: raise ValueError(f"the model was fitted with {name}={then!r} and now has {now!r}: fit it again, or set {name} back to {then!r}")
 
 # %% ../nbs/05_patchcore.ipynb #2f1ab20b
 def training_set(
@@ -513,6 +516,7 @@ def _description(model: PatchCore, folder: Path) -> dict:
         "region": {"edge": model.region.edge, "sha256": _sha256_of_file(folder / _REGION) if (folder / _REGION).exists() else None} if model.region else None,
         "training_files": model.paths_,
         "calibration": as_plain(model),
+        "fitted_region": getattr(model, "fitted_with_", {}).get("region"),
         "grid": model.grid_,
         "history": model.history_,
         "versions": {"python": platform.python_version(), "patchcore_nb": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__},
@@ -586,6 +590,7 @@ def _save(model: PatchCore, folder: Path, format: str) -> Path:
     "Write a model in one of the two formats."
     check_is_fitted(model, "bank_")
     check_parameters(model)  # what could not be loaded is not saved
+    require_as_fitted(model, apart_from=("region",))  # nor parameters that the bank was not made with
     if format not in ("patchcore_nb", "official"): raise ValueError(f'format={format!r}: expected "patchcore_nb" or "official"')
     with replaced_folder(folder) as new:
         if format == "official":
@@ -710,7 +715,7 @@ def _load_own(cls: type, folder: Path, weights: str | Path | None, device: str |
         parameters["geometry"] = Geometry(**parameters["geometry"]) if parameters["geometry"] else None
         model = cls(**parameters).set_params(layers=tuple(parameters["layers"]) if parameters["layers"] else None, rotations=tuple(parameters.get("rotations", ())), region=_read_region(folder, found.get("region")))
         check_parameters(model)
-        model.fitted_with_ = bank_parameters(model)
+        model.fitted_with_ = bank_parameters(model) | {"region": found.get("fitted_region")}
         model.grid_, model.history_ = tuple(found["grid"]) if found.get("grid") else None, [dict(line) for line in found.get("history", [])]
         model.calibration_, noted = from_plain(found.get("calibration"))
         model.calibrated_with_ = scoring_parameters(model) | (noted or {})  # what older folders did not note is as it was saved

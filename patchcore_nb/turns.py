@@ -29,7 +29,7 @@ def turns(
     "How often a bank sees each image. Raises `ValueError` for what is no angle, and for angles that come twice."
     if not isinstance(rotations, (tuple, list)) or not all(isinstance(angle, Real) and not isinstance(angle, bool) and math.isfinite(angle) for angle in rotations):
         raise ValueError(f"rotations={rotations!r}: expected angles in degrees, such as (90, 180, 270)")
-    angles = [0.0, *(float(angle) % 360 for angle in rotations)]
+    angles = [0.0, *(float(angle) % 360 % 360 for angle in rotations)]  # twice: a hair below 0 is 360 at first
     if len(set(angles)) < len(angles): raise ValueError(f"rotations={tuple(rotations)}: an angle comes twice (the image as it is, 0 degrees, is always there)")
     return [(angle, mirrored) for mirrored in ((False, True) if flips else (False,)) for angle in angles]
 
