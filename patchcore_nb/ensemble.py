@@ -162,6 +162,7 @@ def _check(models: Sequence[PatchCore], scaling: str) -> None:
     if scaling not in ("test", "fit"): raise ValueError(f'scaling={scaling!r}: expected "test" or "fit"')
     if not models or not all(isinstance(model, PatchCore) for model in models): raise ValueError(f"an ensemble needs a list of PatchCore models, got {models!r:.200}")
     if len(geometries := {model.geometry for model in models}) > 1: raise ValueError(f"the maps of all members are averaged, so they need one geometry, got {geometries}")
+    if len(regions := {model.region for model in models}) > 1: raise ValueError(f"the maps of all members are averaged, so they need one region of interest, got {regions}")
     for model in models: Embedder(model)  # parameters and weights
 
 

@@ -27,7 +27,7 @@ from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
 from .ensemble import Ensemble, members_of
 from .metrics import image_metrics, pixel_metrics
-from .fitting import Embedder, memory_limit
+from .fitting import Embedder, memory_limit, require_mask_size
 from .patchcore import PatchCore, Prediction
 from .scorer import choose_engine
 from .tiles import TiledPatchCore
@@ -164,6 +164,8 @@ def evaluate(
         sets = None if row else [images.check(on_error, members_of(model)[0].progress) for images in (category.train, category.test)]
         if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:
             raise ValueError(f'{category.name}: {n} test image(s), and the ensemble scales scores by the range of at least 2: add images, or choose scaling="fit"')
+        for member in members_of(model):
+            if sets and member.region: require_mask_size(member, {"size": sets[0][0]["size"][None], "path": sets[0].paths[:1]})
         todo.append((category.name, fingerprint, row, sets))
     if logger: logger.config(_parameters(model, categories))
     rows = []
