@@ -88,20 +88,13 @@ def _python(code):
     return status == 0, output
 
 
-def wheel():
-    "The wheel carries the backbone in the box, stays small, and the backbone works from it."
+def package():
+    "The package as others get it."
+    import package as parcel
+
     with tempfile.TemporaryDirectory() as tmp:
-        for name in ("patchcore_nb", "settings.ini", "setup.py", "README.md", "LICENSE", "MANIFEST.in"):
-            source, target = ROOT / name, Path(tmp) / "source" / name
-            target.parent.mkdir(exist_ok=True)
-            shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-        status, output = run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp, str(Path(tmp) / "source"))
-        built = list(Path(tmp).glob("*.whl"))
-        report("wheel is built, below 8 MB", status == 0 and len(built) == 1 and built[0].stat().st_size < 8e6, output)
-        if built:
-            shutil.unpack_archive(built[0], Path(tmp) / "unpacked", "zip")
-            code = "import sys; sys.path.insert(0, {0!r}); import patchcore_nb; assert patchcore_nb.__file__.startswith({0!r})".format(str(Path(tmp) / "unpacked"))
-            report("the backbone in the box loads from the wheel", *_python(f"{code}; from patchcore_nb.backbones import load_backbone; load_backbone('loupe')"))
+        for name, ok, detail in parcel.checks(Path(tmp)):
+            report(f"package: {name}", ok, detail)
 
 
 def in_step():
@@ -165,7 +158,7 @@ def browser():
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    for check in (demo, notebooks, imports, wheel, in_step, style, site, browser):
+    for check in (demo, notebooks, imports, package, in_step, style, site, browser):
         check()
     if failed:
         print("failed:", ", ".join(failed))
