@@ -101,7 +101,7 @@ def workflow_lacks():
         for key, job in flow["jobs"].items():
             lacks += [f"{name}: job {key}: {need}" for need in ("runs-on", "steps") if not job.get(need)]
             lacks += [f"{name}: job {key}: step {step} has to have either uses or run" for step in job.get("steps", []) if ("uses" in step) == ("run" in step)]
-            lacks += [f"{name}: job {key} needs {job['needs']}, which is not there"] * ("needs" in job and job["needs"] not in flow["jobs"])
+            if job.get("needs", key) not in flow["jobs"]: lacks.append(f"{name}: job {key} needs {job['needs']}, which is not there")
     release = flows["release.yml"]["jobs"]
     steps = {key: " ".join(str(step.get("uses", step.get("run"))) for step in job["steps"]) for key, job in release.items()}
     lacks += [f"release.yml: {step} in {key}" for key, step in (("build", "make dist TAG="), ("publish", "pypa/gh-action-pypi-publish@")) if step not in steps[key]]
