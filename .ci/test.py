@@ -134,6 +134,29 @@ def style():
     report("no stored output is an error", not wrong, str(wrong))
 
 
+PROGRAM = """from patchcore_nb import PatchCore, TiledPatchCore
+
+model = PatchCore("loupe", coreset=0.1).fit("good").calibrate(0.01)
+names: list[str] = model.predict("photo.png").paths
+tiled = TiledPatchCore(PatchCore("loupe"), tile=256).fit("good").set_threshold(1.0)
+for verdict in tiled.stream("photos", batch_size=2): verdict.is_anomalous.any()
+PatchCore("loupe", coreset="a tenth")
+model.predict("photo.png").score
+"""
+
+
+def types():
+    "mypy: the modules, and what a program that uses the package sees of them."
+    with tempfile.TemporaryDirectory() as tmp:
+        mypy = (sys.executable, "-m", "mypy", "--config-file", str(ROOT / ".ci/mypy.ini"), "--cache-dir", tmp)
+        status, output = run(*mypy, "patchcore_nb")
+        report("mypy", status == 0, output)
+        (Path(tmp) / "program.py").write_text(PROGRAM, encoding="utf-8")
+        _, output = run(*mypy, "program.py", cwd=tmp, env={"MYPYPATH": str(ROOT)})
+        wrong = re.findall(r"^program\.py:(\d+): error", output, re.M)
+        report("mypy sees what is wrong in a program that uses the package, and only that", wrong == ["7", "8"], output)
+
+
 def site():
     "The docs site, as far as it can be judged without Quarto."
     import docs
@@ -158,7 +181,7 @@ def browser():
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    for check in (demo, notebooks, imports, package, in_step, style, site, browser):
+    for check in (demo, notebooks, imports, package, in_step, style, types, site, browser):
         check()
     if failed:
         print("failed:", ", ".join(failed))
