@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "nbs/benchmarks"
-NAMES = ("speed", "memory", "low_end")
+NAMES = ("speed", "memory", "low_end", "latency")
 
 
 def rerun(path):
@@ -59,6 +59,7 @@ def main():
     parts = ["# Results of the benchmark notebooks", f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}."]
     parts += [f"## [{name}]({name}.ipynb)\n\n{table(content['rows'])}" for name, content in found.items()]
     parts += ["## Backbones for choosing\n\nAUROC in %, untrained networks without one.", backbone_table(found["low_end"]["backbones"])] if "low_end" in found else []
+    parts += ["## One image at a time\n\nMilliseconds warm, from a file to the verdict, bank of 10 %, f32 and two threads unless said otherwise.", backbone_table(found["latency"]["expect"])] if "latency" in found else []
     parts += [f"## [gpu](gpu.ipynb)\n\n{on_gpu(FOLDER / 'results/gpu.json')}"]
     (FOLDER / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

@@ -63,6 +63,7 @@ def _upright(
 ) -> Image.Image: # the same
     "The picture turned upright by its EXIF tag."
     try:
+        if type(pil) is Image.Image and pil.getexif().get(0x0112, 1) == 1: return pil  # in memory and upright: a copy of a large picture would take as long as shrinking it
         return ImageOps.exif_transpose(pil)
     except Exception as error:  # Pillow fails at damaged tags in many ways
         raise ValueError(f"damaged EXIF data ({type(error).__name__}: {error}): which side is up is not known; save the image without them") from error
@@ -89,7 +90,7 @@ def _over(
 ) -> Image.Image: # mode RGB
     "The picture in RGB, transparent parts laid over a background colour."
     if pil.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in pil.info:
-        return pil.convert("RGB")
+        return pil if pil.mode == "RGB" else pil.convert("RGB")
     background = Image.new("RGBA", pil.size, (*colour, 255))
     return Image.alpha_composite(background, pil.convert("RGBA")).convert("RGB")
 

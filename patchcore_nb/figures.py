@@ -34,9 +34,11 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from .data import batches, network_input
+from .fitting import region_mask
 from .metrics import average_precision, image_auroc, pixel_roc_curve, pro_curve, verdict_counts
 from .patchcore import PatchCore, training_set
 from .patches import cell_box, to_rows
+from .roi import cells_inside
 from .scorer import patch_scores
 from .viz import draw_contour, mark_cells, overlay, to_picture, veil
 
@@ -462,6 +464,7 @@ def nearest_good_patches(
     embedding: Tensor, # of one image, `(D, h, w)`, as from `model.embed(image[None])[0]`
     cell: tuple[int, int] | None = None, # (row, column) of the patch in question; None: the most anomalous one
     count: int = 5, # neighbours wanted, at most the rows of the bank
+    mask: Tensor | None = None, # where the model looks, `(H, W)` bool as from `region_mask`, for the most anomalous patch; None: everywhere
 ) -> NearestPatches: # the patch and its neighbours
     "Which good patches come nearest to a patch. Raises `NotFittedError` before `fit`, `ValueError` for a shape, cell or count that cannot be."
     check_is_fitted(model, "bank_")
@@ -470,7 +473,9 @@ def nearest_good_patches(
     (h, w), queries = embedding.shape[1:], to_rows(embedding[None])
     if cell is None:
         squared, _ = model.bank_.search(queries, model.k)
-        cell = divmod(int(patch_scores(squared, 1, (h, w), model.squared).argmax()), w)
+        scores = patch_scores(squared, 1, (h, w), model.squared)[0]
+        if mask is not None: scores = scores.masked_fill(~cells_inside(mask, (h, w)).to(scores.device), -1)
+        cell = divmod(int(scores.argmax()), w)
     cell_box(cell, (h, w), (h, w))  # refuses cells outside the grid
     squared, rows = model.bank_.search(queries[[cell[0] * w + cell[1]]], count)
     distances, rows = (squared if model.squared else squared.sqrt())[0].cpu().numpy(), rows[0].cpu().numpy()
@@ -537,7 +542,7 @@ def plot_reason(
     "Why an image got its score: its most anomalous patch beside the nearest good ones. Raises as `training_set` and `nearest_good_patches`."
     images = training_set(model, images)
     x = network_input(image, model.geometry_)
-    nearest = nearest_good_patches(model, model.embed(x[None])[0], cell, count)
+    nearest = nearest_good_patches(model, model.embed(x[None])[0], cell, count, region_mask(model, model.geometry_, x.shape[1:]))
     names = [Path(model.paths_[i]).name or f"image {i}" for i in nearest.origins[:, 0]]
     good = training_pictures(model, nearest.origins[:, 0], images)
     size, grid = good[0].shape[:2], nearest.grid

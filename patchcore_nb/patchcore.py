@@ -636,12 +636,12 @@ def _swap(new: Path, place: Path) -> None:
 def _flush(path: Path) -> None:
     "Wait until the disk has a file, or the names in a folder."
     if path.is_symlink() or not (path.is_file() or path.is_dir()): return
-    if os.name == "nt" and path.is_dir(): return  # Windows opens no folders
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try: os.fsync(handle)
+    try:
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        try: os.fsync(handle)
+        finally: os.close(handle)
     except OSError as error:
-        if path.is_file() or error.errno not in (errno.EINVAL, errno.ENOTSUP): raise  # some network drives cannot do it for folders
-    finally: os.close(handle)
+        if path.is_file() or error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP): raise  # Windows opens no folders, some network drives flush none
 
 # %% ../nbs/05_patchcore.ipynb #e18091a1
 def _seen(folder: Path) -> tuple:

@@ -27,6 +27,7 @@ from .backbones import FeatureExtractor, default_dims, default_layers, load_back
 from .coreset import choose_rows, prefix_distances
 from .data import Geometry, ImageSet, as_dataset
 from .figures import feature_colours, nearest_good_patches, plot_coverage, project_2d, training_patches, training_pictures
+from .fitting import region_mask
 from .metrics import f1_max, verdict_counts
 from .patchcore import PatchCore, training_set
 from .patches import PatchEmbedding, cell_at, cell_box
@@ -656,7 +657,7 @@ class PatchInspector(_Explorer):
         "The patch of a pixel; None: the most anomalous one."
         embedding, size = self._looked.asked(self.image.value)[0], self.picture.size
         grid = tuple(embedding.shape[1:])
-        self.nearest = near = nearest_good_patches(self._model, embedding, None if point is None else cell_at(point, grid, size), self._count)
+        self.nearest = near = nearest_good_patches(self._model, embedding, None if point is None else cell_at(point, grid, size), self._count, region_mask(self._model, self._model.geometry_, size))
         self.picture.step = tuple(pixels / n for pixels, n in zip(size, grid))
         if point is None:
             top, left, bottom, right = cell_box(near.cell, grid, size, 1)
