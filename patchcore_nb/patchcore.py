@@ -22,7 +22,7 @@ import shutil
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import asdict
@@ -186,7 +186,7 @@ class PatchCore(Calibrated):
 
     def forget(
         self,
-        images: object, # training images: number or path of one, or a list of these
+        images: int | str | os.PathLike | Iterable[int | str | os.PathLike], # training images: number or path of one, or a list of these
         reason: str = "", # for the history
     ) -> "PatchCore": # self; a calibrated model has to be calibrated again
         "Take the rows of training images out of the bank. Raises `ValueError` for images that are none of the training, a model without provenance, or if too few rows would be left; the model is then as it was."
@@ -350,7 +350,7 @@ def _updated(model: PatchCore, images: object, reason: str, on_error: str) -> Pa
 # %% ../nbs/05_patchcore.ipynb #b5fcb8b2
 def joined(
     parts: Iterable[Prediction], # of one model
-    skipped: list[tuple[str, str]] = (), # unreadable files and why
+    skipped: Sequence[tuple[str, str]] = (), # unreadable files and why
 ) -> Prediction: # of all images
     "Several predictions as one. Raises `ValueError` if there are none, or maps of different sizes."
     parts = list(parts)
