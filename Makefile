@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test bench export pictures docs clean
+.PHONY: demo test bench export pictures docs dist clean
 
 demo: .venv/installed  ## train and judge PatchCore on the demo data set: table, results.csv, heatmaps
 	$(BIN)/patchcore_nb demo
@@ -28,6 +28,10 @@ docs: .venv/installed  ## the docs site, in _docs; needs quarto
 	$(BIN)/python .ci/docs.py
 	touch README.md  # ours is made by .ci/readme.py; nbdev has Quarto make another where the index is newer
 	$(BIN)/nbdev_docs
+
+dist: .venv/installed  ## sdist and wheel in dist/, looked into, installed, used; TAG=0.2.0 as well: fit to be released as that
+	rm -rf dist
+	$(BIN)/python .ci/package.py dist $(TAG)
 
 clean:  ## remove the environment and everything that is made
 	rm -rf .venv _docs _proc build dist *.egg-info demo browser nbs/gallery nbs/gallery.qmd

@@ -88,20 +88,13 @@ def _python(code):
     return status == 0, output
 
 
-def wheel():
-    "The wheel carries the backbone in the box, stays small, and the backbone works from it."
+def package():
+    "The package as others get it."
+    import package as parcel
+
     with tempfile.TemporaryDirectory() as tmp:
-        for name in ("patchcore_nb", "settings.ini", "setup.py", "README.md", "LICENSE", "MANIFEST.in"):
-            source, target = ROOT / name, Path(tmp) / "source" / name
-            target.parent.mkdir(exist_ok=True)
-            shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-        status, output = run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp, str(Path(tmp) / "source"))
-        built = list(Path(tmp).glob("*.whl"))
-        report("wheel is built, below 8 MB", status == 0 and len(built) == 1 and built[0].stat().st_size < 8e6, output)
-        if built:
-            shutil.unpack_archive(built[0], Path(tmp) / "unpacked", "zip")
-            code = "import sys; sys.path.insert(0, {0!r}); import patchcore_nb; assert patchcore_nb.__file__.startswith({0!r})".format(str(Path(tmp) / "unpacked"))
-            report("the backbone in the box loads from the wheel", *_python(f"{code}; from patchcore_nb.backbones import load_backbone; load_backbone('loupe')"))
+        for name, ok, detail in parcel.checks(Path(tmp)):
+            report(f"package: {name}", ok, detail)
 
 
 def in_step():
@@ -141,6 +134,29 @@ def style():
     report("no stored output is an error", not wrong, str(wrong))
 
 
+PROGRAM = """from patchcore_nb import PatchCore, TiledPatchCore
+
+model = PatchCore("loupe", coreset=0.1).fit("good").calibrate(0.01)
+names: list[str] = model.predict("photo.png").paths
+tiled = TiledPatchCore(PatchCore("loupe"), tile=256).fit("good").set_threshold(1.0)
+for verdict in tiled.stream("photos", batch_size=2): verdict.is_anomalous.any()
+PatchCore("loupe", coreset="a tenth")
+model.predict("photo.png").score
+"""
+
+
+def types():
+    "mypy: the modules, and what a program that uses the package sees of them."
+    with tempfile.TemporaryDirectory() as tmp:
+        mypy = (sys.executable, "-m", "mypy", "--config-file", str(ROOT / ".ci/mypy.ini"), "--cache-dir", tmp)
+        status, output = run(*mypy, "patchcore_nb")
+        report("mypy", status == 0, output)
+        (Path(tmp) / "program.py").write_text(PROGRAM, encoding="utf-8")
+        _, output = run(*mypy, "program.py", cwd=tmp, env={"MYPYPATH": str(ROOT)})
+        wrong = re.findall(r"^program\.py:(\d+): error", output, re.M)
+        report("mypy sees what is wrong in a program that uses the package, and only that", wrong == ["7", "8"], output)
+
+
 def site():
     "The docs site, as far as it can be judged without Quarto."
     import docs
@@ -165,7 +181,7 @@ def browser():
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    for check in (demo, notebooks, imports, wheel, in_step, style, site, browser):
+    for check in (demo, notebooks, imports, package, in_step, style, types, site, browser):
         check()
     if failed:
         print("failed:", ", ".join(failed))

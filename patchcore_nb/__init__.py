@@ -1,6 +1,7 @@
 """PatchCore for industrial visual inspection, written to be read."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -17,6 +18,13 @@ _PUBLIC = {
     "TiledPatchCore": "tiles",
 }
 __all__ = ["__version__", *_PUBLIC]
+if TYPE_CHECKING:  # the same, for type checkers and editors
+    from .backbones import FeatureExtractor as FeatureExtractor, load_backbone as load_backbone
+    from .data import Geometry as Geometry, ImageFolder as ImageFolder, MVTecAD as MVTecAD
+    from .demo import make_demo as make_demo
+    from .ensemble import Ensemble as Ensemble
+    from .patchcore import PatchCore as PatchCore
+    from .tiles import TiledPatchCore as TiledPatchCore
 
 
 def __getattr__(name):

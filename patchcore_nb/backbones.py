@@ -242,7 +242,7 @@ def _download(
         return Path(cached)
     urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=10).close()
     _log.info("downloading %s", url)
-    return Path(hf_hub_download(repository, "model.safetensors", tqdm_class=partial(tqdm, disable=not progress)))
+    return Path(hf_hub_download(repository, "model.safetensors", tqdm_class=partial(tqdm, disable=not progress)))  # type: ignore[call-overload]  # it wants a class, what makes one of it will do
 
 # %% ../nbs/01_backbones.ipynb #e38a6e75
 def local_weights(
@@ -384,8 +384,8 @@ def _run(
     with _one_pass, ExitStack() as hooks:
         for name in layers:
             hooks.enter_context(backbone.get_submodule(name).register_forward_hook(hook_for(name)))
-        for module in backbone.modules() if started else ():
-            hooks.enter_context(module.register_forward_pre_hook(started))
+        if started:
+            for module in backbone.modules(): hooks.enter_context(module.register_forward_pre_hook(started))
         try:
             backbone(x)
         except _Heard:
@@ -541,7 +541,7 @@ class FeatureExtractor(nn.Module):
             return output.clone() if name in self._overwritten else output
 
         outputs = _run(self.backbone, x, self.layers, keep)
-        return [_as_map(outputs[name], name, self.backbone, tuple(x.shape[2:])) for name in self.layers]
+        return [_as_map(outputs[name], name, self.backbone, (x.shape[2], x.shape[3])) for name in self.layers]
 
     def train(
         self,
@@ -555,5 +555,5 @@ class FeatureExtractor(nn.Module):
         digest = hashlib.sha256()
         for name, tensor in _tensors(self.backbone, self._ran).items():
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()[:16]

@@ -36,7 +36,7 @@ def parse_bytes(
     found = re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([A-Za-z]*)\s*", str(amount))
     unit = _UNITS.get(found[2].upper()) if found else None
     try:
-        if unit and (count := int(float(found[1]) * unit)) > 0: return count
+        if found and unit and (count := int(float(found[1]) * unit)) > 0: return count
     except (ValueError, OverflowError):
         pass
     raise ValueError(f"{amount!r} is no amount of memory: write it like '2GB', '500MB' or '1.5GiB', or as a number of bytes")
@@ -100,7 +100,7 @@ class MappedRows:
         found = np.empty((len(index), self.shape[1]), np.float32)
         for row, i in zip(found, index.tolist()):
             self._file.seek(row.nbytes * i)
-            self._file.readinto(row)
+            self._file.readinto(row.data)
         return torch.from_numpy(found)
 
     def __setitem__(self, index: slice, rows: Tensor):
@@ -147,6 +147,7 @@ class RowCollector:
 
     def _reduce(self) -> None:
         "Keep the chunk's share of the union."
+        assert self.kept is not None
         share = self.seen * len(self.kept) // self.count - self.stayed
         if share:
             picks = self._choose(self.rows.narrow(0, 0, self.filled), share)
@@ -156,8 +157,8 @@ class RowCollector:
                 self.stayed += len(part)
         self.filled = 0
 
-    def _choose(self, rows: Tensor, n: int) -> Tensor:
-        return choose_rows(rows, n, self.sampler, torch.Generator().manual_seed(self.seed), progress=self.progress).to(rows.device)
+    def _choose(self, rows: Tensor | MappedRows, n: int) -> Tensor:
+        return choose_rows(rows, n, self.sampler, torch.Generator().manual_seed(self.seed), progress=self.progress).to(rows.device)  # type: ignore[arg-type]  # a table in a file is read as a tensor is
 
     def finish(self) -> tuple[Tensor, Tensor]: # memory bank `(n, D)`; the number of each of its rows in the order they came, `(n,)`
         "The coreset of all rows that came. Raises `ValueError` if it is empty, or for rows that are not finite."
@@ -167,7 +168,8 @@ class RowCollector:
             self.rows = self.kept                                                # the chunk's memory is free again
             self.filled = self.stayed
             n = min(n, self.filled)                                              # where fewer rows came than announced
-        rows, self.rows = self.rows.narrow(0, 0, self.filled), None
+        rows = self.rows.narrow(0, 0, self.filled)
+        del self.rows
         if n == len(rows) and isinstance(rows, Tensor): return rows, self.numbers[:n] if self.kept is not None else torch.arange(n)
         picks = self._choose(rows, n)
         return rows[picks], self.numbers[picks.cpu()] if self.kept is not None else picks.cpu()

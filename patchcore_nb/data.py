@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
-from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,7 +95,7 @@ def _over(
     return Image.alpha_composite(background, pil.convert("RGBA")).convert("RGB")
 
 # %% ../nbs/00_data.ipynb #f4d4c812
-_NEUTRAL = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
+_NEUTRAL: tuple = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
 
 
 def to_rgb(
@@ -197,12 +196,11 @@ def _valid_size(
     "A size in its normal form, so that equal geometries compare equal."
     if size is None:
         return None
-    pair = isinstance(size, (tuple, list)) and len(size) == 2
-    sides = tuple(size) if pair else (size,)
-    if not all(isinstance(side, Integral) and not isinstance(side, bool) and side > 0 for side in sides):
+    sides: tuple = tuple(size) if isinstance(size, (tuple, list)) and len(size) == 2 else (size,)
+    if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in sides):
         raise ValueError(f"{name}={size!r}: expected a positive int, (height, width) of two positive ints, or None")
     sides = tuple(int(side) for side in sides)
-    return sides if pair else sides[0]
+    return sides if len(sides) == 2 else sides[0]
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
 _MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
@@ -295,7 +293,8 @@ def placement(
 ) -> tuple[tuple[int, int], tuple[int, int]]: # pixels cut off (top, left), and the size (height, width) before they were, after resizing
     "Where the network input lies in its photograph."
     resized, size = _resized(height, width, geometry.resize), geometry.output_size(height, width)
-    return tuple(round((r - s) / 2) for r, s in zip(resized, size)), resized
+    top, left = (round((r - s) / 2) for r, s in zip(resized, size))
+    return (top, left), resized
 
 # %% ../nbs/00_data.ipynb #60e1f134
 def to_photograph(

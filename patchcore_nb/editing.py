@@ -73,7 +73,7 @@ def require_new(
 
 def training_numbers(
     paths: Sequence[str], # of the training images
-    images: object, # the number or path of one of them, or a list of these
+    images: int | str | os.PathLike | Iterable[int | str | os.PathLike], # the number or path of one of them, or a list of these
 ) -> list[int]: # their numbers, rising
     "Which training images are meant. Raises `ValueError` for one that is not among them, `TypeError` for what is neither number nor path."
     places, numbers = [os.path.realpath(path) if path else "" for path in paths], set()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .data import Geometry, ImageSet, as_dataset
 from .official import member_prefixes, official_prefixes
@@ -85,7 +85,7 @@ class Ensemble(Calibrated):
         _check(self.models, self.scaling)
         images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)): raise ValueError(f'scaling="fit" splits the images, a {type(images).__name__} cannot be split: pass a list or a Dataset')
-        ranges = [value_range(held_out(model, images, max_memory=max_memory, exact=exact)) for model in self.models] if self.scaling == "fit" else None
+        ranges = [value_range(held_out(model, images, max_memory=max_memory, exact=exact)) for model in self.models] if self.scaling == "fit" else None  # type: ignore[arg-type]  # no DataLoader any more
         self.models_ = [clone(model).fit(images, on_error, max_memory=max_memory, exact=exact) for model in self.models]
         self.ranges_, self.skipped_, self.calibration_ = ranges, getattr(images, "skipped", []), None
         return self
@@ -166,7 +166,7 @@ def _check(models: Sequence[PatchCore], scaling: str) -> None:
     for model in models: Embedder(model)  # parameters and weights
 
 
-def _opened(data: object, geometry: Geometry, on_error: str, progress: bool) -> object:
+def _opened(data: object, geometry: Geometry, on_error: str, progress: bool) -> Dataset | DataLoader:
     "Images that are the same every time one goes through them; files are opened once for all members."
     if isinstance(data, DataLoader) and hasattr(data.sampler, "generator"):  # what torch's random samplers have, and the others not
         raise ValueError("every member goes through the images anew, and this DataLoader shuffles them: pass shuffle=False")
@@ -223,7 +223,7 @@ def _load_from(cls: type, folder: Path, weights: Sequence[str | Path | None] | N
     return ensemble
 
 
-def _read_members(folder: Path) -> tuple[str, list[dict] | None, list[Path], dict | None]:
+def _read_members(folder: Path) -> tuple[str, list[dict] | None, list, dict | None]:
     "Scaling, ranges, the members' folders, and thresholds; `ValueError` if a member is missing or another one."
     path = folder / _JSON
     found = read_description(path, "patchcore_nb_ensemble", _FORMAT)
@@ -266,7 +266,7 @@ def members_of(
 ) -> list[PatchCore]: # fitted if it is
     "What a model is made of: the members of an ensemble, the model of the tiles, or the one model."
     if isinstance(model, Ensemble): return list(getattr(model, "models_", model.models))
-    return [getattr(model, "model_", model.model)] if isinstance(model, TiledPatchCore) else [model]
+    return [model.model_ if hasattr(model, "model_") else model.model] if isinstance(model, TiledPatchCore) else [model]
 
 
 def saved_members(

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -141,7 +142,7 @@ def evaluate(
     on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
     on_category: Callable[[str, ImageSet, PatchCore | Ensemble | TiledPatchCore, Prediction], None] | None = None, # given name, test images, fitted model, prediction
     again: Collection[str] = (), # names of categories to compute even if they are done
-    logger: object | None = None, # a `loggers.Logger`: told the parameters, each row once it is written, and the mean; not closed
+    logger: Any = None, # a `loggers.Logger`: told the parameters, each row once it is written, and the mean; not closed
     on_fit: Callable[[str, PatchCore | Ensemble | TiledPatchCore], None] | None = None, # given name and fitted model, before it predicts
     pictures: Callable[[ImageSet, Prediction], dict] | None = None, # draws what the logger shows of a category; called by the logger once the row is written
     max_memory: str | int | None = None, # memory the process may hold while it fits, as for `PatchCore.fit`
@@ -161,7 +162,7 @@ def evaluate(
     todo = []
     for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact)):  # open every file now, not after hours of work
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
-        sets = None if row else [images.check(on_error, members_of(model)[0].progress) for images in (category.train, category.test)]
+        sets = [] if row else [images.check(on_error, members_of(model)[0].progress) for images in (category.train, category.test)]
         if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:
             raise ValueError(f'{category.name}: {n} test image(s), and the ensemble scales scores by the range of at least 2: add images, or choose scaling="fit"')
         for member in members_of(model):
@@ -172,7 +173,7 @@ def evaluate(
     for name, fingerprint, row, sets in todo:
         prediction = None
         if row is None:
-            row, prediction = _evaluate_one(model, name, *sets, on_category, on_fit, max_memory, exact)
+            row, prediction = _evaluate_one(model, name, sets[0], sets[1], on_category, on_fit, max_memory, exact)
             _keep(folder, name, fingerprint, row, sets[0].skipped + sets[1].skipped)
         else:
             _logger.info("%s: done before, taken from %s", name, folder)

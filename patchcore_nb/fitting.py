@@ -43,7 +43,7 @@ class Embedder:
         self.device = torch.device(model.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         choose_engine(model.engine, self.device, model.bank_precision)
         self.layers = tuple(model.layers or default_layers(model.backbone))
-        backbone = load_backbone(model.backbone, model.weights, int(model.seed), model.progress).to(self.device, memory_format=torch.channels_last)
+        backbone = load_backbone(model.backbone, model.weights, int(model.seed), model.progress).to(self.device).to(memory_format=torch.channels_last)
         self.extractor = FeatureExtractor(backbone, self.layers)
         pretrain_dim, target_dim = default_dims(model.backbone, self.extractor.channels)
         self.dims = int(model.pretrain_dim or pretrain_dim), int(model.target_dim or target_dim)
@@ -90,7 +90,7 @@ def _require_region(region: object) -> None:
 def _geometries(data: object) -> set[Geometry]:
     "Geometries of a data set, also inside a DataLoader, Subset or ConcatDataset."
     parts = [data.dataset] if hasattr(data, "dataset") else list(getattr(data, "datasets", ()))
-    found = {data.geometry} if isinstance(getattr(data, "geometry", None), Geometry) else set()
+    found = {own} if isinstance(own := getattr(data, "geometry", None), Geometry) else set()
     return found.union(*map(_geometries, parts))
 
 
@@ -140,7 +140,8 @@ class Views:
         masks: Sequence[Tensor] = (), # where to look, `(H, W)` bool, of the images in turn; none: the region of the model
     ):
         self.model, self.embedder, self.geometry, self.masks = model, embedder, geometry, list(masks)
-        self.turns, self.size, self.grids, self._cells = turns(model.rotations, model.flips), None, {}, {}
+        self.turns, self.grids, self._cells = turns(model.rotations, model.flips), {}, {}
+        self.size: tuple[int, int] | None = None  # (H, W) of the network input, once the first batch was seen
 
     @property
     def grid(self) -> tuple[int, int]: # (h, w) of the upright image, once the first batch was seen
@@ -269,7 +270,7 @@ def collect_bank(
 def _count(images: object) -> int:
     "How many images there will be; `ValueError` if nobody knows."
     try:
-        return len(images.sampler if isinstance(images, DataLoader) else images)
+        return len(images.sampler if isinstance(images, DataLoader) else images)  # type: ignore[arg-type]  # what has no length raises
     except TypeError as error:
         raise ValueError("the data have no length, and memory is set aside for all patches at once: pass a list or a Dataset with __len__") from error
 

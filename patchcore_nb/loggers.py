@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,10 @@ class Logger:
     "What a run is reported to. A logger that fails warns once and is silent from then on; the work is never stopped by it."
 
     _failed = False
+    _config: Callable  # these four are the service's own
+    _metrics: Callable
+    _pictures: Callable
+    _close: Callable
 
     def config(
         self,
@@ -106,7 +111,7 @@ class WandbLogger(Logger):
         project: str = "patchcore_nb", # where the run belongs
         group: str | None = None, # runs to be seen together
         name: str | None = None, # of the run; None: chosen by the service
-        mode: str | None = None, # "online" or "offline"; None: as WANDB_MODE says, else online
+        mode: Literal["online", "offline"] | None = None, # "online" or "offline"; None: as WANDB_MODE says, else online
         folder: str | Path | None = None, # for its files; None: as WANDB_DIR says, else ./wandb
         key: str | None = None, # API key, stored nowhere; None: as wandb finds it
     ):

@@ -12,6 +12,7 @@ import pickle
 import pickletools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .backbones import local_weights
 from .data import Geometry
@@ -23,9 +24,11 @@ _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def _plain(content: bytes) -> object:
+def _plain(content: bytes) -> Any:
     "What a pickle of plain values describes; an exception at the first instruction beyond that."
-    stack, marks, memo = [], [], {}
+    stack: list[Any] = []
+    marks: list[int] = []
+    memo: dict[Any, Any] = {}
 
     def popped(count=None):  # the topmost values, without a count those above the last mark
         start = marks.pop() if count is None else len(stack) - count

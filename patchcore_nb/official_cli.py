@@ -12,13 +12,21 @@ import time
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .cli import Commands, hush
 
+if TYPE_CHECKING:  # imported where they are used, so that --help answers at once
+    from patchcore_nb.data import Geometry, ImageSet
+    from patchcore_nb.ensemble import Ensemble
+    from patchcore_nb.tiles import TiledPatchCore
+    from patchcore_nb.patchcore import PatchCore
+    from patchcore_nb.verdict import Prediction
+
 # %% ../nbs/10a_official_cli.ipynb #a9d4494b
-def new_run_folder(
+def new_run_folder( # type: ignore[return]  # the loop has no end
     results: str | Path, # RESULTS_PATH of the command line
     project: str, # --log_project
     group: str, # --log_group
@@ -187,7 +195,7 @@ def _device(gpu: tuple[int, ...]) -> str:
     return "cpu"
 
 # %% ../nbs/10a_official_cli.ipynb #7e3234c3
-def _model_format(models: list, geometry: object, save: bool) -> str:
+def _model_format(models: list, geometry: "Geometry", save: bool) -> str:
     "The format the models will be saved in, if any; says so where it cannot be the official one. `ValueError`, `OSError` for parameters or weights that cannot work."
     from patchcore_nb.fitting import Embedder
     from patchcore_nb.patchcore import official_params
@@ -248,7 +256,7 @@ def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, lo
 
 
 # %% ../nbs/10a_official_cli.ipynb #8c467209
-def _require_saved(folder: Path, geometry: object, count: int) -> None:
+def _require_saved(folder: Path, geometry: "Geometry", count: int) -> None:
     "`ValueError`, `OSError` if the models of a folder cannot be used for so many images in this geometry; none is loaded."
     from dataclasses import replace
 
@@ -264,7 +272,7 @@ def _require_saved(folder: Path, geometry: object, count: int) -> None:
     if scaling == "test" and count < 2: raise ValueError(f"{folder} holds an ensemble, which scales scores by their range: of {count} test image(s) there is none, at least 2 are needed")
 
 # %% ../nbs/10a_official_cli.ipynb #4b06c7c2
-def _open_model(folder: Path, geometry: object, device: str, machine: dict, progress: bool) -> object:
+def _open_model(folder: Path, geometry: "Geometry", device: str, machine: dict, progress: bool) -> "PatchCore | Ensemble | TiledPatchCore":
     "A fitted model or ensemble, ours or official, with parameters of the machine."
     from patchcore_nb.ensemble import load_model
 
@@ -273,7 +281,7 @@ def _open_model(folder: Path, geometry: object, device: str, machine: dict, prog
     return model
 
 
-def _judged(name: str, test: object, model: object) -> tuple[dict, object]:
+def _judged(name: str, test: "ImageSet", model: "PatchCore | Ensemble | TiledPatchCore") -> tuple[dict, "Prediction"]:
     "The row of a category, and the prediction."
     from patchcore_nb.evaluate import COLUMNS, judge
 

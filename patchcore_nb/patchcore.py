@@ -29,6 +29,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -52,9 +53,13 @@ from .roi import RegionOfInterest
 from .scorer import MemoryBank, bank_shape, read_bank, write_bank
 from .verdict import Calibration, Prediction, calibration, judged, threshold_rank
 
+if TYPE_CHECKING: from typing_extensions import Self  # of typing from Python 3.11 on
+
 # %% ../nbs/05_patchcore.ipynb #86f02ae3
 class Calibrated(BaseEstimator):
     "A model that can have thresholds. What it is made of says how good images are scored."
+
+    calibration_: Calibration | None
 
     def calibrate(
         self,
@@ -64,7 +69,7 @@ class Calibrated(BaseEstimator):
         good: object = None, # other good images, which the model has not seen, in place of folds
         folds: int = 5, # parts of the training images, each judged by a bank of the others
         max_memory: str | int | None = None, # memory the process may hold, as for `fit`; the network then embeds the images once for each fold
-    ) -> "Calibrated": # self; predictions from now on have verdicts
+    ) -> "Self": # self; predictions from now on have verdicts
         """Make both thresholds from good images alone, see `verdict.calibration`. Warns if they are too few for the rate.
 
         Raises `NotFittedError` before `fit`; `ValueError` for a rate out of range, a single image, images that are not those of the training, or, as `good`, are,
@@ -79,7 +84,7 @@ class Calibrated(BaseEstimator):
         self,
         threshold: float, # image score from which on an image counts as defective
         pixel_threshold: float | None = None, # value of the anomaly map from which on a pixel counts as defect; None: no contours
-    ) -> "Calibrated": # self
+    ) -> "Self": # self
         "Thresholds of one's own, which promise nothing. Raises `ValueError` unless they are finite numbers, else as `calibrate`."
         self._require_comparable()
         return self._decide(Calibration(threshold, pixel_threshold))
@@ -92,7 +97,7 @@ class Calibrated(BaseEstimator):
         "Scores and highest pixels of good images that the model has not seen."
         raise NotImplementedError
 
-    def _decide(self, calibration: Calibration) -> "Calibrated":
+    def _decide(self, calibration: Calibration) -> "Self":
         self.calibration_, self.calibrated_with_ = calibration, scoring_parameters(self)
         return self
 
@@ -181,7 +186,7 @@ class PatchCore(Calibrated):
 
     def forget(
         self,
-        images: object, # training images: number or path of one, or a list of these
+        images: int | str | os.PathLike | Iterable[int | str | os.PathLike], # training images: number or path of one, or a list of these
         reason: str = "", # for the history
     ) -> "PatchCore": # self; a calibrated model has to be calibrated again
         "Take the rows of training images out of the bank. Raises `ValueError` for images that are none of the training, a model without provenance, or if too few rows would be left; the model is then as it was."
@@ -346,7 +351,7 @@ def _updated(model: PatchCore, images: object, reason: str, on_error: str) -> Pa
 # %% ../nbs/05_patchcore.ipynb #b5fcb8b2
 def joined(
     parts: Iterable[Prediction], # of one model
-    skipped: list[tuple[str, str]] = (), # unreadable files and why
+    skipped: Sequence[tuple[str, str]] = (), # unreadable files and why
 ) -> Prediction: # of all images
     "Several predictions as one. Raises `ValueError` if there are none, or maps of different sizes."
     parts = list(parts)
@@ -656,8 +661,8 @@ def _seen(folder: Path) -> tuple:
 
 def undisturbed(
     folder: str | Path, # model folder, of one model or an ensemble
-    read: Callable[[Path], object], # given the folder to read from
-) -> object: # what it gave
+    read: Callable[[Path], Any], # given the folder to read from
+) -> Any: # what it gave
     "Read a model folder, again if a save replaced it meanwhile. Raises what `read` raises twice, and `OSError` if saves come in between a hundred times."
     failed = None
     for _ in range(100):

@@ -6,6 +6,8 @@
 __all__ = ['embedding_kernels', 'PatchEmbedding', 'to_rows', 'to_grid', 'cell_box', 'cell_at']
 
 # %% ../nbs/02_patches.ipynb #1a4b6560
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -26,7 +28,7 @@ def _pool_matrix(
 
 # %% ../nbs/02_patches.ipynb #6f474e70
 def embedding_kernels(
-    channels: list[int], # channels of each layer's feature map
+    channels: Sequence[int], # channels of each layer's feature map
     patch_size: int, # p, side of the neighbourhood in feature-map cells
     pretrain_dim: int, # numbers kept per layer
     target_dim: int, # D, width of the patch embedding
@@ -63,7 +65,7 @@ class PatchEmbedding(nn.Module):
 
     def __init__(
         self,
-        channels: list[int], # channels of each layer's feature map, first layer first
+        channels: Sequence[int], # channels of each layer's feature map, first layer first
         patch_size: int = 3, # p, side of the neighbourhood in feature-map cells
         stride: int = 1, # step between patches in feature-map cells
         pretrain_dim: int = 1024, # numbers kept per layer
@@ -84,11 +86,12 @@ class PatchEmbedding(nn.Module):
 
     def grid(
         self,
-        size: tuple[int, int], # (H, W) of the first layer's feature map
+        size: Sequence[int], # (H, W) of the first layer's feature map
     ) -> tuple[int, int]: # (h, w), patches down and across
         "The patch grid, that of the first layer."
         padding = (self.patch_size - 1) // 2
-        return tuple((s + 2 * padding - self.patch_size) // self.stride + 1 for s in size)
+        h, w = ((s + 2 * padding - self.patch_size) // self.stride + 1 for s in size)
+        return h, w
 
     def forward(
         self,
@@ -140,7 +143,8 @@ def cell_box(
         middle, whole = (2 * c + 1) * stride, 2 * n * stride  # integers, so that neighbours agree on the line between them
         start.append(max(0, round((middle - patch_size) * pixels / whole)))
         end.append(min(pixels, max(start[-1] + 1, round((middle + patch_size) * pixels / whole))))
-    return (*start, *end)
+    (top, left), (bottom, right) = start, end
+    return top, left, bottom, right
 
 # %% ../nbs/02_patches.ipynb #41772527
 def cell_at(
@@ -151,4 +155,5 @@ def cell_at(
     "The cell of a pixel. Raises `ValueError` for a pixel outside the image."
     if not all(0 <= p < pixels for p, pixels in zip(pixel, size)): raise ValueError(f"pixel {tuple(map(int, pixel))} lies outside the image of {tuple(size)}")
     starts = [[round(c * pixels / n) for c in range(n)] for n, pixels in zip(grid, size)]  # as `cell_box` has them
-    return tuple(int(np.searchsorted(s, p, side="right")) - 1 for s, p in zip(starts, pixel))
+    row, column = (int(np.searchsorted(s, p, side="right")) - 1 for s, p in zip(starts, pixel))
+    return row, column

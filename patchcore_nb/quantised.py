@@ -65,7 +65,7 @@ class QuantisedRows:
     def mean(self, dim: int) -> Tensor:
         "Mean of every column, `(D,)`."
         assert dim == 0
-        return sum(r.sum(0) for r in self.split(4096)) / len(self)
+        return sum((r.sum(0) for r in self.split(4096)), self.low.new_zeros(())) / len(self)
 
     def take(self, numbers: Tensor) -> "QuantisedRows":
         "Some of the rows as a table with the same ranges."

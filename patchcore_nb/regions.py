@@ -60,7 +60,7 @@ def _outline(values: np.ndarray, numbers: np.ndarray, number: int, box: tuple[sl
     height = np.pad(np.where(outside, threshold - 2 * step, values[around]), 1, constant_values=threshold - 2 * step)
     lines = contour_generator(z=height).lines(threshold - step)
     corner, edge = [side.start - 1 for side in around], np.array(values.shape) - 0.5
-    return [np.clip(line[:, ::-1] + corner, -0.5, edge) for line in lines if len(line) > 2]
+    return [np.clip(np.asarray(line)[:, ::-1] + corner, -0.5, edge) for line in lines if len(line) > 2]
 
 # %% ../nbs/06a_regions.ipynb #f12ec2e4
 def found_regions(
@@ -71,6 +71,7 @@ def found_regions(
     "The flagged regions of an image, at least one if a pixel is flagged. Raises `ValueError` without a pixel threshold, or where the size of the photograph is not known."
     if not prediction.flags[index].any(): return []
     size = prediction.photograph_size(index)
+    assert prediction.calibration and prediction.geometry  # or there were no flags, and no size
     limit = prediction.maps.dtype.type(prediction.calibration.pixel_threshold)  # in the numbers that `flags` compares
     found = [_placed(region, *placement(prediction.geometry, *size), size) for region in regions(prediction.maps[index], limit)]
     return [region for region in found if region.area >= min_area]
@@ -81,7 +82,7 @@ def _placed(region: Region, before: tuple[int, int], resized: tuple[int, int], s
     scale = np.divide(size, resized)
     (top, left), (bottom, right) = np.add(np.reshape(region.box, (2, 2)), before) * size  # in parts of a pixel of the photograph, so that nothing is rounded
     (h, w), moved = resized, lambda at: (np.add(at, before) + .5) * scale - .5
-    box = tuple(map(int, (top // h, left // w, -(-bottom // h), -(-right // w))))
+    box: tuple = tuple(map(int, (top // h, left // w, -(-bottom // h), -(-right // w))))
     peak_at, centre = map(tuple, (np.rint(moved(region.peak_at)).astype(int).tolist(), moved(region.centre).tolist()))
     return Region(box, max(1, round(region.area * scale.prod())), region.peak, peak_at, centre, [moved(line) for line in region.outline])
 

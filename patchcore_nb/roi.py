@@ -9,7 +9,6 @@ __all__ = ['RegionOfInterest', 'cells_inside', 'pixels_inside']
 import hashlib
 import os
 from functools import lru_cache
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +30,15 @@ class RegionOfInterest:
         ignore: str | Path | ArrayLike | None = None, # mask of what not to look at; None: nothing
         edge: int = 0, # rim of the network input that is left out, pixels
     ):
-        if not isinstance(edge, Integral) or isinstance(edge, bool) or edge < 0: raise ValueError(f"edge={edge!r}: expected a number of pixels, 0 or more")
+        if not isinstance(edge, (int, np.integer)) or isinstance(edge, bool) or edge < 0: raise ValueError(f"edge={edge!r}: expected a number of pixels, 0 or more")
         masks = [_read(source, name) ^ (name == "ignore") for source, name in ((keep, "keep"), (ignore, "ignore")) if source is not None]
         if len({mask.shape for mask in masks}) > 1: raise ValueError(f"keep is {masks[0].shape}, ignore {masks[1].shape} (height, width): masks of one photograph have one size")
-        self.inside, self.edge = np.logical_and.reduce(masks) if masks else None, int(edge)  # `(height, width)` bool
+        self.inside: np.ndarray | None = np.logical_and.reduce(masks) if masks else None  # `(height, width)` bool
+        self.edge = int(edge)
 
     def _identity(self) -> tuple:
         if self.inside is None: return (), "", self.edge
-        return self.inside.shape, hashlib.sha256(np.packbits(self.inside)).hexdigest(), self.edge
+        return self.inside.shape, hashlib.sha256(np.packbits(self.inside).tobytes()).hexdigest(), self.edge
 
     def __eq__(self, other): return isinstance(other, RegionOfInterest) and self._identity() == other._identity()
 
@@ -72,7 +72,7 @@ def _read(source: str | Path | ArrayLike, name: str) -> np.ndarray: # `(height, 
 def _network_mask(region: RegionOfInterest, geometry: Geometry, size: tuple[int, int]) -> Tensor:
     "The mask as network input, made once for all images."
     mask = torch.ones(size, dtype=torch.bool) if region.inside is None else geometry.inside(Image.fromarray(region.inside))
-    if tuple(mask.shape) != size: raise ValueError(f"the mask of the region is {region.inside.shape} (height, width), {tuple(mask.shape)} as network input, the images are {size}: a mask has the size of the photographs")
+    if region.inside is not None and tuple(mask.shape) != size: raise ValueError(f"the mask of the region is {region.inside.shape} (height, width), {tuple(mask.shape)} as network input, the images are {size}: a mask has the size of the photographs")
     rim = torch.zeros(size, dtype=torch.bool)
     rim[region.edge : size[0] - region.edge, region.edge : size[1] - region.edge] = True
     return mask & rim

@@ -65,8 +65,8 @@ def _torch_neighbours(queries: Tensor, rows: Tensor | QuantisedRows, k: int, chu
 
 def _flat_neighbours(queries: Tensor, rows: Tensor | QuantisedRows, k: int) -> Tensor:
     "Row numbers of the k nearest rows, `(N, k)`, by the exact search that is fastest here."
-    with_faiss = find_spec("faiss") and isinstance(rows, Tensor) and not rows.is_cuda
-    return _faiss_neighbours(queries, rows, k) if with_faiss else _torch_neighbours(queries, rows, k)
+    if isinstance(rows, Tensor) and not rows.is_cuda and find_spec("faiss"): return _faiss_neighbours(queries, rows, k)
+    return _torch_neighbours(queries, rows, k)
 
 # %% ../nbs/04_scorer.ipynb #3b8c14b4
 class _LowerBounds:
@@ -140,6 +140,7 @@ def _build_index(rows: Tensor | QuantisedRows, engine: str):
     centroids, width = len(rows) // 39, rows.shape[1]
     if engine == "pruned": return _LowerBounds(rows) if width >= 512 and len(rows) >= 1024 else None
     if engine not in ("ivfpq", "hnsw") or engine == "ivfpq" and centroids < 2: return None
+    assert isinstance(rows, Tensor)  # `choose_engine` has refused 8-bit numbers
     import faiss
 
     if len(rows) > _MANY: _logger.info("building the %s index of %d rows", engine, len(rows))
@@ -274,9 +275,10 @@ class MemoryBank:
         "Row numbers among which the engine sees the k nearest, `(N, k)` or more."
         if self.engine == "torch": return _torch_neighbours(queries, self.rows, k)
         with _omp_threads(self.faiss_threads):
-            if self.engine == "faiss": return _faiss_neighbours(queries, self.rows, k)
-            if self._index is None: return _flat_neighbours(queries, self.rows, k)
+            if self._index is None and self.engine != "faiss": return _flat_neighbours(queries, self.rows, k)
             if self.engine == "pruned": return _pruned_neighbours(self._index, queries, self.rows, k)
+            assert isinstance(self.rows, Tensor)  # `choose_engine` has refused 8-bit numbers
+            if self.engine == "faiss": return _faiss_neighbours(queries, self.rows, k)
             return _approximate_neighbours(self._index, 15 if self.engine == "ivfpq" else 0, queries, self.rows, k)
 
 # %% ../nbs/04_scorer.ipynb #7ddb99c3
@@ -360,12 +362,12 @@ def write_bank(
     rows: Tensor | QuantisedRows, # memory bank, `(n, D)` float32 or 8 bits
 ) -> None:
     "Write a memory bank as FAISS `IndexFlatL2` or `IndexScalarQuantizer`. The caller sees to it that a half-written file is never used."
-    (n, D), flat = rows.shape, isinstance(rows, Tensor)
+    n, D = rows.shape
     with open(path, "wb") as f:
-        f.write(_HEADER.pack(b"IxF2" if flat else b"IxSQ", D, n, 1 << 20, 1 << 20, True, 1))
-        if not flat: f.write(_SQ8.pack(0, 0, 0, D, D, 2 * D) + torch.cat([rows.low, rows.span]).cpu().numpy().astype("<f4").tobytes())
+        f.write(_HEADER.pack(b"IxF2" if isinstance(rows, Tensor) else b"IxSQ", D, n, 1 << 20, 1 << 20, True, 1))
+        if isinstance(rows, QuantisedRows): f.write(_SQ8.pack(0, 0, 0, D, D, 2 * D) + torch.cat([rows.low, rows.span]).cpu().numpy().astype("<f4").tobytes())
         f.write(_COUNT.pack(n * D))
-        f.write(rows.cpu().numpy().astype("<f4").tobytes() if flat else rows.codes.cpu().numpy().tobytes())
+        f.write(rows.cpu().numpy().astype("<f4").tobytes() if isinstance(rows, Tensor) else rows.codes.cpu().numpy().tobytes())
 
 # %% ../nbs/04_scorer.ipynb #c666ed96
 def bank_shape(

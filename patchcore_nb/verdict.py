@@ -91,7 +91,8 @@ def calibration(
         warnings.warn(f"{n} good images cannot bear out a false-alarm rate of {false_alarm_rate:.2%}: the threshold is their largest score, for which {expected:.2%} are expected"
                       f" ({low:.2%} to {high:.2%} in 95 of 100 cases); {false_alarm_rate:.2%} takes {math.ceil(1 / false_alarm_rate - 1 - 1e-9)} images", stacklevel=3)
     above = [float(np.nextafter(np.sort(values)[j - 1], np.inf, dtype=values.dtype if values.dtype.kind == "f" else float)) for values in (scores, peaks)]
-    return Calibration(*above, method, n, float(false_alarm_rate), expected, (low, high))
+    threshold, pixel_threshold = above
+    return Calibration(threshold, pixel_threshold, method, n, float(false_alarm_rate), expected, (low, high))
 
 # %% ../nbs/04d_verdict.ipynb #16b7cc2f
 @dataclass
@@ -132,7 +133,9 @@ class Prediction:
         values: np.ndarray | None = None, # `(H, W)`, one for each pixel of the network input; None: its anomaly map
     ) -> np.ndarray: # `(height, width)` float32 in pixels of the photograph, NaN where the crop cut it away
         "An anomaly map carried back. Raises `ValueError` if the size of the photograph is not known."
-        return to_photograph(self.maps[index] if values is None else values, self.geometry, *self.photograph_size(index))
+        size = self.photograph_size(index)
+        assert self.geometry is not None  # or there is no size
+        return to_photograph(self.maps[index] if values is None else values, self.geometry, *size)
 
     def photograph_size(
         self,
@@ -140,7 +143,8 @@ class Prediction:
     ) -> tuple[int, int]: # (height, width) in pixels, upright
         "How large the photograph was. Raises `ValueError` if that is not known."
         if self.geometry is None or self.sizes is None or not self.sizes[index].all(): raise ValueError(f"image {index} came as network input, the size of its photograph is not known")
-        return tuple(map(int, self.sizes[index]))
+        height, width = map(int, self.sizes[index])
+        return height, width
 
     def _calibrated(self) -> Calibration:
         if self.calibration is None: raise ValueError("the model has no threshold: calibrate it with good images, model.calibrate(false_alarm_rate=0.01), or set one with model.set_threshold(...)")
@@ -164,7 +168,7 @@ def judged(
     if model.image_score == "top_percent": scores = mean_of_highest(patches)
     else: scores = image_scores(patches)
     if model.image_score == "reweighted": scores = scores * reweighting(patches, rows, neighbours[:, 0], bank)
-    maps = anomaly_maps(patches, size, model.sigma) if inside is None else _maps_inside(patches, inside, pixels_inside(mask, (h, w)), model.sigma)
+    maps = anomaly_maps(patches, size, model.sigma) if inside is None or mask is None else _maps_inside(patches, inside, pixels_inside(mask, (h, w)), model.sigma)
     return scores.cpu().numpy(), maps.cpu().numpy()
 
 
@@ -172,5 +176,6 @@ def _maps_inside(patches: Tensor, inside: Tensor, pixels: Tensor, sigma: float) 
     "Anomaly maps of the patches `(B, c, 1)` that lie inside, with nothing mixed in from outside."
     grid = patches.new_zeros(len(patches), *inside.shape)
     grid[:, inside] = patches.flatten(1)
-    share = anomaly_maps(inside.to(patches)[None], pixels.shape, sigma)  # of each pixel's value that comes from inside
-    return torch.where(pixels.to(grid.device), anomaly_maps(grid, pixels.shape, sigma) / share, 0)
+    H, W = pixels.shape
+    share = anomaly_maps(inside.to(patches)[None], (H, W), sigma)  # of each pixel's value that comes from inside
+    return torch.where(pixels.to(grid.device), anomaly_maps(grid, (H, W), sigma) / share, 0)

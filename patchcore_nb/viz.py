@@ -273,7 +273,7 @@ def cut_out(
     start = (top + bottom - reach) // 2, (left + right - reach) // 2
     padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), constant_values=255)
     square = padded[start[0] + reach : start[0] + 2 * reach, start[1] + reach : start[1] + 2 * reach]
-    frame = tuple(round((edge - s) * side / reach) for edge, s in zip(box, (*start, *start)))
+    frame: tuple = tuple(round((edge - s) * side / reach) for edge, s in zip(box, (*start, *start)))
     return draw_box(enlarged(square, side), frame, colour, dashed)
 
 # %% ../nbs/08_viz.ipynb #ffeefc4f
