@@ -23,7 +23,7 @@ from .data import to_rgb
 from .patchcore import current_calibration
 from .regions import as_record
 
-if TYPE_CHECKING: from fastapi import FastAPI, Request
+if TYPE_CHECKING: from fastapi import FastAPI
 
 # %% ../nbs/09a_serve.ipynb #ccd21182
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
@@ -86,7 +86,7 @@ class Line:
 
 # %% ../nbs/09a_serve.ipynb #469dc114
 async def received(
-    request: "Request", # with the picture as its body
+    pieces: AsyncIterator[bytes], # of the body, as they come
     max_bytes: int, # of the body
     seconds: float, # until it must be complete
 ) -> bytes: # the body
@@ -94,7 +94,7 @@ async def received(
     body = bytearray()
 
     async def read() -> None:
-        async for piece in request.stream():
+        async for piece in pieces:
             body.extend(piece)
             if len(body) > max_bytes: raise OverflowError(f"more than {max_bytes:,} bytes: send a smaller picture")
 
@@ -133,7 +133,7 @@ def create_app(
         "A picture as the body; its verdict as JSON."
         try:
             async with line.place() as turn:
-                body = await received(request, max_bytes, seconds)
+                body = await received(request.stream(), max_bytes, seconds)
                 async with turn:
                     if await request.is_disconnected(): raise ClientDisconnect  # nobody would read the answer
                     start = time.perf_counter()
