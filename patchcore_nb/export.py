@@ -6,7 +6,7 @@
 __all__ = ['FILE_PRECISIONS', 'OUTPUTS', 'resampled', 'takes_any_size', 'goes_down_first', 'NetworkInput', 'ScoringGraph',
            'graph_program', 'file_facts', 'opened', 'Parity', 'compare', 'export_onnx', 'export_torch']
 
-# %% ../nbs/05c_export.ipynb #a2efb85c
+# %% ../nbs/05c_export.ipynb #3cf67e35
 import hashlib
 import json
 import math
@@ -36,7 +36,7 @@ from .roi import cells_inside, pixels_inside
 from .scorer import anomaly_maps, image_scores, mean_of_highest, patch_scores, write_bank
 from .tiles import TiledPatchCore
 
-# %% ../nbs/05c_export.ipynb #ab150ae8
+# %% ../nbs/05c_export.ipynb #2cc8e501
 _BLOCK = 16  # output pixels that share a window
 
 
@@ -59,7 +59,7 @@ def resampled(
     y = ((weight @ seen.unflatten(0, (blocks, width)).double() + 2**21) * 2.0**-22).floor()   # exact: the sums stay below 2**31
     return y.to(torch.uint8).flatten(0, 1)[:count].unflatten(1, x.shape[1:])
 
-# %% ../nbs/05c_export.ipynb #b03dd41f
+# %% ../nbs/05c_export.ipynb #fe7c9c4f
 def takes_any_size(
     geometry: Geometry, # of a model
 ) -> bool: # False: photographs of one size only
@@ -114,7 +114,7 @@ class NetworkInput(nn.Module):
             x = torch.cond((less > 0) & (less > 2 * less_across), down_first, across_first, (images,))   # both are in the file, one is computed
         return (x.float() / 255 - self.mean) / self.std
 
-# %% ../nbs/05c_export.ipynb #46ca0877
+# %% ../nbs/05c_export.ipynb #1ef7e784
 FILE_PRECISIONS = ("f32", "f16", "sq8")
 _ROWS = 8192  # of the bank at a time
 
@@ -149,7 +149,7 @@ class _Bank(nn.Module):
         squared, order = squared.sort(dim=1)
         return squared, numbers.gather(1, order)
 
-# %% ../nbs/05c_export.ipynb #7cef118d
+# %% ../nbs/05c_export.ipynb #a20e739a
 class _Member(nn.Module):
     "A fitted PatchCore from the network input on."
 
@@ -193,7 +193,7 @@ class _Member(nn.Module):
         distances = (rows[test][:, None] - self.bank.rows(around.flatten()).reshape(-1, b, rows.shape[1])).square().sum(2).sqrt()
         return 1 - distances.softmax(dim=1)[:, 0]
 
-# %% ../nbs/05c_export.ipynb #91566804
+# %% ../nbs/05c_export.ipynb #b21c7195
 class ScoringGraph(nn.Module):
     """A fitted model as one module, from photographs to scores, maps and, if it has a threshold, verdicts.
 
@@ -233,7 +233,7 @@ def _require_graph(model: PatchCore | Ensemble, bank_precision: str | None) -> N
     if isinstance(model, Ensemble) and (model.scaling != "fit" or model.ranges_ is None): raise ValueError('the scores of this ensemble depend on the other images of a prediction, which a file does not see: fit it with scaling="fit"')
     if any(member.precision != "f32" for member in members_of(model)): raise ValueError('a file computes in single precision, and the model in bf16: model.set_params(precision="f32"), and calibrate it again')
 
-# %% ../nbs/05c_export.ipynb #14fdb5b7
+# %% ../nbs/05c_export.ipynb #82c9ef6c
 OUTPUTS = ("score", "map", "is_anomalous")
 
 
@@ -268,7 +268,7 @@ def file_facts(
     if calibration is None: return facts
     return facts | {"threshold": repr(calibration.threshold), "pixel_threshold": "" if calibration.pixel_threshold is None else repr(calibration.pixel_threshold), "calibration": json.dumps(as_plain(model))}
 
-# %% ../nbs/05c_export.ipynb #43901671
+# %% ../nbs/05c_export.ipynb #34ce2a6c
 _MOST_BYTES = 2**31 - 2**20  # of an ONNX file, whose format counts with 31 bits
 
 
@@ -305,7 +305,7 @@ def _strip(graph) -> None:
 def _write_torch(graph: ScoringGraph, photograph: tuple[int, int] | None, file: Path, facts: dict[str, str]) -> None:
     torch.export.save(graph_program(graph, photograph), file, extra_files={"patchcore_nb.json": json.dumps(facts)})
 
-# %% ../nbs/05c_export.ipynb #1b300f99
+# %% ../nbs/05c_export.ipynb #dbee2801
 def opened(
     file: str | Path, # `.onnx` or `.pt2`
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]: # photographs `(B, height, width, 3)` uint8 -> score, map, is_anomalous
@@ -319,7 +319,7 @@ def opened(
     names = [output.name for output in session.get_outputs()]
     return lambda images: dict(zip(names, session.run(names, {"images": images})))
 
-# %% ../nbs/05c_export.ipynb #7e53de36
+# %% ../nbs/05c_export.ipynb #c150a943
 @dataclass(frozen=True)
 class Parity:
     "How far a file and its model differ on photographs."
@@ -328,6 +328,7 @@ class Parity:
     score: float  # largest difference of an image score, relative to it or to the median score
     map: float  # largest difference of a map's pixel, relative to the map's highest or to the median of these
     flips: tuple[str, ...]  # photographs with another verdict
+    flip: float  # how far the farthest of them is from the threshold, relative as its score
     worst: str  # photograph with the largest difference in score, and both scores
 
     def __str__(self):
@@ -340,14 +341,14 @@ class Parity:
         name: str = "the file", # for the message
     ) -> None:
         "Raises `ValueError` that says what differs."
-        if not (self.score <= tolerance and self.map <= tolerance): raise ValueError(f"{name} does not score as the model does, and is not kept: {self}; tolerance {tolerance:.1e}; {self.worst}")
+        if not (self.score <= tolerance and self.map <= tolerance and self.flip <= tolerance): raise ValueError(f"{name} does not score as the model does, and is not kept: {self}; tolerance {tolerance:.1e}; {self.worst}")
 
 
 def _relative(differences: np.ndarray, values: np.ndarray) -> np.ndarray: # `(N,)`
     "Relative to each value, or to the median where that is larger."
     return differences / np.maximum(np.maximum(abs(values), np.median(abs(values))), np.finfo(np.float32).tiny)
 
-# %% ../nbs/05c_export.ipynb #a90ced9c
+# %% ../nbs/05c_export.ipynb #0e19e03f
 def _listed(images: object) -> list: # files, PIL images, arrays
     "The photographs that were passed, none of them opened."
     if isinstance(images, ImageSet): return list(images.paths)
@@ -375,14 +376,15 @@ def compare(
     score, maps = (np.concatenate([found[name] for found in theirs]) for name in OUTPUTS[:2])
     if any(("is_anomalous" in found) != (ours.calibration is not None) for found in theirs): raise ValueError(f"{file}: one of file and model has a threshold and the other has none: export the model again")
     if maps.shape != ours.maps.shape: raise ValueError(f"{file}: its maps are {maps.shape[1:]}, those of the model {ours.maps.shape[1:]}: it is of another model")
-    names = [os.path.basename(path) or f"image {i}" for i, path in enumerate(ours.paths)]
-    flips = [name for name, found, decided in zip(names, theirs, ours.is_anomalous) if found["is_anomalous"][0] != decided] if ours.calibration else []
+    names = ["/".join(Path(path).parts[-2:]) or f"image {i}" for i, path in enumerate(ours.paths)]
+    other = np.array([found["is_anomalous"][0] for found in theirs]) != ours.is_anomalous if ours.calibration else np.zeros(len(names), bool)
     off = _relative(abs(score - ours.scores), ours.scores)
+    flip = _relative(abs(ours.scores - ours.calibration.threshold), ours.scores)[other].max() if other.any() else 0
     i = int(np.argmax(off))                                                                        # NaN counts as the largest
     map_off = _relative(abs(maps - ours.maps).max((1, 2)), abs(ours.maps).max((1, 2)))
-    return Parity(len(names), float(off.max()), float(map_off.max()), tuple(flips), f"{names[i]} scores {score[i]:.6g} in the file, {ours.scores[i]:.6g} in the model")
+    return Parity(len(names), float(off.max()), float(map_off.max()), tuple(name for name, differs in zip(names, other) if differs), float(flip), f"{names[i]} scores {score[i]:.6g} in the file, {ours.scores[i]:.6g} in the model")
 
-# %% ../nbs/05c_export.ipynb #b542fb0d
+# %% ../nbs/05c_export.ipynb #cebebf66
 def export_onnx(
     model: PatchCore | Ensemble, # fitted, calibrated or not
     file: str | Path, # to write, ends in .onnx
