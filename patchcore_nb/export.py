@@ -6,7 +6,7 @@
 __all__ = ['FILE_PRECISIONS', 'OUTPUTS', 'resampled', 'takes_any_size', 'goes_down_first', 'NetworkInput', 'ScoringGraph',
            'graph_program', 'file_facts', 'opened', 'Parity', 'compare', 'export_onnx', 'export_torch']
 
-# %% ../nbs/05c_export.ipynb #3cf67e35
+# %% ../nbs/05c_export.ipynb #8d5c9f66
 import hashlib
 import json
 import math
@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from . import __version__
-from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, read_image, to_pil, to_rgb
+from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset, read_image, to_pil, to_rgb
 from .ensemble import Ensemble, members_of
 from .fitting import region_mask
 from .patchcore import PatchCore, as_plain, current_calibration
@@ -36,7 +36,7 @@ from .roi import cells_inside, pixels_inside
 from .scorer import anomaly_maps, image_scores, mean_of_highest, patch_scores, write_bank
 from .tiles import TiledPatchCore
 
-# %% ../nbs/05c_export.ipynb #2cc8e501
+# %% ../nbs/05c_export.ipynb #468e30c7
 _BLOCK = 16  # output pixels that share a window
 
 
@@ -59,7 +59,7 @@ def resampled(
     y = ((weight @ seen.unflatten(0, (blocks, width)).double() + 2**21) * 2.0**-22).floor()   # exact: the sums stay below 2**31
     return y.to(torch.uint8).flatten(0, 1)[:count].unflatten(1, x.shape[1:])
 
-# %% ../nbs/05c_export.ipynb #fe7c9c4f
+# %% ../nbs/05c_export.ipynb #814ed040
 def takes_any_size(
     geometry: Geometry, # of a model
 ) -> bool: # False: photographs of one size only
@@ -114,7 +114,7 @@ class NetworkInput(nn.Module):
             x = torch.cond((less > 0) & (less > 2 * less_across), down_first, across_first, (images,))   # both are in the file, one is computed
         return (x.float() / 255 - self.mean) / self.std
 
-# %% ../nbs/05c_export.ipynb #1ef7e784
+# %% ../nbs/05c_export.ipynb #ec42a96e
 FILE_PRECISIONS = ("f32", "f16", "sq8")
 _ROWS = 8192  # of the bank at a time
 
@@ -149,7 +149,7 @@ class _Bank(nn.Module):
         squared, order = squared.sort(dim=1)
         return squared, numbers.gather(1, order)
 
-# %% ../nbs/05c_export.ipynb #a20e739a
+# %% ../nbs/05c_export.ipynb #5765dea8
 class _Member(nn.Module):
     "A fitted PatchCore from the network input on."
 
@@ -193,7 +193,7 @@ class _Member(nn.Module):
         distances = (rows[test][:, None] - self.bank.rows(around.flatten()).reshape(-1, b, rows.shape[1])).square().sum(2).sqrt()
         return 1 - distances.softmax(dim=1)[:, 0]
 
-# %% ../nbs/05c_export.ipynb #b21c7195
+# %% ../nbs/05c_export.ipynb #cc6cfb4f
 class ScoringGraph(nn.Module):
     """A fitted model as one module, from photographs to scores, maps and, if it has a threshold, verdicts.
 
@@ -233,7 +233,7 @@ def _require_graph(model: PatchCore | Ensemble, bank_precision: str | None) -> N
     if isinstance(model, Ensemble) and (model.scaling != "fit" or model.ranges_ is None): raise ValueError('the scores of this ensemble depend on the other images of a prediction, which a file does not see: fit it with scaling="fit"')
     if any(member.precision != "f32" for member in members_of(model)): raise ValueError('a file computes in single precision, and the model in bf16: model.set_params(precision="f32"), and calibrate it again')
 
-# %% ../nbs/05c_export.ipynb #82c9ef6c
+# %% ../nbs/05c_export.ipynb #29cca389
 OUTPUTS = ("score", "map", "is_anomalous")
 
 
@@ -252,7 +252,7 @@ def _hash_of_bank(model: PatchCore) -> str:
     "As in the description of its folder."
     with tempfile.TemporaryDirectory() as folder:
         write_bank(Path(folder) / "bank", model.bank_.rows)
-        with open(Path(folder) / "bank", "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest()
+        return hashlib.sha256((Path(folder) / "bank").read_bytes()).hexdigest()
 
 
 def file_facts(
@@ -268,7 +268,7 @@ def file_facts(
     if calibration is None: return facts
     return facts | {"threshold": repr(calibration.threshold), "pixel_threshold": "" if calibration.pixel_threshold is None else repr(calibration.pixel_threshold), "calibration": json.dumps(as_plain(model))}
 
-# %% ../nbs/05c_export.ipynb #34ce2a6c
+# %% ../nbs/05c_export.ipynb #56ab093a
 _MOST_BYTES = 2**31 - 2**20  # of an ONNX file, whose format counts with 31 bits
 
 
@@ -305,7 +305,7 @@ def _strip(graph) -> None:
 def _write_torch(graph: ScoringGraph, photograph: tuple[int, int] | None, file: Path, facts: dict[str, str]) -> None:
     torch.export.save(graph_program(graph, photograph), file, extra_files={"patchcore_nb.json": json.dumps(facts)})
 
-# %% ../nbs/05c_export.ipynb #dbee2801
+# %% ../nbs/05c_export.ipynb #c5a99450
 def opened(
     file: str | Path, # `.onnx` or `.pt2`
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]: # photographs `(B, height, width, 3)` uint8 -> score, map, is_anomalous
@@ -315,11 +315,11 @@ def opened(
     if file.suffix == ".pt2":
         module = torch.export.load(file).module()
         return lambda images: dict(zip(OUTPUTS, (part.numpy() for part in module(torch.from_numpy(images)))))
-    session = _import("onnxruntime").InferenceSession(file, providers=["CPUExecutionProvider"])
+    session = _import("onnxruntime").InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda images: dict(zip(names, session.run(names, {"images": images})))
 
-# %% ../nbs/05c_export.ipynb #c150a943
+# %% ../nbs/05c_export.ipynb #6a392081
 @dataclass(frozen=True)
 class Parity:
     "How far a file and its model differ on photographs."
@@ -348,7 +348,7 @@ def _relative(differences: np.ndarray, values: np.ndarray) -> np.ndarray: # `(N,
     "Relative to each value, or to the median where that is larger."
     return differences / np.maximum(np.maximum(abs(values), np.median(abs(values))), np.finfo(np.float32).tiny)
 
-# %% ../nbs/05c_export.ipynb #0e19e03f
+# %% ../nbs/05c_export.ipynb #6586adf1
 def _listed(images: object) -> list: # files, PIL images, arrays
     "The photographs that were passed, none of them opened."
     if isinstance(images, ImageSet): return list(images.paths)
@@ -371,7 +371,7 @@ def compare(
 ) -> Parity: # can be printed
     "What a file and its model say of the same photographs. Raises `ValueError` and `TypeError` for what are no photographs, and for a file with thresholds where the model has none or the other way round."
     images, judge = _listed(images), opened(file)
-    ours = model.predict(images)
+    ours = model.predict(as_dataset(images, model.geometry_))
     theirs = [judge(_as_array(photograph)[None]) for photograph in images]
     score, maps = (np.concatenate([found[name] for found in theirs]) for name in OUTPUTS[:2])
     if any(("is_anomalous" in found) != (ours.calibration is not None) for found in theirs): raise ValueError(f"{file}: one of file and model has a threshold and the other has none: export the model again")
@@ -384,7 +384,7 @@ def compare(
     map_off = _relative(abs(maps - ours.maps).max((1, 2)), abs(ours.maps).max((1, 2)))
     return Parity(len(names), float(off.max()), float(map_off.max()), tuple(name for name, differs in zip(names, other) if differs), float(flip), f"{names[i]} scores {score[i]:.6g} in the file, {ours.scores[i]:.6g} in the model")
 
-# %% ../nbs/05c_export.ipynb #cebebf66
+# %% ../nbs/05c_export.ipynb #2f600e16
 def export_onnx(
     model: PatchCore | Ensemble, # fitted, calibrated or not
     file: str | Path, # to write, ends in .onnx
