@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Commands', 'hush', 'cli', 'evaluate_command', 'demo_command', 'fit_command', 'calibrate_command', 'predict_command',
-           'serve_command']
+           'export_command', 'serve_command']
 
 # %% ../nbs/10_cli.ipynb #d7ed1edf
 import csv
@@ -455,6 +455,30 @@ def _lines(prediction):
     verdicts = ["defect" if anomalous else "good" for anomalous in prediction.is_anomalous]
     relative = [f"{score:.4g}" for score in prediction.relative_scores] if prediction.calibration.threshold > 0 else [""] * len(scores)
     return [("verdict", "score", "relative", "path"), *zip(verdicts, scores, relative, prediction.paths)]
+
+# %% ../nbs/10_cli.ipynb #38f95fd1
+@cli.command("export")
+@click.argument("model", type=click.Path(exists=True, file_okay=False))
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--check", multiple=True, required=True, type=click.Path(exists=True), help="Photograph or folder of photographs, good and defective, that model and file are compared on; may be repeated.")
+@click.option("--tolerance", type=click.FloatRange(0, 1, min_open=True), default=1e-3, show_default=True, help="Largest relative difference of scores and maps.")
+@click.option("--bank-precision", help="Numbers of the memory bank in the file: f32, f16 or sq8 (8 bits). [default: those of the model]")
+@_weights
+@_quiet
+def export_command(model, file, check, tolerance, bank_precision, weights, quiet):
+    """Write MODEL (one model or an ensemble) as FILE, which ends in .onnx or .pt2: from the bytes of a photograph to score, map and verdict.
+
+    The file is written only if it scores the photographs of --check as MODEL does.
+    """
+    from patchcore_nb.data import ImageFolder
+    from patchcore_nb.ensemble import load_model
+    from patchcore_nb.export import export_onnx, export_torch
+
+    write = export_torch if Path(file).suffix == ".pt2" else export_onnx
+    fitted = load_model(model, _files(weights), "cpu", progress=not quiet)
+    photographs = [path for given in check for path in (ImageFolder(given).paths if Path(given).is_dir() else [given])]
+    parity = write(fitted, file, photographs, tolerance, bank_precision)
+    if not quiet: click.echo(f"{file}: {parity}", err=True)
 
 # %% ../nbs/10_cli.ipynb #bc447556
 @cli.command("serve")

@@ -103,7 +103,7 @@ class PatchEmbedding(nn.Module):
         for f in features:
             if min(self.grid(f.shape[-2:])) < 1:
                 raise ValueError(f"a feature map of {tuple(f.shape[-2:])} cells holds no patch of {self.patch_size}")
-        B, (h, w) = len(features[0]), self.grid(features[0].shape[-2:])
+        B, (h, w) = features[0].shape[0], self.grid(features[0].shape[-2:])  # not len, which torch.export takes for a constant
         out = features[0].new_zeros(B, h, w, self.target_dim).permute(0, 3, 1, 2)   # a patch's numbers side by side: to_rows has nothing to move
         for i, f in enumerate(features):
             y = F.conv2d(f, self.get_buffer(f"weight{i}"), stride=self.stride, padding=(self.patch_size - 1) // 2, groups=self.groups[i])
