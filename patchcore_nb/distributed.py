@@ -7,7 +7,7 @@ __all__ = ['IMAGES_PER_PART', 'parts_of', 'image_urls', 'usable', 'sent_paramete
            'part_coreset', 'each_part', 'collect_in_parts', 'SentModel', 'predict_in_parts', 'merged_nearest',
            'ShardedBank']
 
-# %% ../nbs/04f_distributed.ipynb #725d0f18
+# %% ../nbs/04f_distributed.ipynb #ace00c28
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -28,7 +28,7 @@ from .quantised import QuantisedRows
 from .scorer import MemoryBank, read_bank
 from .verdict import Prediction
 
-# %% ../nbs/04f_distributed.ipynb #247e55b0
+# %% ../nbs/04f_distributed.ipynb #f1b25547
 IMAGES_PER_PART = 256
 
 
@@ -55,7 +55,7 @@ def image_urls(
     if not found: raise ValueError(f"no images in {folder}; image files end in {', '.join(IMAGE_SUFFIXES)}")
     return sorted(map(store.unstrip_protocol, found))
 
-# %% ../nbs/04f_distributed.ipynb #7832b030
+# %% ../nbs/04f_distributed.ipynb #541c5ad0
 def usable(
     images: ImageSet, # of a part
     on_error: str, # unreadable files: "raise", or "skip" them
@@ -77,7 +77,7 @@ def _reason(images: ImageSet, index: int) -> str:
     except (OSError, ValueError) as error: return str(error)
     return ""
 
-# %% ../nbs/04f_distributed.ipynb #7df6a0c4
+# %% ../nbs/04f_distributed.ipynb #d5291393
 def sent_parameters(
     model: BaseEstimator, # parameters, as `PatchCore` has them
 ) -> tuple[tuple[str, object], ...]: # hashable
@@ -101,7 +101,7 @@ def embedder_here(
         raise ValueError(f"{where}: its weights of {dict(parameters)['backbone']!r} have the hash {found}, those here {weights_hash}: give every worker the same file")
     return embedder
 
-# %% ../nbs/04f_distributed.ipynb #27b95ba4
+# %% ../nbs/04f_distributed.ipynb #5c095e4d
 _STAY = 4  # rows that stay of the parts, for each of the bank
 
 
@@ -134,7 +134,7 @@ def part_coreset(
     picks = choose_rows(rows, m, model.sampler, torch.Generator().manual_seed(int(model.seed))).cpu()
     return PartCoreset(rows[picks.to(rows.device)].cpu(), numbers.cpu()[picks], len(rows), paths, grid, tuple(images[0]["image"].shape[1:]), images.skipped)
 
-# %% ../nbs/04f_distributed.ipynb #b0d27152
+# %% ../nbs/04f_distributed.ipynb #62b0bef7
 def each_part(
     work: Callable, # `work(part, **sent)`, run by a worker: a pure function
     parts: Sequence[ImageSet], # what is worked on
@@ -167,7 +167,7 @@ def _arriving(client: object, work: Callable, parts: Sequence[ImageSet], sent: d
 def _require_client(client: object) -> None:
     if not all(hasattr(client, name) for name in ("map", "scatter", "cancel", "scheduler_info")): raise TypeError(f"client={client!r}: expected a dask.distributed.Client, such as Client(LocalCluster())")
 
-# %% ../nbs/04f_distributed.ipynb #443d4d73
+# %% ../nbs/04f_distributed.ipynb #cb147c91
 def collect_in_parts(
     model: BaseEstimator, # parameters, as `PatchCore` has them
     embedder: Embedder, # of this model, here
@@ -200,7 +200,7 @@ def _part_coreset_there(images: ImageSet, kind: type, parameters: tuple, weights
     "`part_coreset` on a worker."
     return part_coreset(images, kind(**dict(parameters)), embedder_here(parameters, weights_hash), on_error, alone)
 
-# %% ../nbs/04f_distributed.ipynb #5a12b701
+# %% ../nbs/04f_distributed.ipynb #163d50f0
 class SentModel:
     "A fitted model on its way to workers: everything but the network, which each process builds for itself."
 
@@ -232,7 +232,7 @@ def predict_in_parts(
     "What the workers say of the images. Raises `ValueError` as `PatchCore.predict` does."
     parts = parts_of(images, 4 * model.batch_size)
     _require_client(client)
-    sent = client.scatter(SentModel(model), broadcast=True)
+    sent = client.scatter(SentModel(model), broadcast=True, hash=False)
     found = each_part(_predict_there, parts, client, model.progress, "predict", sent=sent, on_error=on_error)
     return [prediction for prediction, _ in found if prediction], images.skipped + [bad for _, skipped in found for bad in skipped]
 
@@ -242,7 +242,7 @@ def _predict_there(images: ImageSet, sent: SentModel, on_error: str) -> tuple[Pr
     images = usable(images, on_error)
     return sent.model.predict(images) if len(images) else None, images.skipped
 
-# %% ../nbs/04f_distributed.ipynb #4f0869bd
+# %% ../nbs/04f_distributed.ipynb #c2e8527c
 def merged_nearest(
     found: Sequence[tuple[Tensor, Tensor]], # of each shard, in order: squared distances `(N, k_i)` and row numbers `(N, k_i)` among all rows
     k: int, # neighbours wanted
@@ -266,7 +266,7 @@ class ShardedBank:
         if not sources: raise ValueError("no shards: a memory bank needs at least one")
         if client is not None: _require_client(client)
         self.client, sources = client, [str(source) if isinstance(source, Path) else source for source in sources]
-        if client is not None: sources = [source if isinstance(source, str) else client.scatter(source) for source in sources]
+        if client is not None: sources = [source if isinstance(source, str) else client.scatter(source, hash=False) for source in sources]
         self.shards = self._each(_shard, sources, engine=engine)
         shapes = self._here(self._each(_shape, self.shards))
         if len(widths := {width for _, width in shapes}) > 1: raise ValueError(f"shards of different widths {sorted(widths)}: they are no bank together")
@@ -281,7 +281,7 @@ class ShardedBank:
     ) -> tuple[Tensor, Tensor]: # squared L2 distances `(N, k)` in rising order, row numbers `(N, k)` int64
         "The k nearest rows of every query, of all shards. Raises `ValueError` as `MemoryBank.search` does."
         if not 1 <= k <= len(self): raise ValueError(f"k must be from 1 to the {len(self)} rows of the memory bank, got {k}")
-        sent = queries.cpu() if self.client is None else self.client.scatter(queries.cpu(), broadcast=True)
+        sent = queries.cpu() if self.client is None else self.client.scatter(queries.cpu(), broadcast=True, hash=False)  # a key of its own: of equal data sent twice Dask may drop both
         found = self._here(self._each(_search_shard, self.shards, queries=sent, k=k))
         firsts = np.cumsum([0, *self.lengths])
         return merged_nearest([(squared, numbers + int(first)) for (squared, numbers), first in zip(found, firsts)], k)
