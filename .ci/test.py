@@ -79,8 +79,8 @@ def imports():
     light = "import sys, patchcore_nb; heavy = {'torch', 'faiss', 'sklearn', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
     report("import patchcore_nb is light", *_python(light))
     every = "; ".join(f"import patchcore_nb.{module}" for module in MODULES)
-    absent = "import sys; sys.modules.update({m: None for m in ('faiss', 'ipywidgets', 'anywidget', 'timm', 'skimage', 'wandb', 'tensorboard', 'fastcore', 'nbdev')})"
-    report("imports without faiss, ipywidgets, anywidget, timm, scikit-image, wandb, tensorboard, nbdev", *_python(f"{absent}; {every}"))
+    absent = "import sys; sys.modules.update({m: None for m in ('faiss', 'ipywidgets', 'anywidget', 'timm', 'skimage', 'wandb', 'tensorboard', 'dask', 'distributed', 'fastcore', 'nbdev')})"
+    report("imports without faiss, ipywidgets, anywidget, timm, scikit-image, wandb, tensorboard, dask, nbdev", *_python(f"{absent}; {every}"))
 
 
 def _python(code):

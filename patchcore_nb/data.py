@@ -8,6 +8,7 @@ __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'MVTEC_CATEGORIES', 'IMAGE_SUFFIXES'
            'ImageFolder', 'network_input', 'as_dataset', 'batches']
 
 # %% ../nbs/00_data.ipynb #6dc29aad
+import io
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -137,13 +138,37 @@ def to_pil(
         )
     return Image.fromarray(np.ascontiguousarray(_eight_bit(array)))
 
+# %% ../nbs/00_data.ipynb #01e6c86c
+def _is_url(path: str | os.PathLike) -> bool:
+    "Whether it is not a file here but one that fsspec has to fetch."
+    return isinstance(path, str) and "://" in path
+
+
+def _source(
+    path: str | os.PathLike, # image file or URL
+) -> str | os.PathLike | io.BytesIO: # what Pillow can open
+    "A file as it is; of a URL all bytes at once, since every look into a distant file would be a request of its own."
+    if not _is_url(path):
+        return path
+    import fsspec
+
+    try:
+        with fsspec.open(path, "rb") as file:
+            return io.BytesIO(file.read())
+    except (OSError, ImportError, ValueError):
+        raise
+    except Exception as error:  # each store has errors of its own
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
 # %% ../nbs/00_data.ipynb #f67f0bb6
 def _open(
     path: str | os.PathLike, # image file
 ) -> Image.Image: # decoded picture, mode as in the file
     "Open and decode a file completely, with errors that name it."
+    source = path
     try:
-        with Image.open(path) as pil:
+        source = _source(path)
+        with Image.open(source) as pil:
             if pil.format == "EPS":
                 raise ValueError("PostScript is a program, and is not run")
             pil.load()
@@ -153,7 +178,8 @@ def _open(
     except PermissionError:
         raise PermissionError(f"{path}: no permission to read it") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        empty = "the file is empty" if os.path.getsize(path) == 0 else f"{type(error).__name__}: {error}"
+        size = source.getbuffer().nbytes if isinstance(source, io.BytesIO) else None if _is_url(path) else os.path.getsize(path)
+        empty = "the file is empty" if size == 0 else f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: not a readable image ({empty}); replace or remove the file") from error
 
 # %% ../nbs/00_data.ipynb #6861ca3a
@@ -170,7 +196,7 @@ def _read(
 
 
 def read_image(
-    path: str | os.PathLike, # image file; of an animation or multi-page file the first page
+    path: str | os.PathLike, # image file, or its URL; of an animation or multi-page file the first page
 ) -> Image.Image: # mode RGB, 8 bits, upright
     """Read an image as 8-bit RGB.
 
@@ -180,7 +206,7 @@ def read_image(
 
 
 def read_mask(
-    path: str | os.PathLike, # mask file
+    path: str | os.PathLike, # mask file, or its URL
 ) -> Image.Image: # mode L, values 0 and 255 only
     """Read a defect mask, binarised at half of the full range.
 
@@ -320,7 +346,7 @@ def to_photograph(
 class Sample(NamedTuple):
     "One image of a set: where it is, and what is known about it."
 
-    path: str # image file
+    path: str # image file, or its URL
     label: int = 0 # 0 good, 1 defective
     defect: str = "good" # name of the defect; "good" for good parts
     mask: str | None = None # file of the defect mask; `None` = no defect, or not known
@@ -338,7 +364,7 @@ def _open_sample(
         raise ValueError(f"{sample.path}: {error}") from None
     if sample.mask is None:
         return image, None
-    if not os.path.exists(sample.mask):
+    if not _is_url(sample.mask) and not os.path.exists(sample.mask):
         raise ValueError(f"{sample.path}: its mask {sample.mask} is missing; add it, or remove the image")
     mask = read_mask(sample.mask)
     if mask.size != image.size:

@@ -26,6 +26,7 @@ from sklearn.base import clone
 
 from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
+from .distributed import IMAGES_PER_PART
 from .ensemble import Ensemble, members_of
 from .metrics import image_metrics, pixel_metrics
 from .fitting import Embedder, memory_limit, require_mask_size
@@ -90,10 +91,12 @@ def fingerprints(
     categories: Iterable[MVTecAD], # as for `evaluate`
     max_memory: str | int | None = None, # as for `evaluate`
     exact: bool = False, # as for `evaluate`
+    images_per_part: int | None = None, # images reduced together; None: all
 ) -> list[str]: # one for each category
     "Hashes of everything that decides a row: version, parameters, weights, geometry, files. Whatever is kept beside a row belongs to it if it was made with the same hash."
     parts = [__version__, COLUMNS, [_deciding(member) for member in members_of(model)], {k: str(v) for k, v in _around(model).items()}]
     if max_memory is not None and not exact: parts.append(f"max_memory={max_memory}")  # may be another bank
+    if images_per_part is not None: parts.append(f"images_per_part={images_per_part}")
     found = []
     for category in categories:
         files = [path for images in (category.train, category.test) for s in images.samples for path in (s.path, s.mask) if path]
@@ -147,20 +150,25 @@ def evaluate(
     pictures: Callable[[ImageSet, Prediction], dict] | None = None, # draws what the logger shows of a category; called by the logger once the row is written
     max_memory: str | int | None = None, # memory the process may hold while it fits, as for `PatchCore.fit`
     exact: bool = False, # as for `PatchCore.fit`
+    client: object | None = None, # a `dask.distributed.Client`, whose workers fit and predict; None: this process
+    images_per_part: int | None = None, # as for `PatchCore.fit`
 ) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
     """Fit, predict and judge category after category.
 
-    Raises `ValueError` before the first category is fitted if there is none, a name comes twice, files of any cannot be used, or an ensemble
-    would have to scale the scores of a single test image.
+    Raises `ValueError` before the first category is fitted if there is none, a name comes twice, files of any cannot be used, an ensemble
+    would have to scale the scores of a single test image, or a model other than `PatchCore` is to be fitted in parts.
     """
     categories = list(categories)
     names = [category.name for category in categories]
     if not names: raise ValueError("no categories to evaluate")
     if len(set(names)) < len(names): raise ValueError(f"categories must have different names, got {', '.join(names)}")
     memory_limit(max_memory, exact)
+    in_parts = {name: value for name, value in (("client", client), ("images_per_part", images_per_part)) if value is not None}
+    if in_parts and not isinstance(model, PatchCore): raise ValueError(f"{type(model).__name__} is fitted in one process: leave out {' and '.join(in_parts)}, or evaluate its models one by one")
+    if in_parts and max_memory is not None: raise ValueError("max_memory is about one process with all images: leave it out, and choose images_per_part such that a part fits into a worker")
     if folder is not None: Path(folder).mkdir(parents=True, exist_ok=True)
     todo = []
-    for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact)):  # open every file now, not after hours of work
+    for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact, (images_per_part or IMAGES_PER_PART) if in_parts else None)):  # open every file now, not after hours of work
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
         sets = [] if row else [images.check(on_error, members_of(model)[0].progress) for images in (category.train, category.test)]
         if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:
@@ -173,7 +181,7 @@ def evaluate(
     for name, fingerprint, row, sets in todo:
         prediction = None
         if row is None:
-            row, prediction = _evaluate_one(model, name, sets[0], sets[1], on_category, on_fit, max_memory, exact)
+            row, prediction = _evaluate_one(model, name, sets[0], sets[1], on_category, on_fit, dict(max_memory=max_memory, exact=exact) | in_parts)
             _keep(folder, name, fingerprint, row, sets[0].skipped + sets[1].skipped)
         else:
             _logger.info("%s: done before, taken from %s", name, folder)
@@ -194,15 +202,15 @@ def _parameters(model: PatchCore | Ensemble | TiledPatchCore, categories: list[M
     return {"version": __version__, "categories": [c.name for c in categories], "geometry": categories[0].test.geometry, **_around(model), **found}
 
 
-def _evaluate_one(model: PatchCore | Ensemble | TiledPatchCore, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None, max_memory: str | int | None, exact: bool) -> tuple[dict, Prediction]:
+def _evaluate_one(model: PatchCore | Ensemble | TiledPatchCore, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None, how: dict) -> tuple[dict, Prediction]:
     "The row of one category, and the prediction behind it."
     _logger.info("%s: %d images to learn from, %d to judge", name, len(train), len(test))
     start = time.perf_counter()
-    fitted = clone(model).fit(train, max_memory=max_memory, exact=exact)
+    fitted = clone(model).fit(train, **how)
     fit_seconds = time.perf_counter() - start
     if on_fit: on_fit(name, fitted)
     start = time.perf_counter()
-    prediction = fitted.predict(test)
+    prediction = fitted.predict(test, client=how["client"]) if "client" in how else fitted.predict(test)
     predict_seconds = time.perf_counter() - start
     _logger.info("%s: fitted in %.0f s, scored in %.0f s; metrics follow", name, fit_seconds, predict_seconds)
     if on_category: on_category(name, test, fitted, prediction)

@@ -44,6 +44,7 @@ from . import __version__
 from .bounded import Forecast
 from .coreset import choose_rows, coreset_size
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, batches
+from .distributed import collect_in_parts, predict_in_parts
 from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
 from .fitting import Embedder, Views, agreed_geometry, check_bank_size, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit, region_mask, require_mask_size
 from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
@@ -150,22 +151,29 @@ class PatchCore(Calibrated):
         *,
         max_memory: str | int | None = None, # memory the process may hold, "2GB"; None: what it takes
         exact: bool = False, # if the rows do not fit, collect them in a file and choose the same bank, instead of merge and reduce
+        client: object | None = None, # a `dask.distributed.Client`, whose workers embed the images part by part; None: this process
+        images_per_part: int | None = None, # images whose rows are reduced together before the union is, which decides the bank; None: with a client 256, without all
     ) -> "PatchCore": # self
         """Fill the memory bank with patches of good images.
 
         Raises `ValueError` for images that cannot be read, parameters that cannot work, features that are not finite,
-        or a memory bank that does not fit into max_memory; `OSError` for a disk without room for the file.
+        or a memory bank that does not fit into max_memory; `OSError` for a disk without room for the file. Images that come in parts are opened when their turn comes.
         """
-        embedder = Embedder(self)
+        embedder, in_parts = Embedder(self), client is not None or images_per_part is not None
         memory_limit(max_memory, exact)  # its errors before the files are opened
+        if in_parts and max_memory is not None: raise ValueError("max_memory is about one process with all images: for parts choose images_per_part such that one fits into a worker")
         geometry = agreed_geometry(self.geometry, data) or Geometry()
-        images = checked(as_dataset(data, geometry), on_error, self.progress)
-        rows, numbers, paths, grid = collect_bank(self, embedder, images, geometry, max_memory, exact)
+        images = as_dataset(data, geometry)
+        if in_parts: rows, numbers, paths, grid, skipped = collect_in_parts(self, embedder, images, images_per_part, on_error, client)
+        else:
+            images = checked(images, on_error, self.progress)
+            rows, numbers, paths, grid = collect_bank(self, embedder, images, geometry, max_memory, exact)
+            skipped = getattr(images, "skipped", [])
         if self.bank_precision == "sq8": rows = QuantisedRows.of(rows)
         self.bank_ = MemoryBank(rows, self.engine, self.faiss_threads)
         self.origin_ = _origins(numbers, grid)
         self.embedder_, self.geometry_, self.paths_, self.grid_ = embedder, geometry, paths, grid
-        self.skipped_ = getattr(images, "skipped", [])  # unreadable files and why
+        self.skipped_ = skipped  # unreadable files and why
         self.calibration_ = None  # of another bank
         self.history_, self.fitted_with_ = [entry("fit", "", len(paths), len(rows))], bank_parameters(self)
         return self
@@ -255,13 +263,17 @@ class PatchCore(Calibrated):
         self,
         data: object, # path, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
         on_error: str = "raise", # unreadable files of an ImageSet: "raise" before any work, or "skip" them
+        *,
+        client: object | None = None, # a `dask.distributed.Client`, whose workers judge the images; None: this process
     ) -> Prediction: # scores `(N,)`, maps `(N, H, W)`, paths, and verdicts of a calibrated model
         """Image scores and anomaly maps.
 
         Raises `NotFittedError` before `fit`, `ValueError` for images that cannot be read or were prepared with another geometry.
         """
         check_is_fitted(self, "bank_")
-        images = checked(as_dataset(data, agreed_geometry(self.geometry_, data)), on_error, self.progress)
+        images = as_dataset(data, agreed_geometry(self.geometry_, data))
+        if client is not None: return joined(*predict_in_parts(self, images, on_error, client))
+        images = checked(images, on_error, self.progress)
         return joined(self.stream(images, self.batch_size, self.progress), getattr(images, "skipped", []))
 
     def stream(
@@ -424,7 +436,7 @@ def training_set(
     _require_provenance(model)
     if images is None:
         if "" in model.paths_: raise ValueError("the model was fitted on images without files: pass them again as images=")
-        if gone := [path for path in model.paths_ if not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
+        if gone := [path for path in model.paths_ if "://" not in path and not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
         images = list(model.paths_)
     images = images.dataset if isinstance(images, DataLoader) else as_dataset(images, model.geometry_)
     if isinstance(images, ImageSet) and len(images) > len(model.paths_): images = images.check("skip", model.progress)  # as `fit` left them out
