@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -110,7 +110,7 @@ class PartCoreset(NamedTuple):
 
     rows: Tensor | None # those that stay, `(m, D)` float32 on the CPU; None: no image could be used
     numbers: Tensor | None # which they are among all cells of its images, `(m,)` int64
-    count: int # rows of all its images
+    total: int # rows of all its images
     paths: list[str] # of the images that were used
     grid: tuple[int, int] | None # (h, w), patches down and across
     size: tuple[int, int] | None # (H, W) of the network input
@@ -138,7 +138,7 @@ def part_coreset(
 def each_part(
     work: Callable, # `work(part, **sent)`, run by a worker: a pure function
     parts: Sequence[ImageSet], # what is worked on
-    client: object | None, # a `dask.distributed.Client`; None: this process
+    client: Any, # a `dask.distributed.Client`; None: this process
     progress: bool = False, # show a progress bar
     description: str = "parts", # of the bar
     **sent: object, # arguments that are the same for all
@@ -149,7 +149,7 @@ def each_part(
     return [found[i] for i in range(len(parts))]
 
 
-def _arriving(client: object, work: Callable, parts: Sequence[ImageSet], sent: dict) -> Iterator[tuple[int, object]]:
+def _arriving(client: Any, work: Callable, parts: Sequence[ImageSet], sent: dict) -> Iterator[tuple[int, object]]:
     "Number and result of each part as they come from the workers."
     _require_client(client)
     from dask.distributed import as_completed
@@ -164,7 +164,7 @@ def _arriving(client: object, work: Callable, parts: Sequence[ImageSet], sent: d
         client.cancel(futures)
 
 
-def _require_client(client: object) -> None:
+def _require_client(client: Any) -> None:
     if not all(hasattr(client, name) for name in ("map", "scatter", "cancel", "scheduler_info")): raise TypeError(f"client={client!r}: expected a dask.distributed.Client, such as Client(LocalCluster())")
 
 # %% ../nbs/04f_distributed.ipynb #cb147c91
@@ -174,7 +174,7 @@ def collect_in_parts(
     images: ImageSet, # image files or URLs
     images_per_part: int | None = None, # None: `IMAGES_PER_PART`
     on_error: str = "raise", # unreadable files: "raise", or "skip" them
-    client: object | None = None, # a `dask.distributed.Client`; None: one part after another, in this process
+    client: Any = None, # a `dask.distributed.Client`; None: one part after another, in this process
 ) -> tuple[Tensor, Tensor, list[str], tuple[int, int], list[tuple[str, str]]]: # memory bank `(n, D)`, the number of each row among all cells of all images, the images' paths, the patch grid (h, w), and unreadable files
     "The rows of a bank, part by part: the same ones whoever embeds them. Raises `ValueError` as `PatchCore.fit` does."
     parts = parts_of(images, IMAGES_PER_PART if images_per_part is None else images_per_part)
@@ -183,11 +183,11 @@ def collect_in_parts(
     else: work, sent = _part_coreset_there, dict(parameters=sent_parameters(model), weights_hash=embedder.extractor.weights_hash(), kind=type(model))
     found = each_part(work, parts, client, model.progress, "embed", on_error=on_error, alone=alone, **sent)
     skipped = images.skipped + [bad for part in found for bad in part.skipped]
-    found = [part for part in found if part.count]
+    found = [part for part in found if part.total]
     if not found: raise ValueError(f"none of the {len(images)} images can be used, first: {skipped[0][1]}" if skipped else "no images: a memory bank needs at least one image of a good part")
     for part in found:
         if part.size != found[0].size: raise ValueError(f"images of different sizes (height, width): {found[0].paths[0]} gives {found[0].size}, {part.paths[0]} {part.size}: use a geometry with a fixed size")
-    (h, w), count = found[0].grid, sum(part.count for part in found)
+    (h, w), count = found[0].grid, sum(part.total for part in found)
     check_bank_size(model, count)
     firsts = np.cumsum([0] + [len(part.paths) for part in found])
     numbers = torch.cat([part.numbers + int(first) * h * w for part, first in zip(found, firsts)])
@@ -227,7 +227,7 @@ def predict_in_parts(
     model: BaseEstimator, # a fitted `PatchCore`
     images: ImageSet, # image files or URLs
     on_error: str, # unreadable files: "raise", or "skip" them
-    client: object, # a `dask.distributed.Client`
+    client: Any, # a `dask.distributed.Client`
 ) -> tuple[list[Prediction], list[tuple[str, str]]]: # in the order of the images; unreadable files and why
     "What the workers say of the images. Raises `ValueError` as `PatchCore.predict` does."
     parts = parts_of(images, 4 * model.batch_size)
@@ -259,7 +259,7 @@ class ShardedBank:
     def __init__(
         self,
         sources: Sequence[Tensor | str | Path], # the rows of each shard, `(n_i, D)` float32, or a bank's file that every worker can read
-        client: object | None = None, # a `dask.distributed.Client`; None: all in this process
+        client: Any = None, # a `dask.distributed.Client`; None: all in this process
         engine: str | None = None, # of each shard, as for `MemoryBank`
     ):
         "Raises `ValueError` without shards, or of different widths, and as `MemoryBank` does."
@@ -297,7 +297,7 @@ def _shard(source: Tensor | str, engine: str | None) -> MemoryBank:
     return MemoryBank(read_bank(source) if isinstance(source, str) else source, engine)
 
 
-def _shape(shard: MemoryBank) -> tuple[int, int]: return tuple(shard.rows.shape)
+def _shape(shard: MemoryBank) -> tuple[int, int]: return shard.rows.shape[0], shard.rows.shape[1]
 
 
 def _search_shard(shard: MemoryBank, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:

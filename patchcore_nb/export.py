@@ -18,6 +18,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,6 +81,9 @@ def goes_down_first() -> bool:
 class NetworkInput(nn.Module):
     "What `Geometry.image` does, on a batch of photographs."
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         geometry: Geometry, # resize and crop
@@ -122,14 +126,21 @@ _ROWS = 8192  # of the bank at a time
 class _Bank(nn.Module):
     "A memory bank and the exact search in it."
 
+    table: Tensor # rows `(n, D)`, or their codes
+    step: Tensor # of the codes, `(D,)`
+    middle: Tensor # of the step of code 0, `(D,)`
+    centre: Tensor # mean row, `(D,)`
+    squared: Tensor # norms of the rows from there, `(n,)`
+
     def __init__(self, rows: Tensor | QuantisedRows, precision: str):
         super().__init__()
-        rows = rows.to("cpu") if precision != "sq8" or isinstance(rows, QuantisedRows) else QuantisedRows.of(rows.cpu())
-        self.coded = precision == "sq8"
-        self.register_buffer("table", rows.codes if self.coded else rows[:].half() if precision == "f16" else rows[:].clone())
-        if self.coded:
-            self.register_buffer("step", rows.span / 255)
-            self.register_buffer("middle", rows.low + self.step / 2)
+        rows = rows.to(torch.device("cpu"))
+        coded = None if precision != "sq8" else rows if isinstance(rows, QuantisedRows) else QuantisedRows.of(rows)
+        self.register_buffer("table", coded.codes if coded else rows[:].half() if precision == "f16" else rows[:].clone())
+        self.coded = coded is not None
+        if coded:
+            self.register_buffer("step", coded.span / 255)
+            self.register_buffer("middle", coded.low + self.step / 2)
         self.register_buffer("centre", self.rows(slice(None)).mean(0))
         self.register_buffer("squared", torch.cat([(self.rows(slice(i, i + _ROWS)) - self.centre).square().sum(1) for i in range(0, len(rows), _ROWS)]))
 
@@ -153,9 +164,16 @@ class _Bank(nn.Module):
 class _Member(nn.Module):
     "A fitted PatchCore from the network input on."
 
+    down: Tensor # makes H rows of pixels of h rows of patches, `(H, h)`
+    across: Tensor # and W columns of w, `(w, W)`
+    cells: Tensor # in a region of interest: numbers of the patches inside, `(m,)`
+    place: Tensor # of each patch among them, m outside, `(h·w,)`
+    pixels: Tensor # those inside, `(H, W)` bool
+    share: Tensor # of each pixel's value that comes from patches inside, `(H, W)`
+
     def __init__(self, model: PatchCore, size: tuple[int, int], bank_precision: str | None):
         super().__init__()
-        self.extractor, self.patches = (deepcopy(part).to("cpu", memory_format=torch.contiguous_format) for part in (model.embedder_.extractor, model.embedder_.patches))
+        self.extractor, self.patches = (deepcopy(part).cpu().to(memory_format=torch.contiguous_format) for part in (model.embedder_.extractor, model.embedder_.patches))
         self.bank = _Bank(model.bank_.rows, bank_precision or model.bank_.precision)
         self.k, self.squared, self.image_score = int(model.k), model.squared, model.image_score
         with torch.no_grad(): self.grid = h, w = tuple(self.patches(self.extractor(torch.zeros(1, 3, *size))).shape[2:])
@@ -163,7 +181,7 @@ class _Member(nn.Module):
         self.register_buffer("across", anomaly_maps(torch.eye(w)[:, None, :], (1, size[1]), model.sigma)[:, 0].contiguous())        # (w, W)
         mask = region_mask(model, model.geometry_, size)
         self.looks = mask is not None
-        if self.looks: self._look(cells_inside(mask, self.grid), pixels_inside(mask, self.grid))
+        if mask is not None: self._look(cells_inside(mask, self.grid), pixels_inside(mask, self.grid))
 
     def _look(self, inside: Tensor, pixels: Tensor) -> None:
         "Only at patches `(h, w)` bool, whose pixels are `(H, W)` bool."
@@ -284,7 +302,9 @@ def _write_onnx(graph: ScoringGraph, photograph: tuple[int, int] | None, file: P
     held = sum(values.nbytes for values in (*graph.parameters(), *graph.buffers()))
     if held > _MOST_BYTES: raise ValueError(f'{file.name} would have {held / 1e9:.1f} GB, and an ONNX file holds 2: use a smaller coreset, or bank_precision="f16"')
     names = OUTPUTS[: 2 if graph.threshold is None else 3]
-    proto = torch.onnx.export(graph_program(graph, photograph), input_names=["images"], output_names=list(names), opset_version=18, dynamo=True, verbose=False).model_proto
+    program = torch.onnx.export(graph_program(graph, photograph), input_names=["images"], output_names=list(names), opset_version=18, dynamo=True, verbose=False)
+    assert program  # for type checkers: only without dynamo there is none
+    proto = program.model_proto
     _strip(proto.graph)
     shapes = [proto.graph.input[0].type.tensor_type.shape.dim, *(value.type.tensor_type.shape.dim for value in proto.graph.output)]
     for shape in shapes: shape[0].dim_param = "batch"
@@ -359,7 +379,7 @@ def _listed(images: object) -> list: # files, PIL images, arrays
     return images
 
 
-def _as_array(photograph: object) -> np.ndarray: # `(height, width, 3)` uint8, RGB, upright
+def _as_array(photograph: Any) -> np.ndarray: # `(height, width, 3)` uint8, RGB, upright
     if isinstance(photograph, (str, os.PathLike)): return np.array(read_image(photograph))
     return np.array(to_rgb(to_pil(photograph) if isinstance(photograph, np.ndarray) else photograph))
 
@@ -372,14 +392,15 @@ def compare(
     "What a file and its model say of the same photographs. Raises `ValueError` and `TypeError` for what are no photographs, and for a file with thresholds where the model has none or the other way round."
     images, judge = _listed(images), opened(file)
     ours = model.predict(as_dataset(images, model.geometry_))
+    decided = ours.calibration
     theirs = [judge(_as_array(photograph)[None]) for photograph in images]
     score, maps = (np.concatenate([found[name] for found in theirs]) for name in OUTPUTS[:2])
-    if any(("is_anomalous" in found) != (ours.calibration is not None) for found in theirs): raise ValueError(f"{file}: one of file and model has a threshold and the other has none: export the model again")
+    if any(("is_anomalous" in found) != (decided is not None) for found in theirs): raise ValueError(f"{file}: one of file and model has a threshold and the other has none: export the model again")
     if maps.shape != ours.maps.shape: raise ValueError(f"{file}: its maps are {maps.shape[1:]}, those of the model {ours.maps.shape[1:]}: it is of another model")
     names = ["/".join(Path(path).parts[-2:]) or f"image {i}" for i, path in enumerate(ours.paths)]
-    other = np.array([found["is_anomalous"][0] for found in theirs]) != ours.is_anomalous if ours.calibration else np.zeros(len(names), bool)
+    other = np.array([found["is_anomalous"][0] for found in theirs]) != ours.is_anomalous if decided else np.zeros(len(names), bool)
     off = _relative(abs(score - ours.scores), ours.scores)
-    flip = _relative(abs(ours.scores - ours.calibration.threshold), ours.scores)[other].max() if other.any() else 0
+    flip = _relative(abs(ours.scores - decided.threshold), ours.scores)[other].max() if decided and other.any() else 0
     i = int(np.argmax(off))                                                                        # NaN counts as the largest
     map_off = _relative(abs(maps - ours.maps).max((1, 2)), abs(ours.maps).max((1, 2)))
     return Parity(len(names), float(off.max()), float(map_off.max()), tuple(name for name, differs in zip(names, other) if differs), float(flip), f"{names[i]} scores {score[i]:.6g} in the file, {ours.scores[i]:.6g} in the model")

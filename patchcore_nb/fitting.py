@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import psutil
 import torch
@@ -110,7 +111,7 @@ def checked(
     images: object, # of `as_dataset`
     on_error: str, # unreadable files: "raise", or "skip" them
     progress: bool, # show a progress bar
-) -> object: # the images, without unreadable files
+) -> Any: # the images, without unreadable files
     "Open the files of an image set now, not after hours of work. Raises `ValueError` naming the unreadable ones."
     if on_error not in ("raise", "skip"): raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     return images.check(on_error, progress) if isinstance(images, ImageSet) else images
