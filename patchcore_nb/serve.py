@@ -13,7 +13,7 @@ import io
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,8 +22,6 @@ from sklearn.base import BaseEstimator
 from .data import to_rgb
 from .patchcore import current_calibration
 from .regions import as_record
-
-if TYPE_CHECKING: from fastapi import FastAPI
 
 # %% ../nbs/09a_serve.ipynb #ccd21182
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
@@ -110,7 +108,7 @@ def create_app(
     max_bytes: int = 32 << 20, # of a picture as it is sent
     max_pixels: int = 50_000_000, # of a picture
     seconds: float = 10, # until a picture must have come
-) -> "FastAPI": # for uvicorn, or any other ASGI server
+) -> Any: # a `FastAPI` application, for uvicorn or any other ASGI server
     "A model behind HTTP. Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, `ValueError` for a threshold that is not the model's any more."
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import JSONResponse
