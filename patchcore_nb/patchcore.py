@@ -436,7 +436,8 @@ def training_set(
     _require_provenance(model)
     if images is None:
         if "" in model.paths_: raise ValueError("the model was fitted on images without files: pass them again as images=")
-        if gone := [path for path in model.paths_ if "://" not in path and not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
+        if urls := [path for path in model.paths_ if "://" in path]: raise ValueError(f"{urls[0]}: this training image is at a URL, and what a model folder names is not fetched unasked: if you trust it, pass images=model.paths_")
+        if gone := [path for path in model.paths_ if not Path(path).is_file()]: raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(model.paths_)} are gone): pass the images as images=")
         images = list(model.paths_)
     images = images.dataset if isinstance(images, DataLoader) else as_dataset(images, model.geometry_)
     if isinstance(images, ImageSet) and len(images) > len(model.paths_): images = images.check("skip", model.progress)  # as `fit` left them out
