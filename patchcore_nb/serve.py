@@ -10,16 +10,19 @@ import asyncio
 import base64
 import hashlib
 import io
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from .data import to_rgb
+from .ensemble import Ensemble, members_of
 from .patchcore import current_calibration
 from .regions import as_record
 
@@ -37,7 +40,7 @@ def decoded(
             if (pixels := picture.width * picture.height) > max_pixels: raise ValueError(f"{pixels:,} pixels, {max_pixels:,} are allowed")
             return to_rgb(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"not a picture that can be judged ({error}): send one of {', '.join(FORMATS)}") from error
+        raise ValueError(f"not a picture that can be judged ({'unknown format' if isinstance(error, UnidentifiedImageError) else error}): send one of {', '.join(FORMATS)} as the body") from error
 
 # %% ../nbs/09a_serve.ipynb #6c34965e
 def answer(
@@ -46,20 +49,38 @@ def answer(
     with_map: bool = False, # also the anomaly map
     max_pixels: int = 50_000_000, # of the picture
 ) -> dict: # plain values
-    "Judge one picture. Raises as `decoded` and as the model's `predict`."
-    prediction = model.predict(decoded(body, max_pixels))
+    "Judge one picture. Raises as `decoded` and as the model's `predict`, and `ArithmeticError` for a score that is no number."
+    picture = decoded(body, max_pixels)
+    _require_size(model, picture)
+    prediction = model.predict(picture)
+    if not np.isfinite(prediction.scores[0]): raise ArithmeticError(f"the score is {prediction.scores[0]}")  # JSON has no word for it
     said = {"sha256": hashlib.sha256(body).hexdigest(), **as_record(prediction, 0)}
     del said["path"]
     return said | _map_of(prediction.maps[0]) if with_map else said
 
 
+_MOST = 4  # times the network input of the training images
+
+
+def _require_size(model: BaseEstimator, picture: Image.Image) -> None:
+    "`ValueError` for a picture that becomes a far larger network input than those the model was fitted on."
+    if not isinstance(model, Ensemble) and hasattr(model, "model_"): return  # tiles have one size
+    for member in members_of(model):
+        if (grid := getattr(member, "grid_", None)) is None: continue  # an official model, which has a crop
+        (height, width), trained = member.geometry_.output_size(picture.height, picture.width), grid[0] * grid[1] * (member.embedder_.extractor.strides[0] * member.stride) ** 2
+        if height * width > _MOST * trained: raise ValueError(f"a picture of {picture.height}x{picture.width} becomes a network input of {height}x{width} (height x width), more than {_MOST} times that of the training images: send pictures like those")
+
+
 def _map_of(anomaly_map: np.ndarray) -> dict:
     "A map as a PNG of 16 bits, and what its largest value stands for."
     out, largest = io.BytesIO(), float(anomaly_map.max())
-    Image.fromarray(np.rint(anomaly_map * (65535 / largest if largest > 0 else 0)).astype(np.uint16)).save(out, "png")
+    Image.fromarray(np.rint(anomaly_map.clip(0) * (65535 / largest if largest > 0 else 0)).astype(np.uint16)).save(out, "png")
     return {"map_max": largest, "map_png": base64.b64encode(out.getvalue()).decode()}
 
 # %% ../nbs/09a_serve.ipynb #3b400afb
+_logger = logging.getLogger(__name__)
+
+
 class Busy(Exception):
     "So many are waiting that one more would only make it worse."
 
@@ -109,14 +130,16 @@ def create_app(
     max_pixels: int = 50_000_000, # of a picture
     seconds: float = 10, # until a picture must have come
 ) -> Any: # a `FastAPI` application, for uvicorn or any other ASGI server
-    "A model behind HTTP. Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, `ValueError` for a threshold that is not the model's any more."
+    "A model behind HTTP. Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, `ValueError` for a threshold that is not the model's any more, and for an ensemble that cannot judge one picture."
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import JSONResponse
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect
 
+    check_is_fitted(model)
     thresholds = current_calibration(getattr(model, "model_", model))  # its error now
+    if getattr(model, "scaling", None) == "test": raise ValueError('scaling="test" scales by the range of several pictures, and here each comes alone: fit the ensemble with scaling="fit"')
     app, line, registry = FastAPI(title="patchcore_nb"), Line(waiting), CollectorRegistry()
     requests = Counter("patchcore_requests", "Pictures by what became of them", ["outcome"], registry=registry)
     duration = Histogram("patchcore_seconds", "Seconds from the turn of a picture to its answer", registry=registry)
@@ -125,6 +148,12 @@ def create_app(
     def refused(status: int, outcome: str, says: str, headers: dict[str, str] | None = None) -> Response:
         requests.labels(outcome).inc()
         return JSONResponse({"error": says}, status, headers)
+
+    def judged(body: bytes, with_map: bool) -> dict:
+        "The answer; what is not the picture's fault is a `RuntimeError`."
+        try: return answer(model, body, with_map, max_pixels)
+        except ValueError: raise
+        except Exception as error: raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
     @app.post("/predict")
     async def predict(request: Request, map: bool = False) -> Response:
@@ -135,12 +164,15 @@ def create_app(
                 async with turn:
                     if await request.is_disconnected(): raise ClientDisconnect  # nobody would read the answer
                     start = time.perf_counter()
-                    said = await run_in_threadpool(answer, model, body, map, max_pixels)
+                    said = await run_in_threadpool(judged, body, map)
                     duration.observe(time.perf_counter() - start)
         except Busy: return refused(503, "busy", f"{waiting} pictures are waiting already: come again", {"Retry-After": "1"})
         except OverflowError as error: return refused(413, "too large", str(error))
         except TimeoutError as error: return refused(408, "too slow", str(error))
         except ValueError as error: return refused(422, "no picture", str(error))
+        except RuntimeError as error:
+            _logger.exception("a picture could not be judged: %s", error)
+            return refused(500, "failed", "the model failed, the log of the server says why; the next picture is judged as ever")
         except ClientDisconnect: return refused(499, "hung up", "the client has gone")
         requests.labels(said.get("verdict", "score")).inc()
         return JSONResponse(said)
