@@ -8,8 +8,10 @@ __all__ = ['IMAGES_PER_PART', 'parts_of', 'image_urls', 'usable', 'sent_paramete
            'ShardedBank']
 
 # %% ../nbs/04f_distributed.ipynb #ace00c28
+import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,15 +32,16 @@ from .verdict import Prediction
 
 # %% ../nbs/04f_distributed.ipynb #f1b25547
 IMAGES_PER_PART = 256
+_logger = logging.getLogger(__name__)
 
 
 def parts_of(
     images: ImageSet, # image files or URLs
     images_per_part: int, # the last part may have fewer
 ) -> list[ImageSet]: # one after another
-    "Raises `ValueError` for a number below 1, and for images that are not files, which a worker could not read."
+    "Raises `ValueError` for what is no number of at least 1, and for images that are not files, which a worker could not read."
     if not isinstance(images, ImageSet): raise ValueError(f"{type(images).__name__}: workers read the images themselves, so that they have to be files or URLs: pass a folder, a list of at least two, or an ImageSet")
-    if images_per_part < 1: raise ValueError(f"images_per_part must be at least 1, got {images_per_part}")
+    if not isinstance(images_per_part, (int, np.integer)) or isinstance(images_per_part, bool) or images_per_part < 1: raise ValueError(f"images_per_part must be a whole number of at least 1, got {images_per_part!r}")
     parts = [images.subset(range(i, min(i + images_per_part, len(images)))) for i in range(0, len(images), images_per_part)]
     for part in parts: part.checked = images.checked
     return parts
@@ -64,8 +67,9 @@ def usable(
     try:
         return checked(images, on_error, False)
     except ValueError:
+        if on_error != "skip": raise  # at once: none is fetched a second time
         bad = [(path, reason) for i, path in enumerate(images.paths) if (reason := _reason(images, i))]
-        if on_error != "skip" or len(bad) < len(images): raise
+        if len(bad) < len(images): raise
         none = images.subset([])
         none.skipped = images.skipped + bad
         return none
@@ -143,7 +147,7 @@ def each_part(
     description: str = "parts", # of the bar
     **sent: object, # arguments that are the same for all
 ) -> list: # what comes of each, in the order of the parts
-    "Raises `TypeError` for what is no client, and whatever the work raises."
+    "Raises `TypeError` for what is no client, `ValueError` for one that is closed or asynchronous, and whatever the work raises."
     arriving = ((i, work(part, **sent)) for i, part in enumerate(parts)) if client is None else _arriving(client, work, parts, sent)
     found = dict(tqdm(arriving, total=len(parts), desc=description, unit="part", disable=not progress))
     return [found[i] for i in range(len(parts))]
@@ -165,7 +169,13 @@ def _arriving(client: Any, work: Callable, parts: Sequence[ImageSet], sent: dict
 
 
 def _require_client(client: Any) -> None:
+    "Raises `TypeError` for what is no client, `ValueError` for one that cannot be waited for; waits for a first worker."
     if not all(hasattr(client, name) for name in ("map", "scatter", "cancel", "scheduler_info")): raise TypeError(f"client={client!r}: expected a dask.distributed.Client, such as Client(LocalCluster())")
+    if client.status != "running": raise ValueError(f"client={client!r} is {client.status}: make a new one")
+    if client.asynchronous: raise ValueError(f"client={client!r} is asynchronous, and its event loop would wait for itself: pass a plain Client, from a thread of its own if a loop is running")
+    if not client.scheduler_info()["workers"]:
+        _logger.warning("the cluster has no workers: waiting for the first one")
+        client.submit(int, pure=False).result()  # something to do, for which an adaptive cluster starts one
 
 # %% ../nbs/04f_distributed.ipynb #cb147c91
 def collect_in_parts(
@@ -209,7 +219,8 @@ class SentModel:
         model: BaseEstimator, # a fitted `PatchCore`
     ):
         stays = ("embedder_", "bank_", "origin_", "paths_", "skipped_")
-        self.kind, self.parameters, self.weights_hash = type(model), sent_parameters(model), model.embedder_.extractor.weights_hash()
+        as_embedded = {name: value for name, value in getattr(model, "fitted_with_", {}).items() if name != "region"}  # what was set since then is not in the network here, either
+        self.kind, self.parameters, self.weights_hash = type(model), sent_parameters(copy(model).set_params(**as_embedded)), model.embedder_.extractor.weights_hash()
         self.fitted = {name: value for name, value in vars(model).items() if name.endswith("_") and name not in stays}
         self.rows: Tensor | QuantisedRows = model.bank_.rows.to("cpu")
 
@@ -234,7 +245,9 @@ def predict_in_parts(
     _require_client(client)
     sent = client.scatter(SentModel(model), broadcast=True, hash=False)
     found = each_part(_predict_there, parts, client, model.progress, "predict", sent=sent, on_error=on_error)
-    return [prediction for prediction, _ in found if prediction], images.skipped + [bad for _, skipped in found for bad in skipped]
+    predictions, skipped = [prediction for prediction, _ in found if prediction], images.skipped + [bad for _, skipped in found for bad in skipped]
+    if not predictions and skipped: raise ValueError(f"none of the {len(images)} images can be used, first: {skipped[0][1]}")
+    return predictions, skipped
 
 
 def _predict_there(images: ImageSet, sent: SentModel, on_error: str) -> tuple[Prediction | None, list[tuple[str, str]]]:
