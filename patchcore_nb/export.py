@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from . import __version__
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset, read_image, to_pil, to_rgb
 from .ensemble import Ensemble, members_of
-from .fitting import region_mask
+from .fitting import region_mask, require_mask_size
 from .patchcore import PatchCore, as_plain, current_calibration
 from .patches import to_rows
 from .quantised import QuantisedRows
@@ -215,7 +215,7 @@ class _Member(nn.Module):
 class ScoringGraph(nn.Module):
     """A fitted model as one module, from photographs to scores, maps and, if it has a threshold, verdicts.
 
-    Raises `ValueError` for a tiled model, an ensemble without frozen ranges, members that compute in bf16, and photographs of a size it cannot take.
+    Raises `ValueError` for a tiled model, an ensemble without frozen ranges, members that compute in bf16 or have fewer rows than they look for, and photographs of a size it cannot take.
     """
 
     def __init__(
@@ -227,6 +227,7 @@ class ScoringGraph(nn.Module):
         super().__init__()
         _require_graph(model, bank_precision)
         members, calibration = members_of(model), current_calibration(model)
+        for member in members: require_mask_size(member, {"size": torch.tensor([photograph]), "path": ["a photograph for the graph"]})
         self.input = NetworkInput(model.geometry_, model.geometry_.output_size(*photograph))
         self.members = nn.ModuleList(_Member(member, self.input.size, bank_precision) for member in members)
         self.ranges = model.ranges_ if isinstance(model, Ensemble) else None
@@ -249,6 +250,8 @@ def _require_graph(model: PatchCore | Ensemble, bank_precision: str | None) -> N
     if bank_precision not in (None, *FILE_PRECISIONS): raise ValueError(f"unknown bank_precision {bank_precision!r}: choose one of {', '.join(FILE_PRECISIONS)}")
     check_is_fitted(model, "models_" if isinstance(model, Ensemble) else "bank_")
     if isinstance(model, Ensemble) and (model.scaling != "fit" or model.ranges_ is None): raise ValueError('the scores of this ensemble depend on the other images of a prediction, which a file does not see: fit it with scaling="fit"')
+    for member in members_of(model):
+        if (needed := max(member.k, 9 if member.image_score == "reweighted" else 1)) > len(member.bank_): raise ValueError(f"k={member.k} with image_score={member.image_score!r} needs {needed} rows, and the memory bank has {len(member.bank_)}: set a smaller k or another image_score, or fit with a larger coreset")
     if any(member.precision != "f32" for member in members_of(model)): raise ValueError('a file computes in single precision, and the model in bf16: model.set_params(precision="f32"), and calibrate it again')
 
 # %% ../nbs/05c_export.ipynb #29cca389
@@ -279,7 +282,7 @@ def file_facts(
 ) -> dict[str, str]: # name -> text, JSON where it is more than a word
     "What a file says about itself."
     members, calibration = members_of(model), current_calibration(model)
-    facts = {"patchcore_nb": __version__, "geometry": json.dumps(asdict(model.geometry_)), "bank_precision": bank_precision or members[0].bank_.precision}
+    facts = {"patchcore_nb": __version__, "geometry": json.dumps(asdict(model.geometry_)), "bank_precision": ",".join(bank_precision or m.bank_.precision for m in members)}
     facts |= {"backbone": ",".join(m.backbone for m in members), "layers": json.dumps([m.embedder_.layers for m in members]), "bank_rows": ",".join(str(len(m.bank_)) for m in members)}
     facts |= {name: ",".join(str(getattr(m, name)) for m in members) for name in ("k", "squared", "image_score", "sigma")}
     facts |= {"bank_sha256": ",".join(map(_hash_of_bank, members)), "backbone_sha256": ",".join(m.embedder_.extractor.weights_hash() for m in members)}
@@ -323,7 +326,11 @@ def _strip(graph) -> None:
 
 
 def _write_torch(graph: ScoringGraph, photograph: tuple[int, int] | None, file: Path, facts: dict[str, str]) -> None:
-    torch.export.save(graph_program(graph, photograph), file, extra_files={"patchcore_nb.json": json.dumps(facts)})
+    program = graph_program(graph, photograph)
+    for part in program.graph_module.modules():                # the branches of a condition are graphs of their own
+        if isinstance(part, torch.fx.GraphModule):
+            for node in part.graph.nodes: node.meta.pop("stack_trace", None)
+    torch.export.save(program, file, extra_files={"patchcore_nb.json": json.dumps(facts)})
 
 # %% ../nbs/05c_export.ipynb #c5a99450
 def opened(
@@ -371,9 +378,8 @@ def _relative(differences: np.ndarray, values: np.ndarray) -> np.ndarray: # `(N,
 # %% ../nbs/05c_export.ipynb #6586adf1
 def _listed(images: object) -> list: # files, PIL images, arrays
     "The photographs that were passed, none of them opened."
-    if isinstance(images, ImageSet): return list(images.paths)
-    if isinstance(images, (str, os.PathLike)): return list(ImageFolder(images).paths) if Path(images).is_dir() else [str(images)]
-    images = list(images) if isinstance(images, (list, tuple)) else [images]
+    if isinstance(images, (str, os.PathLike)) and Path(images).is_dir(): images = ImageFolder(images)
+    images = list(images.paths) if isinstance(images, ImageSet) else list(images) if isinstance(images, (list, tuple)) else [images]
     if wrong := [x for x in images if not isinstance(x, (str, os.PathLike, Image.Image, np.ndarray))]: raise TypeError(f"check holds a {type(wrong[0]).__name__}: expected photographs, as files, PIL images or uint8 arrays, since the file prepares them itself")
     if not images: raise ValueError("check holds no photographs: pass some, good ones and defective ones, to compare file and model")
     return images
@@ -415,7 +421,7 @@ def export_onnx(
 ) -> Parity: # how far they differ
     """Write a model as ONNX file that takes photographs and gives score, map and, if the model has a threshold, verdict.
 
-    Raises `ValueError` for a model that is no graph, see `ScoringGraph`, photographs of different sizes where the geometry does not make one size of them, and if the file scores differently;
+    Raises `ValueError` for a model that is no graph, see `ScoringGraph`, photographs of different sizes where the geometry does not make one size of them or a region has a mask, and if the file scores differently;
     `ImportError` without onnx, onnxscript and onnxruntime.
     """
     return _export(_write_onnx, ".onnx", model, file, check, tolerance, bank_precision)
@@ -437,11 +443,14 @@ def _export(write: Callable, suffix: str, model: PatchCore | Ensemble, file: str
     if file.suffix != suffix: raise ValueError(f"{file}: expected a name that ends in {suffix}")
     if not (isinstance(tolerance, (int, float)) and tolerance > 0 and math.isfinite(tolerance)): raise ValueError(f"tolerance={tolerance!r}: expected a relative difference above 0, such as 1e-3")
     if suffix == ".onnx": _import("onnxruntime")  # its error before the work
+    if file.is_dir(): raise IsADirectoryError(f"{file} is a folder: choose another name")
     _require_graph(model, bank_precision)
-    any_size = takes_any_size(model.geometry_)
+    masked = any(member.region is not None and member.region.inside is not None for member in members_of(model))
+    any_size = takes_any_size(model.geometry_) and not masked
     sizes = {_as_array(photograph).shape[:2] for photograph in images[: 1 if any_size else None]}
-    if len(sizes) > 1: raise ValueError(f"the photographs have different sizes, {sorted(sizes)[:3]}, and {model.geometry_} does not make one size of them: check with photographs of the size that the file is to take, or fit a model with a crop or resize=(height, width)")
+    if len(sizes) > 1: raise ValueError(f"the photographs have different sizes, {sorted(sizes)[:3]}, and {'the mask of a region has one' if masked else f'{model.geometry_} does not make one size of them'}: check with photographs of the size that the file is to take, or fit a model {'without a mask' if masked else 'with a crop or resize=(height, width)'}")
     graph, part = ScoringGraph(model, photograph := sizes.pop(), bank_precision), file.with_name(f".{uuid.uuid4().hex}{suffix}")
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(graph, None if any_size else photograph, part, file_facts(model, bank_precision))
         parity = compare(model, part, images)
