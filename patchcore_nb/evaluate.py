@@ -26,7 +26,7 @@ from sklearn.base import clone
 
 from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
-from .distributed import IMAGES_PER_PART
+from .distributed import part_size
 from .ensemble import Ensemble, members_of
 from .metrics import image_metrics, pixel_metrics
 from .fitting import Embedder, memory_limit, require_mask_size
@@ -156,7 +156,7 @@ def evaluate(
     """Fit, predict and judge category after category.
 
     Raises `ValueError` before the first category is fitted if there is none, a name comes twice, files of any cannot be used, an ensemble
-    would have to scale the scores of a single test image, or a model other than `PatchCore` is to be fitted in parts.
+    would have to scale the scores of a single test image, a model other than `PatchCore` is to be fitted in parts, or images_per_part is no number of at least 1.
     """
     categories = list(categories)
     names = [category.name for category in categories]
@@ -168,7 +168,7 @@ def evaluate(
     if in_parts and max_memory is not None: raise ValueError("max_memory is about one process with all images: leave it out, and choose images_per_part such that a part fits into a worker")
     if folder is not None: Path(folder).mkdir(parents=True, exist_ok=True)
     todo = []
-    for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact, (images_per_part or IMAGES_PER_PART) if in_parts else None)):  # open every file now, not after hours of work
+    for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact, part_size(images_per_part) if in_parts else None)):  # open every file now, not after hours of work
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
         sets = [] if row else [images.check(on_error, members_of(model)[0].progress) for images in (category.train, category.test)]
         if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:

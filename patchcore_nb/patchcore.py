@@ -236,7 +236,8 @@ class PatchCore(Calibrated):
         undecided = copy(self)
         undecided.calibration_ = None
         found = undecided.predict(good)
-        known = {os.path.realpath(path) for path in self.paths_ if path}.intersection(os.path.realpath(path) for path in found.paths if path)
+        known, given = ({path if "://" in path else os.path.realpath(path) for path in paths if path} for paths in (self.paths_, found.paths))
+        known &= given
         if known: raise ValueError(f"{len(known)} of the good images were fitted, first {min(known)}: the model knows them; calibrate without good=, or with other images")
         return found
 
