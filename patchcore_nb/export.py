@@ -447,9 +447,9 @@ def _export(write: Callable, suffix: str, model: PatchCore | Ensemble, file: str
     _require_graph(model, bank_precision)
     masked = any(member.region is not None and member.region.inside is not None for member in members_of(model))
     any_size = takes_any_size(model.geometry_) and not masked
-    sizes = {_as_array(photograph).shape[:2] for photograph in images[: 1 if any_size else None]}
-    if len(sizes) > 1: raise ValueError(f"the photographs have different sizes, {sorted(sizes)[:3]}, and {'the mask of a region has one' if masked else f'{model.geometry_} does not make one size of them'}: check with photographs of the size that the file is to take, or fit a model {'without a mask' if masked else 'with a crop or resize=(height, width)'}")
-    graph, part = ScoringGraph(model, photograph := sizes.pop(), bank_precision), file.with_name(f".{uuid.uuid4().hex}{suffix}")
+    sizes = sorted({_as_array(photograph).shape[:2] for photograph in images})  # opens all, so that a broken one is named before the work
+    if len(sizes) > 1 and not any_size: raise ValueError(f"the photographs have different sizes, {sizes[:3]}, and {'the mask of a region has one' if masked else f'{model.geometry_} does not make one size of them'}: check with photographs of the size that the file is to take, or fit a model {'without a mask' if masked else 'with a crop or resize=(height, width)'}")
+    graph, part = ScoringGraph(model, photograph := sizes[0], bank_precision), file.with_name(f".{uuid.uuid4().hex}{suffix}")
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(graph, None if any_size else photograph, part, file_facts(model, bank_precision))
