@@ -148,7 +148,7 @@ def _region(keep, ignore, edge):
 
     return RegionOfInterest(keep, ignore, edge) if keep or ignore or edge else None
 
-
+# %% ../nbs/10_cli.ipynb #8a3a18c1
 def _finite(context, option, value):
     "The number itself; an error of the command line for nan and inf."
     if value is not None and not math.isfinite(value): raise click.BadParameter("expected a finite number", context, option)
@@ -338,7 +338,7 @@ def fit_command(context, images, model, on_error, quiet, resize, crop, tile, ove
     if not quiet: click.echo(f"{model}: memory bank of {sum(len(member.bank_) for member in members_of(fitted))} patches from {len(fitted.paths_)} images", err=True)
     if false_alarm_rate: _calibrate(fitted, model, quiet, false_alarm_rate, max_memory=max_memory)
 
-
+# %% ../nbs/10_cli.ipynb #413d6191
 def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
     "Make thresholds, keep them with the model, and say what they promise."
     with warnings.catch_warnings(record=True) as told:

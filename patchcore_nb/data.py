@@ -684,7 +684,7 @@ def _each(
             " these, a Dataset or a DataLoader (of an MVTecAD its .train or .test)"
         )
 
-
+# %% ../nbs/00_data.ipynb #4a694a79
 class _Given(Dataset):
     "Images as they were passed, turned into network input when asked for."
 

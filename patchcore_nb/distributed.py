@@ -283,7 +283,7 @@ def merged_nearest(
     squared, order = squared.sort(dim=1, stable=True)
     return squared[:, :k], numbers.gather(1, order)[:, :k]
 
-
+# %% ../nbs/04f_distributed.ipynb #b6f12a45
 class ShardedBank:
     "A memory bank in shards over workers, searched as `MemoryBank` is."
 

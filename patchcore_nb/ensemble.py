@@ -260,7 +260,7 @@ def load_model(
 
     return undisturbed(folder, read)
 
-
+# %% ../nbs/05b_ensemble.ipynb #fa5706f4
 def members_of(
     model: PatchCore | Ensemble | TiledPatchCore, # fitted or not
 ) -> list[PatchCore]: # fitted if it is

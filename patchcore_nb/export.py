@@ -77,7 +77,7 @@ def goes_down_first() -> bool:
     across = resampled(torch.from_numpy(noise).T, 20, 0, 20).T
     return not np.array_equal(resampled(across, 40, 0, 40), Image.fromarray(noise).resize((20, 40), Image.Resampling.BILINEAR))
 
-
+# %% ../nbs/05c_export.ipynb #4204e5db
 class NetworkInput(nn.Module):
     "What `Geometry.image` does, on a batch of photographs."
 
@@ -437,7 +437,7 @@ def export_torch(
     "The same as a program of `torch.export`, for C++ with libtorch or Python without this package. Raises as `export_onnx`."
     return _export(_write_torch, ".pt2", model, file, check, tolerance, bank_precision)
 
-
+# %% ../nbs/05c_export.ipynb #a6d4822d
 def _export(write: Callable, suffix: str, model: PatchCore | Ensemble, file: str | Path, check: object, tolerance: float, bank_precision: str | None) -> Parity:
     file, images = Path(file), _listed(check)
     if file.suffix != suffix: raise ValueError(f"{file}: expected a name that ends in {suffix}")

@@ -112,7 +112,7 @@ def _verdict(score: float, label: int | None, threshold: float | None) -> tuple[
         lines.append(verdict)
     return "\n".join(lines), frame
 
-
+# %% ../nbs/08a_figures.ipynb #544f694b
 def plot_gallery(
     pictures: Sequence[np.ndarray], # of N images, photographs or overlays, each `(H, W, 3)` uint8; sizes may differ
     scores: ArrayLike, # image scores, `(N,)`

@@ -207,7 +207,7 @@ class Views:
         grid[:, counted] = rows[:, : len(counted)]
         return grid.unflatten(1, self.grid).movedim(3, 1)
 
-
+# %% ../nbs/04c_fitting.ipynb #4fd4ac1c
 def region_mask(
     model: BaseEstimator, # parameters, as `PatchCore` has them
     geometry: Geometry, # how images are prepared

@@ -585,7 +585,7 @@ def check_destination(
     folder.parent.mkdir(parents=True, exist_ok=True)
     return folder
 
-
+# %% ../nbs/05_patchcore.ipynb #a0898e27
 @contextmanager
 def replaced_folder(
     folder: str | Path, # model folder; what is there stays until the end

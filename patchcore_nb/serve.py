@@ -121,6 +121,25 @@ async def received(
     except asyncio.TimeoutError: raise TimeoutError(f"the picture was not complete after {seconds:g} seconds") from None  # another class before Python 3.11
     return bytes(body)
 
+# %% ../nbs/09a_serve.ipynb #55758ef6
+class _Counts:
+    "For Prometheus, of one application."
+
+    def __init__(self, line: Line):
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+        self.registry = CollectorRegistry()
+        self.requests = Counter("patchcore_requests", "Pictures by what became of them", ["outcome"], registry=self.registry)
+        self.duration = Histogram("patchcore_seconds", "Seconds from the turn of a picture to its answer", registry=self.registry)
+        Gauge("patchcore_inside", "Requests waiting or judged now", registry=self.registry).set_function(lambda: line.inside)
+
+
+def _judged(model: BaseEstimator, body: bytes, with_map: bool, max_pixels: int) -> dict:
+    "The answer; what is not the picture's fault is a `RuntimeError`."
+    try: return answer(model, body, with_map, max_pixels)
+    except ValueError: raise
+    except Exception as error: raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
 # %% ../nbs/09a_serve.ipynb #31bd6d89
 def create_app(
     model: BaseEstimator, # fitted: a `PatchCore`, an `Ensemble` or a `TiledPatchCore`
@@ -133,27 +152,19 @@ def create_app(
     "A model behind HTTP. Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, `ValueError` for a threshold that is not the model's any more, and for an ensemble that cannot judge one picture."
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import JSONResponse
-    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect
 
     check_is_fitted(model)
     thresholds = current_calibration(getattr(model, "model_", model))  # its error now
     if getattr(model, "scaling", None) == "test": raise ValueError('scaling="test" scales by the range of several pictures, and here each comes alone: fit the ensemble with scaling="fit"')
-    app, line, registry = FastAPI(title="patchcore_nb"), Line(waiting), CollectorRegistry()
-    requests = Counter("patchcore_requests", "Pictures by what became of them", ["outcome"], registry=registry)
-    duration = Histogram("patchcore_seconds", "Seconds from the turn of a picture to its answer", registry=registry)
-    Gauge("patchcore_inside", "Requests waiting or judged now", registry=registry).set_function(lambda: line.inside)
+    app, line = FastAPI(title="patchcore_nb"), Line(waiting)
+    counts = _Counts(line)
 
     def refused(status: int, outcome: str, says: str, headers: dict[str, str] | None = None) -> Response:
-        requests.labels(outcome).inc()
+        counts.requests.labels(outcome).inc()
         return JSONResponse({"error": says}, status, headers)
-
-    def judged(body: bytes, with_map: bool) -> dict:
-        "The answer; what is not the picture's fault is a `RuntimeError`."
-        try: return answer(model, body, with_map, max_pixels)
-        except ValueError: raise
-        except Exception as error: raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
     @app.post("/predict")
     async def predict(request: Request, map: bool = False) -> Response:
@@ -164,8 +175,8 @@ def create_app(
                 async with turn:
                     if await request.is_disconnected(): raise ClientDisconnect  # nobody would read the answer
                     start = time.perf_counter()
-                    said = await run_in_threadpool(judged, body, map)
-                    duration.observe(time.perf_counter() - start)
+                    said = await run_in_threadpool(_judged, model, body, map, max_pixels)
+                    counts.duration.observe(time.perf_counter() - start)
         except Busy: return refused(503, "busy", f"{waiting} pictures are waiting already: come again", {"Retry-After": "1"})
         except OverflowError as error: return refused(413, "too large", str(error))
         except TimeoutError as error: return refused(408, "too slow", str(error))
@@ -174,7 +185,7 @@ def create_app(
             _logger.exception("a picture could not be judged: %s", error)
             return refused(500, "failed", "the model failed, the log of the server says why; the next picture is judged as ever")
         except ClientDisconnect: return refused(499, "hung up", "the client has gone")
-        requests.labels(said.get("verdict", "score")).inc()
+        counts.requests.labels(said.get("verdict", "score")).inc()
         return JSONResponse(said)
 
     @app.get("/health")
@@ -185,6 +196,6 @@ def create_app(
     @app.get("/metrics")
     def metrics() -> Response:
         "For Prometheus."
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(counts.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
