@@ -44,7 +44,7 @@ setup(
     keywords=cfg["keywords"],
     classifiers=classifiers,
     packages=find_packages(include=[cfg["lib_name"] + "*"]),
-    package_data={cfg["lib_name"]: ["*.safetensors", "*.json", "py.typed"]},  # the backbone in the box
+    package_data={cfg["lib_name"]: ["py.typed", "box/*.safetensors", "box/*.json", "formats/*.json"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=lines("requirements") + lines("pip_requirements"),
     extras_require={extra: lines(f"{extra}_requirements") for extra in extras},

@@ -19,7 +19,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("patchcore_nb", "settings.ini", "setup.py", "README.md", "LICENSE", "MANIFEST.in")
-DATA = {"loupe.safetensors", "loupe.json", "reference.json", "py.typed"}
+DATA = {"box/loupe.safetensors", "box/loupe.json", "formats/reference.json", "py.typed"}
 LIMIT = 8e6  # bytes of the wheel
 DEMO = """
 from patchcore_nb import Geometry, MVTecAD, PatchCore, make_demo
@@ -58,7 +58,7 @@ def build(folder):
 def contents(folder):
     "What is wrong with the files in sdist and wheel."
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    modules = {path.name for path in (ROOT / "patchcore_nb").glob("*.py")}
+    modules = {path.relative_to(ROOT / "patchcore_nb").as_posix() for path in (ROOT / "patchcore_nb").rglob("*.py")}
     package = {f"patchcore_nb/{name}" for name in modules | DATA}
     with zipfile.ZipFile(wheel) as archive: inside = {name for name in archive.namelist() if ".dist-info/" not in name or name.endswith("LICENSE")}
     with tarfile.open(sdist) as archive: source = {member.name.split("/", 1)[1] for member in archive if member.isfile()}

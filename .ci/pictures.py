@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from patchcore_nb import Geometry, MVTecAD, PatchCore, make_demo
 from patchcore_nb.coreset import nearest_pick_distances, select_coreset
 from patchcore_nb.patches import to_rows
-from patchcore_nb.viz import heatmaps
+from patchcore_nb.look.viz import heatmaps
 
 IMAGES = Path(__file__).resolve().parent.parent / "nbs/images"
 SHOWN = {"flange": ("good", "missing", "scratch"), "shingle": ("stain",)}

@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "patchcore_nb"
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+MODULES = [".".join(path.with_suffix("").parts) for path in SOURCES if not path.stem.startswith("_")]
 DEMO_AT_LEAST = {"instance_auroc": 0.77, "full_pixel_auroc": 0.925}  # a few points below what Loupe reaches
 passed, failed = [], []
 
@@ -106,14 +107,15 @@ def in_step():
             source = ROOT / name
             ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
             shutil.copytree(source, copy / name, symlinks=True, ignore=ignore) if source.is_dir() else shutil.copy(source, copy / name)
-        for module in (*MODULES, "_modidx"):
-            (copy / "patchcore_nb" / f"{module}.py").unlink()
+        for path in SOURCES:
+            if path != Path("__init__.py"):  # the one module that is written by hand
+                (copy / "patchcore_nb" / path).unlink()
         for command in (["nbdev_export"], ["nbdev_clean"], [sys.executable, ".ci/readme.py"]):
             status, output = run(*command, cwd=copy)
             if status:
                 report(" ".join(command), False, output)
-        same = {path.relative_to(ROOT): _same(path, copy / path.relative_to(ROOT)) for path in sorted(PACKAGE.glob("*.py"))}
-        stray = {path.name for path in (copy / "patchcore_nb").glob("*.py")} ^ {path.name for path in PACKAGE.glob("*.py")}
+        same = {path.relative_to(ROOT): _same(path, copy / path.relative_to(ROOT)) for path in (PACKAGE / path for path in SOURCES)}
+        stray = {path.relative_to(copy / "patchcore_nb") for path in (copy / "patchcore_nb").rglob("*.py")} ^ set(SOURCES)
         report("nbdev_export leaves no diff", all(same.values()) and not stray, f"{[str(p) for p, ok in same.items() if not ok]} {stray}")
         dirty = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "nbs").rglob("*.ipynb"))
                  if ".ipynb_checkpoints" not in p.parts and not _same(p, copy / p.relative_to(ROOT))]

@@ -10,21 +10,21 @@ _PUBLIC = {
     "MVTecAD": "data",
     "ImageFolder": "data",
     "Geometry": "data",
-    "make_demo": "demo",
+    "make_demo": "box.demo",
     "FeatureExtractor": "backbones",
     "load_backbone": "backbones",
     "PatchCore": "patchcore",
-    "Ensemble": "ensemble",
-    "TiledPatchCore": "tiles",
+    "Ensemble": "line.ensemble",
+    "TiledPatchCore": "line.tiles",
 }
 __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:  # the same, for type checkers and editors
     from .backbones import FeatureExtractor as FeatureExtractor, load_backbone as load_backbone
     from .data import Geometry as Geometry, ImageFolder as ImageFolder, MVTecAD as MVTecAD
-    from .demo import make_demo as make_demo
-    from .ensemble import Ensemble as Ensemble
+    from .box.demo import make_demo as make_demo
+    from .line.ensemble import Ensemble as Ensemble
     from .patchcore import PatchCore as PatchCore
-    from .tiles import TiledPatchCore as TiledPatchCore
+    from .line.tiles import TiledPatchCore as TiledPatchCore
 
 
 def __getattr__(name):

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torchvision import models
 from tqdm.auto import tqdm
 
-from .loupe import Loupe, model_card, weights_path
+from .box.loupe import Loupe, model_card, weights_path
 
 # %% ../nbs/01_backbones.ipynb #79ec8ef5
 class _Source(NamedTuple):

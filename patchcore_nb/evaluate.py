@@ -26,13 +26,13 @@ from sklearn.base import clone
 
 from . import __version__
 from .data import ImageSet, MVTecAD, read_mask
-from .distributed import part_size
-from .ensemble import Ensemble, members_of
+from .scale.distributed import part_size
+from .line.ensemble import Ensemble, members_of
 from .metrics import image_metrics, pixel_metrics
 from .fitting import Embedder, memory_limit, require_mask_size
 from .patchcore import PatchCore, Prediction
 from .scorer import choose_engine
-from .tiles import TiledPatchCore
+from .line.tiles import TiledPatchCore
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
 METRICS = (

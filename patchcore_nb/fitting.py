@@ -21,13 +21,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from .backbones import FeatureExtractor, default_dims, default_layers, load_backbone
-from .bounded import Forecast, PeakMemory, RowCollector, choice_seconds, parse_bytes, plan_rows
+from .scale.bounded import Forecast, PeakMemory, RowCollector, choice_seconds, parse_bytes, plan_rows
 from .coreset import coreset_size
 from .data import Geometry, ImageSet, as_dataset, batches
 from .patches import PatchEmbedding, to_rows
-from .roi import RegionOfInterest
+from .line.roi import RegionOfInterest
 from .scorer import BANK_PRECISIONS, IMAGE_SCORES, choose_engine
-from .turns import cells_of_turn, turned, turns
+from .line.augment import cells_of_turn, turned, turns
 
 # %% ../nbs/04c_fitting.ipynb #aa0cd388
 PRECISIONS = ("f32", "bf16")

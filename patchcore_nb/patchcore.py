@@ -41,16 +41,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from . import __version__
-from .bounded import Forecast
+from .scale.bounded import Forecast
 from .coreset import choose_rows, coreset_size
 from .data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageSet, as_dataset, batches
-from .distributed import collect_in_parts, predict_in_parts
-from .editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
+from .scale.distributed import collect_in_parts, predict_in_parts
+from .line.editing import Audit, audit_images, continue_coreset, entry, joined_rows, radius_for, require_new, rows_to_add, some_rows, training_numbers, without_images
 from .fitting import Embedder, Views, agreed_geometry, check_bank_size, check_parameters, checked, collect_bank, finite, forecast_fit, memory_limit, region_mask, require_mask_size
-from .official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
-from .quantised import QuantisedRows
-from .recipes import recipe
-from .roi import RegionOfInterest
+from .formats.official import PARAMS_FILE, from_official, official_prefixes, official_weights_hash, read_params, require_content, to_official, write_params
+from .scale.quantised import QuantisedRows
+from .formats.recipes import recipe
+from .line.roi import RegionOfInterest
 from .scorer import MemoryBank, bank_shape, read_bank, write_bank
 from .verdict import Calibration, Prediction, calibration, judged, threshold_rank
 

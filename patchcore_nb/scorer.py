@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from .quantised import QuantisedRows
+from .scale.quantised import QuantisedRows
 
 _logger = logging.getLogger(__name__)
 

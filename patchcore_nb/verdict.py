@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .data import Geometry, to_photograph
 from .patches import to_rows
-from .roi import cells_inside, pixels_inside
+from .line.roi import cells_inside, pixels_inside
 from .scorer import MemoryBank, anomaly_maps, image_scores, mean_of_highest, patch_scores, reweighting
 
 # %% ../nbs/04d_verdict.ipynb #4970295a
