@@ -4,11 +4,14 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'nearest_pick_distances', 'covering_radius', 'k_center_greedy', 'exact_start', 'approx_start',
-           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset', 'radius_curve', 'prefix_distances']
+           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset', 'Coreset', 'radius_curve',
+           'prefix_distances']
 
 # %% ../nbs/03_coreset.ipynb #fe8aae8f
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -198,6 +201,48 @@ def select_coreset(
     Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row, and, of the greedy samplers, for rows that are not finite.
     """
     return choose_rows(rows, coreset_size(len(rows), fraction, sampler), sampler, generator, projection_dim, progress)
+
+# %% ../nbs/03_coreset.ipynb #dca967c7
+@dataclass(frozen=True)
+class Coreset:
+    "How many patches the memory bank keeps, and how they are chosen (Roth et al. 2021, section 3.2)."
+
+    fraction: float = 0.1  # share of the patches to keep, 0 < fraction <= 1
+    sampler: str = "approx_greedy"  # one of `SAMPLERS`; "identity" keeps all
+
+    @classmethod
+    def of(
+        cls,
+        value: "float | Coreset", # a share, or both
+    ) -> "Coreset":
+        "A coreset. Raises `ValueError` for anything else."
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise ValueError(f"coreset={value!r}: expected a share such as 0.1, or a Coreset")
+        return cls(value)
+
+    def check(self) -> None:
+        "Raises `ValueError` for an unknown sampler and a share outside (0, 1]."
+        self.size(1_000_000_000)
+
+    def size(
+        self,
+        count: int, # N, rows to choose from
+    ) -> int: # n = int(N · fraction), at least 1
+        "How many rows are kept. Raises `ValueError` as `coreset_size` does."
+        return coreset_size(count, self.fraction, self.sampler)
+
+    def choose(
+        self,
+        rows: Tensor, # patch embeddings, `(N, D)` float32
+        seed: int = 0, # of the random numbers
+        n: int | None = None, # rows to choose; None: `size` of them
+        progress: bool = False, # show a progress bar with the time left
+    ) -> Tensor: # row numbers, `(n,)` int64
+        "Choose the rows of a memory bank. Raises `ValueError` as `choose_rows` does."
+        generator = torch.Generator().manual_seed(int(seed))
+        return choose_rows(rows, self.size(len(rows)) if n is None else n, self.sampler, generator, progress=progress)
 
 # %% ../nbs/03_coreset.ipynb #cad810ea
 def radius_curve(
