@@ -164,7 +164,7 @@ def cell_at(
     row, column = (int(np.searchsorted(s, p, side="right")) - 1 for s, p in zip(starts, pixel))
     return row, column
 
-# %% ../nbs/02_patches.ipynb #16c5b934
+# %% ../nbs/02_patches.ipynb #dce28fb5
 def cells_inside(
     mask: Tensor, # where to look in the network input, `(H, W)` bool
     grid: tuple[int, int], # (h, w), patches down and across
@@ -180,7 +180,7 @@ def pixels_inside(
     "The pixels of these patches."
     return F.interpolate(cells_inside(mask, grid).float()[None, None], mask.shape, mode="nearest-exact")[0, 0] > 0
 
-# %% ../nbs/02_patches.ipynb #25e44750
+# %% ../nbs/02_patches.ipynb #57c49c0e
 PRECISIONS = ("f32", "bf16")
 
 
@@ -229,7 +229,7 @@ class Embedder:
         self.check()
         return EmbeddingNetwork(self, torch_device(device), seed, progress)
 
-# %% ../nbs/02_patches.ipynb #59fa1629
+# %% ../nbs/02_patches.ipynb #5bc42364
 def torch_device(
     device: str | torch.device | None, # None: CUDA where there is one, else CPU
 ) -> torch.device:
@@ -242,7 +242,7 @@ def torch_device(
         raise ValueError(f"device {str(device)!r} cannot be used: {reason}; device=None takes what there is") from error
     return found
 
-# %% ../nbs/02_patches.ipynb #2ed65a77
+# %% ../nbs/02_patches.ipynb #753a3de1
 class EmbeddingNetwork(nn.Module):
     "Backbone and patch embedding on their device."
 
@@ -254,9 +254,9 @@ class EmbeddingNetwork(nn.Module):
         progress: bool = False, # show a bar while weights are downloaded
     ):
         super().__init__()
-        self.spec, self.device = spec, device
+        self.spec, self.device, self.seed = spec, device, int(seed)
         self.layers = tuple(spec.layers or default_layers(spec.backbone))
-        backbone = load_backbone(spec.backbone, spec.weights, int(seed), progress)
+        backbone = load_backbone(spec.backbone, spec.weights, self.seed, progress)
         backbone = backbone.to(device, memory_format=torch.channels_last)
         self.extractor = FeatureExtractor(backbone, self.layers)
         pretrain_dim, target_dim = default_dims(spec.backbone, self.extractor.channels)
@@ -267,14 +267,16 @@ class EmbeddingNetwork(nn.Module):
     def forward(
         self,
         images: Tensor, # network input, `(B, 3, H, W)`
+        precision: str | None = None, # numbers the backbone computes with, one of `PRECISIONS`; None: as specified
     ) -> Tensor: # patch embeddings, `(B, D, h, w)` float32
         "Embed a batch."
         images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
+        in_half = (precision or self.spec.precision) == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=in_half):
             features = self.extractor(images)                                   # [(B, C_l, H_l, W_l)]
         return self.patches([f.float() for f in features])                      # (B, D, h, w)
 
-# %% ../nbs/02_patches.ipynb #d278cdad
+# %% ../nbs/02_patches.ipynb #c12f15e6
 def finite(
     embedding: Tensor, # `(B, D, h, w)`
     batch: dict, # whose embedding it is
@@ -287,7 +289,7 @@ def finite(
         raise ValueError(f"{name}: features are NaN or infinite: check the image values and the backbone's weights")
     return embedding
 
-# %% ../nbs/02_patches.ipynb #90726afc
+# %% ../nbs/02_patches.ipynb #b9000e88
 class PatchRows:
     "Patch embeddings of a set of images as rows, batch after batch."
 
