@@ -25,7 +25,8 @@ import numpy as np
 from sklearn.base import clone
 
 from . import __version__
-from .data import ImageSet, MVTecAD, read_mask
+from .box.images import read_mask
+from .data import ImageSet, MVTecAD
 from .scale.distributed import part_size
 from .line.ensemble import Ensemble, members_of
 from .metrics import image_metrics, pixel_metrics

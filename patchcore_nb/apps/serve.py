@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..data import to_rgb
+from ..box.images import to_rgb
 from ..line.ensemble import Ensemble, members_of
 from ..patchcore import current_calibration
 from ..line.regions import as_record

@@ -27,7 +27,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import __version__
-from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset, read_image, to_pil, to_rgb
+from ..box.images import read_image, to_pil, to_rgb
+from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset
 from ..line.ensemble import Ensemble, members_of
 from ..fitting import region_mask, require_mask_size
 from ..patchcore import PatchCore, as_plain, current_calibration

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..backbones import local_weights
+from ..box.zoo import local_weights
 from ..data import Geometry
 
 # %% ../../nbs/formats/03_official.ipynb #547cba9e

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
-from ..data import Geometry, read_mask, to_mask
+from ..box.images import read_mask, to_mask
+from ..data import Geometry
 
 # %% ../../nbs/line/00_roi.ipynb #afe166f9
 class RegionOfInterest:

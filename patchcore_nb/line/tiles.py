@@ -26,7 +26,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from ..coreset import choose_rows, coreset_size
 from ..data import Geometry, as_dataset, batches
 from .editing import Audit, audit_images, entry
-from ..fitting import Embedder, Views, agreed_geometry, check_bank_size, checked, collect_bank, finite, memory_limit, region_mask, require_mask_size
+from ..data import agreed_geometry, checked
+from ..fitting import Embedder, Views, check_bank_size, collect_bank, finite, memory_limit, region_mask, require_mask_size
 from ..patchcore import Calibrated, PatchCore, bank_parameters, current_calibration, joined, read_description, replaced_folder, require_as_fitted, scoring_parameters, training_set, undisturbed, write_description
 from ..scale.quantised import QuantisedRows
 from .roi import cells_inside, pixels_inside

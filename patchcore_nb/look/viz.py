@@ -23,7 +23,8 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, read_image, read_mask, to_photograph
+from ..box.images import read_image, read_mask
+from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
 from ..patchcore import Prediction
 
 # %% ../../nbs/look/00_viz.ipynb #8d0e8573

@@ -26,8 +26,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..coreset import choose_rows, coreset_size
-from ..data import IMAGE_SUFFIXES, ImageSet
-from ..fitting import Embedder, check_bank_size, checked, collect_bank
+from ..box.images import IMAGE_SUFFIXES
+from ..data import ImageSet
+from ..data import checked
+from ..fitting import Embedder, check_bank_size, collect_bank
 from .quantised import QuantisedRows
 from ..scorer import MemoryBank, read_bank
 from ..verdict import Prediction
