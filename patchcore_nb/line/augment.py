@@ -12,9 +12,7 @@ from numbers import Real
 
 import torch
 import torch.nn.functional as F
-import torchvision.transforms.v2.functional as tvf
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
 
 from .roi import cells_inside
 
@@ -27,27 +25,40 @@ def turns(
     flips: bool = False, # the mirror image of each, too
 ) -> list[Turn]: # the upright image first
     "How often a bank sees each image. Raises `ValueError` for what is no angle, and for angles that come twice."
-    if not isinstance(rotations, (tuple, list)) or not all(isinstance(angle, Real) and not isinstance(angle, bool) and math.isfinite(angle) for angle in rotations):
+    if not isinstance(rotations, (tuple, list)) or not all(map(_is_angle, rotations)):
         raise ValueError(f"rotations={rotations!r}: expected angles in degrees, such as (90, 180, 270)")
     angles = [0.0, *(float(angle) % 360 % 360 for angle in rotations)]  # twice: a hair below 0 is 360 at first
-    if len(set(angles)) < len(angles): raise ValueError(f"rotations={tuple(rotations)}: an angle comes twice (the image as it is, 0 degrees, is always there)")
+    if len(set(angles)) < len(angles):
+        raise ValueError(f"rotations={tuple(rotations)}: an angle comes twice (0, the image as it is, is always there)")
     return [(angle, mirrored) for mirrored in ((False, True) if flips else (False,)) for angle in angles]
+
+
+def _is_angle(value: object) -> bool: # True: a finite number
+    "Whether a value can be an angle."
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 # %% ../../nbs/line/01_augment.ipynb #e19c8a57
 def turned(
     images: Tensor, # `(..., H, W)` float
     turn: Turn, # angle, mirrored
-    beyond: float | None = None, # value of pixels that were not photographed, the others nearest; None: border continued, bilinear
+    beyond: float | None = None, # value of what was not photographed, the others nearest; None: border, bilinear
 ) -> Tensor: # `(..., H, W)`; `(..., W, H)` after an odd number of quarter turns
     "Images mirrored, then turned about their middle."
     angle, mirrored = turn
-    if mirrored: images = images.flip(-1)
-    if angle % 90 == 0: return torch.rot90(images, int(angle // 90), (-2, -1))
-    if beyond is not None: return tvf.rotate(images, angle, InterpolationMode.NEAREST, fill=beyond)
+    if mirrored:
+        images = images.flip(-1)
+    if angle % 90 == 0:
+        return torch.rot90(images, int(angle // 90), (-2, -1))
+    from torchvision.transforms import InterpolationMode  # takes seconds to import
+    from torchvision.transforms.v2.functional import rotate
+
+    if beyond is not None:
+        return rotate(images, angle, InterpolationMode.NEAREST, fill=beyond)
     H, W = images.shape[-2:]
     rim = math.ceil((math.hypot(H, W) - min(H, W)) / 2) + 1
     wide = F.pad(images.reshape(-1, 1, H, W), (rim,) * 4, mode="replicate")
-    return tvf.center_crop(tvf.rotate(wide, angle, InterpolationMode.BILINEAR), [H, W]).reshape(images.shape)
+    wide = rotate(wide, angle, InterpolationMode.BILINEAR)
+    return wide[..., rim:-rim, rim:-rim].reshape(images.shape)
 
 # %% ../../nbs/line/01_augment.ipynb #4f0d806b
 def cells_of_turn(
@@ -55,7 +66,7 @@ def cells_of_turn(
     grid: tuple[int, int], # (h, w), patches of the upright image
     turned_grid: tuple[int, int], # (h', w'), those of the turned one
     turn: Turn, # angle, mirrored
-) -> tuple[Tensor, Tensor]: # cells of the turned grid that count, `(c,)` int64, rising; the upright cell that each of them shows, `(c,)` int64
+) -> tuple[Tensor, Tensor]: # cells of the turned grid that count, `(c,)` int64, rising; the upright cells they show
     "Which patches of a turned image count, and what they show."
     (H, W), (h, w) = mask.shape, grid
     numbers = (torch.arange(H)[:, None] * h // H * w + torch.arange(W) * w // W).float()
