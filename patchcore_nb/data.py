@@ -302,7 +302,8 @@ def _require_one_size(
         examples = "; ".join(f"{path} gives {h}x{w}" for (h, w), path in list(first.items())[:3])
         raise ValueError(
             f"{name}: images end up with {len(first)} different sizes (height x width)"
-            f" and cannot be stacked into batches: {examples}. Give all images one size with resize=(height, width), or with a crop"
+            f" and cannot be stacked into batches: {examples}."
+            " Give all images one size with resize=(height, width), or with a crop"
         )
 
 # %% ../nbs/00_data.ipynb #fc5b15a0

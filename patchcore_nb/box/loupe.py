@@ -40,9 +40,10 @@ class Loupe(nn.Module):
     "The backbone in the box: two feature maps, both 160 channels wide, at strides 8 and 16."
 
     def __init__(self):
-        "Untrained; `backbones.load_backbone('loupe')` gives the trained network."
+        "Untrained; `load_backbone('loupe')` gives the trained network."
         super().__init__()
-        self.stem = nn.Sequential(_conv(3, 32, 5, stride=2), nn.ReLU(), _conv(32, 48, stride=2), nn.ReLU(), _Residual(48))
+        widen = _conv(3, 32, 5, stride=2), nn.ReLU(), _conv(32, 48, stride=2), nn.ReLU()
+        self.stem = nn.Sequential(*widen, _Residual(48))
         self.middle = nn.Sequential(_conv(48, 128, stride=2), nn.ReLU(), _Residual(128), _Residual(128))
         self.deep = nn.Sequential(_conv(128, 256, stride=2), nn.ReLU(), _Residual(256))
         self.fine, self.coarse = _conv(128, 160, 1), _conv(256, 160, 1)
