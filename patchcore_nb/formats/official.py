@@ -273,7 +273,7 @@ def _require_official_scores(scoring: Scoring, region: object) -> None:
     if region is not None:
         raise ValueError(f"the official code scores with views__region=None, the model with {region!r}: fit it without")
 
-# %% ../../nbs/formats/03_official.ipynb #769b4234
+# %% ../../nbs/formats/03_official.ipynb #4075334f
 def to_official(
     network: "EmbeddingNetwork", # of the model
     scoring: Scoring | None, # of the model; None: the defaults
@@ -336,7 +336,7 @@ def member_prefixes(
     "The official prefixes of n models."
     return [f"Ensemble-{i}-{n}_" for i in range(1, n + 1)] if n > 1 else [""] * n
 
-# %% ../../nbs/formats/03_official.ipynb #60b59ce8
+# %% ../../nbs/formats/03_official.ipynb #e9861ea5
 def check_official_files(
     folder: str | Path, # official model folder
     prefix: str = "", # of the file names, for the members of an ensemble
@@ -353,7 +353,7 @@ def check_official_files(
         raise ValueError(f"{params_file} says embeddings of {promised} numbers, the bank beside it has {width}")
     return params
 
-# %% ../../nbs/formats/03_official.ipynb #c0f0a6be
+# %% ../../nbs/formats/03_official.ipynb #5eedeaa8
 def _read_member(folder: Path, prefix: str, geometry: Geometry | None) -> dict:
     "The state of one model in an official folder."
     params = check_official_files(folder, prefix)
@@ -385,7 +385,7 @@ def _read_member(folder: Path, prefix: str, geometry: Geometry | None) -> dict:
         "calibration": None,
     }
 
-# %% ../../nbs/formats/03_official.ipynb #b3f07832
+# %% ../../nbs/formats/03_official.ipynb #1115f84c
 def read_official(
     folder: str | Path, # official model folder
     geometry: Geometry | None = None, # how images are prepared; None: as `from_official` finds out
@@ -409,7 +409,7 @@ def read_official(
 
     return read_consistent(folder, read)
 
-# %% ../../nbs/formats/03_official.ipynb #224de90b
+# %% ../../nbs/formats/03_official.ipynb #2a95760d
 def write_official(
     model: Any, # fitted model, or ensemble of models
     folder: str | Path, # model folder; one that is there already is replaced as a whole
