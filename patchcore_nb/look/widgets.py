@@ -721,7 +721,7 @@ class LayerExplorer(_Explorer):
 
     def __init__(
         self,
-        backbone: str, # name of the network, see `backbones.backbone_names`
+        backbone: str, # name of the network, see `box.zoo.backbone_names`
         images: ImageSet, # of which some are shown, all of one size; or folder, or files
         layers: Sequence[str] | None = None, # to choose from, in the order of the network; None: the backbone's default
         weights: str | Path | None = "pretrained", # as for `PatchCore`
