@@ -24,7 +24,8 @@ class QuantisedRows:
         span: Tensor, # largest less least number of each column, `(D,)` float32
     ):
         "Raises `ValueError` for ranges that are not finite."
-        if not (low + span).isfinite().all(): raise ValueError("the rows hold NaN or infinite numbers")
+        if not (low + span).isfinite().all():
+            raise ValueError("the rows hold NaN or infinite numbers")
         self.codes, self.low, self.span = codes, low, span
         self._step = span / 255
         self._middle = low + self._step / 2  # of the first step
@@ -33,16 +34,18 @@ class QuantisedRows:
     def of(
         cls,
         rows: Tensor, # `(n, D)` float32
-        bounds: tuple[Tensor, Tensor] | None = None, # ends of each column's range, twice `(D,)`; None: least and largest number
+        bounds: tuple[Tensor, Tensor] | None = None, # ends of the columns' ranges, twice `(D,)`; None: of these rows
     ) -> "QuantisedRows":
-        "Round rows to 255 steps of each column's range. Raises `ValueError` for an empty table, and for rows that are not finite."
-        if 0 in rows.shape: raise ValueError(f"a table of rows needs numbers, got shape {tuple(rows.shape)}")
+        "Round rows to 255 steps of each column's range. Raises `ValueError` for rows that are none, or not finite."
+        if 0 in rows.shape:
+            raise ValueError(f"a table of rows needs numbers, got shape {tuple(rows.shape)}")
         rows = rows.float()
         low, high = rows.aminmax(dim=0) if bounds is None else bounds
         span = high - low
         scale = torch.where(span > 0, 255 / span, 0)  # a constant column has code 0
         codes = torch.empty(rows.shape, dtype=torch.uint8, device=rows.device)
-        for part, r in zip(codes.split(4096), rows.split(4096)): part.copy_(((r - low) * scale).clamp_(0, 255))  # copied to whole numbers: rounded down
+        for part, r in zip(codes.split(4096), rows.split(4096)):
+            part.copy_(((r - low) * scale).clamp_(0, 255))  # copied to whole numbers: rounded down
         return cls(codes, low, span)
 
     def __len__(self) -> int: return len(self.codes)
@@ -76,7 +79,8 @@ class QuantisedRows:
     def joined(self, rows: Tensor) -> "QuantisedRows":
         "These rows and further ones. A range grows where it must; where it does not, the codes that are there stay."
         low, high = rows.float().aminmax(dim=0)
-        return QuantisedRows.of(torch.cat([self[:], rows.float()]), (torch.minimum(self.low, low), torch.maximum(self.low + self.span, high)))
+        bounds = torch.minimum(self.low, low), torch.maximum(self.low + self.span, high)
+        return QuantisedRows.of(torch.cat([self[:], rows.float()]), bounds)
 
     def to(self, device: torch.device) -> "QuantisedRows":
         "The same table on another device."
