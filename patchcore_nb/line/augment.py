@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .roi import cells_inside
+from ..patches import cells_inside
 
 # %% ../../nbs/line/01_augment.ipynb #1fa1ab76
 Turn = tuple[float, bool]  # degrees counter-clockwise; whether mirrored left to right before
