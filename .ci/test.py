@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +17,11 @@ PACKAGE = ROOT / "patchcore_nb"
 SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 MODULES = [".".join(path.with_suffix("").parts) for path in SOURCES if not path.stem.startswith("_")]
 DEMO_AT_LEAST = {"instance_auroc": 0.77, "full_pixel_auroc": 0.925}  # a few points below what Loupe reaches
+# The longest notebooks, begun first, so that none of them is left alone at the end.
+LONG = [f"{name}.ipynb" for name in (
+    "10_cli", "10a_official_cli", "05c_export", "11_robustness", "04f_distributed", "05_patchcore", "07_evaluate",
+    "09_widgets", "05b_ensemble", "00a_demo", "01_backbones", "04_scorer", "06_metrics", "05a_tiles", "08a_figures",
+)]
 passed, failed = [], []
 
 
@@ -34,26 +40,53 @@ def report(name, ok, output=""):
 
 
 def notebooks():
-    "nbdev_test over all notebooks."
+    "All notebooks as nbdev_test runs them, each reported when it ends."
     for variable in ("PATCHCORE_NB_DATA", "PATCHCORE_NB_WEIGHTS"):
         if not os.environ.get(variable):
             print(f"skipped: tests that need {variable}, which is not set")
+    from nbdev.config import get_config
     from nbdev.doclinks import nbglob  # chooses the notebooks that nbdev_test runs
 
-    paths = sorted(Path(path) for path in nbglob())
+    paths = sorted(Path(path).absolute() for path in nbglob())
     for path in filter(all_flagged, paths):
         print(f"skipped: {path.name}, whose cells all carry a flag such as slow; its output is kept")
-    names = [path.name for path in paths if not all_flagged(path)]
-    # One thread each: the notebooks run side by side.
-    status, output = run("nbdev_test", "--timing", env={"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"})
-    bad = re.findall(r"^\t(\S+\.ipynb)$", output, re.M) if status else []
-    seconds = dict(re.findall(r"^(\S+\.ipynb): (\d+) secs", output, re.M))
-    if status and not bad:
-        report("nbdev_test", False, output)
-    for name in names:
-        report(f"{name}  {seconds.get(name, '')}{' s' if name in seconds else ''}", name not in bad and not (status and not bad))
-    if bad:
-        print(output)
+    paths = [path for path in paths if not all_flagged(path)]
+    paths.sort(key=lambda path: LONG.index(path.name) if path.name in LONG else len(LONG))
+    flags = get_config().tst_flags.split()
+    sys.stdout.flush()  # before a fork, which would copy what waits to be written
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), initializer=one_thread) as workers:
+        running = {workers.submit(tested, path, flags): path for path in paths}
+        for future in as_completed(running):
+            try:
+                ok, seconds, output = future.result()
+            except Exception as error:  # a worker process died, and with it all that had not ended; or no notebook
+                ok, seconds, output = False, 0, f"not run to its end: {type(error).__name__}: {error}"
+            report(f"{running[future].name}  {seconds:.0f} s", ok, output)
+
+
+def one_thread():
+    "In a worker process, before the first notebook: they run side by side."
+    os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+
+
+def tested(path, flags):
+    "In a worker process: whether a notebook passes, in how many seconds, and all that it wrote."
+    from nbdev.test import test_nb
+
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+        kept = [(stream, os.dup(stream)) for stream in (1, 2)]
+        try:
+            for stream, _ in kept:
+                os.dup2(file.fileno(), stream)
+            ok, seconds = test_nb(path, skip_flags=flags, basepath=ROOT)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for stream, copy in kept:
+                os.dup2(copy, stream)
+                os.close(copy)
+        file.seek(0)
+        return ok, seconds, file.read()
 
 
 def all_flagged(path):
