@@ -29,10 +29,16 @@ class Recipe:
     pretrain_dim: int = 1024  # numbers kept per layer
     sampler: str = "approx_greedy"  # how the coreset is chosen
 
-    def parameters(self) -> list[dict]: # keyword arguments of `PatchCore`, a dict a member; geometry is (resize, crop)
+    def parameters(self) -> list[dict]: # a dict a member: fields of its embedder, coreset and scoring, geometry, seed
         "What to fit: one model, or the members of an ensemble."
-        common = ("geometry", "patch_size", "pretrain_dim", "target_dim", "coreset", "sampler", "k", "seed")
-        return [{"backbone": name, "layers": layers} | {c: getattr(self, c) for c in common} for name, layers in self.members]
+        widths = {name: getattr(self, name) for name in ("patch_size", "pretrain_dim", "target_dim")}
+        common = {
+            "coreset": {"fraction": self.coreset, "sampler": self.sampler},
+            "scoring": {"k": self.k},
+            "geometry": self.geometry,
+            "seed": self.seed,
+        }
+        return [{"embedder": {"backbone": name, "layers": layers} | widths} | common for name, layers in self.members]
 
 # %% ../../nbs/formats/04_recipes.ipynb #4ceb37c0
 _WR50 = (("wideresnet50", ("layer2", "layer3")),)
