@@ -13,18 +13,35 @@ _PUBLIC = {
     "make_demo": "box.demo",
     "FeatureExtractor": "backbones",
     "load_backbone": "backbones",
-    "PatchCore": "patchcore",
-    "Ensemble": "line.ensemble",
-    "TiledPatchCore": "line.tiles",
+    "PatchCore": "model",
+    "Ensemble": "model",
+    "TiledPatchCore": "model",
+    "load_model": "model",
+    "Embedder": "patches",
+    "Coreset": "coreset",
+    "Scoring": "scorer",
+    "Views": "line.views",
+    "RegionOfInterest": "line.roi",
+    "Search": "scale.search",
+    "MergeReduce": "scale.bounded",
+    "OnDisk": "scale.bounded",
+    "OnWorkers": "scale.distributed",
 }
 __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:  # the same, for type checkers and editors
     from .backbones import FeatureExtractor as FeatureExtractor, load_backbone as load_backbone
-    from .data import Geometry as Geometry, ImageFolder as ImageFolder, MVTecAD as MVTecAD
     from .box.demo import make_demo as make_demo
-    from .line.ensemble import Ensemble as Ensemble
-    from .patchcore import PatchCore as PatchCore
-    from .line.tiles import TiledPatchCore as TiledPatchCore
+    from .coreset import Coreset as Coreset
+    from .data import Geometry as Geometry, ImageFolder as ImageFolder, MVTecAD as MVTecAD
+    from .line.roi import RegionOfInterest as RegionOfInterest
+    from .line.views import Views as Views
+    from .model import Ensemble as Ensemble, PatchCore as PatchCore
+    from .model import TiledPatchCore as TiledPatchCore, load_model as load_model
+    from .patches import Embedder as Embedder
+    from .scale.bounded import MergeReduce as MergeReduce, OnDisk as OnDisk
+    from .scale.distributed import OnWorkers as OnWorkers
+    from .scale.search import Search as Search
+    from .scorer import Scoring as Scoring
 
 
 def __getattr__(name):
