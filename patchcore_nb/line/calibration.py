@@ -6,7 +6,7 @@
 __all__ = ['threshold_rank', 'realised_rate', 'thresholds_from_good', 'Calibrated', 'CalibratedPatchCore', 'training_set',
            'held_out']
 
-# %% ../../nbs/line/03_calibration.ipynb #1a09b805
+# %% ../../nbs/line/03_calibration.ipynb #14f10971
 import math
 import os
 import warnings
@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import beta
 from sklearn.base import clone
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
+from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ..coreset import Coreset
 from ..data import Geometry, ImageSet, agreed_geometry, as_dataset, batches
@@ -35,7 +35,7 @@ from ..scorer import Bank, MemoryBank, Scoring
 if TYPE_CHECKING:
     from typing_extensions import Self  # of typing from Python 3.11 on
 
-# %% ../../nbs/line/03_calibration.ipynb #31989f44
+# %% ../../nbs/line/03_calibration.ipynb #9fca0c08
 def threshold_rank(
     n: int, # good scores, at least 1
     false_alarm_rate: float, # alpha, share of good images that may be flagged, 0 < alpha < 1
@@ -54,19 +54,19 @@ def realised_rate(
     n: int, # good scores
     rank: int, # j, of `threshold_rank`
     confidence: float = 0.95, # of the interval
-) -> tuple[float, float, float]: # expected false-alarm rate, and both ends of the interval for the rate this threshold has
+) -> tuple[float, float, float]: # expected false-alarm rate; both ends of the interval for that of this threshold
     "What can be said about new good images: mean and central interval of Beta(n + 1 - j, j)."
     low, high = beta.interval(confidence, n + 1 - rank, rank)
     return (n + 1 - rank) / (n + 1), float(low), float(high)
 
-# %% ../../nbs/line/03_calibration.ipynb #a4f32713
+# %% ../../nbs/line/03_calibration.ipynb #e270b5d5
 def thresholds_from_good(
     scores: ArrayLike, # image scores of good images that the model has not seen, `(n,)`
     peaks: ArrayLike, # the largest value of the anomaly map of each, `(n,)`
     false_alarm_rate: float = 0.01, # share of good images that may be flagged, 0 < rate < 1
     method: str = "good images", # where the scores come from, for the record
 ) -> Calibration: # thresholds just above the j-th smallest score and peak
-    """Warns if the images are too few for the rate; then the largest score is taken, and the record says what to expect.
+    """Both thresholds from good images. Too few images for the rate: warns, and takes the largest score.
 
     Raises `ValueError` for a rate out of range, scores that are none, not finite, or not as many as peaks.
     """
@@ -92,7 +92,7 @@ def _next_above(values: np.ndarray, rank: int) -> float:
     dtype = values.dtype if values.dtype.kind == "f" else float
     return float(np.nextafter(np.sort(values)[rank - 1], np.inf, dtype=dtype))
 
-# %% ../../nbs/line/03_calibration.ipynb #d2135f99
+# %% ../../nbs/line/03_calibration.ipynb #aeff605c
 class Calibrated:
     "Mixed into a model: thresholds from good images. The model says how it scores good images it has not seen."
 
@@ -109,7 +109,7 @@ class Calibrated:
         folds: int = 5, # parts of the training images, each judged by a bank of the others
         collect: Callable[..., Bank] | None = None, # as for `fit`, to refit for each fold; None: all rows in memory
     ) -> "Self": # self; predictions from now on have verdicts
-        """Make both thresholds from good images alone, see `thresholds_from_good`. Warns if they are too few for the rate.
+        """Make both thresholds from good images alone. Warns if they are too few for the rate.
 
         Raises `NotFittedError` before `fit`; `ValueError` for a rate out of range, a single image, images that are not
         those of the training, or, as `good`, are, and for an ensemble without scaling="fit", where a score depends on
@@ -126,7 +126,7 @@ class Calibrated:
         threshold: float, # image score from which on an image counts as defective
         pixel_threshold: float | None = None, # value of the map from which on a pixel is defect; None: no contours
     ) -> "Self": # self
-        "Thresholds of one's own, which promise nothing. Raises `ValueError` unless they are finite, else as `calibrate`."
+        "Thresholds of one's own, which promise nothing. Raises `ValueError` unless finite, else as `calibrate`."
         self._require_comparable()
         return self._decide(Calibration(threshold, pixel_threshold))
 
@@ -142,7 +142,7 @@ class Calibrated:
         self.calibration_ = replace(calibration, made_with=self.scored_with())
         return self
 
-# %% ../../nbs/line/03_calibration.ipynb #457f30f7
+# %% ../../nbs/line/03_calibration.ipynb #3a3c3227
 class CalibratedPatchCore(Calibrated, PatchCore):
     "A `PatchCore` with thresholds."
 
@@ -150,7 +150,7 @@ class CalibratedPatchCore(Calibrated, PatchCore):
         found = held_out(self, self._trained_on(images), folds, collect) if good is None else self.unseen(good)
         return found.scores, found.maps.max((1, 2))
 
-    def _trained_on(self, images: object) -> Dataset:
+    def _trained_on(self, images: object) -> Any:
         "The training images; where the bank does not know them, as they are given."
         if images is not None and not self.bank_.knows_origin:
             return as_dataset(images, self.geometry_)
@@ -174,13 +174,13 @@ def _places(paths: Iterable[str]) -> set[str]:
     "Where files are, whatever links lead there; URLs as they are."
     return {path if "://" in path else os.path.realpath(path) for path in paths if path}
 
-# %% ../../nbs/line/03_calibration.ipynb #f8fc8065
+# %% ../../nbs/line/03_calibration.ipynb #d78ff144
 def training_set(
     bank: Bank, # that was made of the images
     images: object = None, # training images as they were given to `fit`; None: the files the bank remembers
     geometry: Geometry = Geometry(), # how they are prepared  # noqa: B008 (it is frozen)
     progress: bool = True, # show a progress bar while files are opened
-) -> Dataset: # in the order of the bank's provenance
+) -> Any: # a Dataset with a length, in the order of the bank's provenance
     """The images a model was fitted on.
 
     Raises `ValueError` for a bank without provenance and images that are not those of the training,
@@ -189,16 +189,16 @@ def training_set(
     if not bank.knows_origin:
         raise ValueError("this model does not know which training patches its rows came from (the official format has "
                          "no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
-    images = _remembered(bank.paths) if images is None else images
-    images = images.dataset if isinstance(images, DataLoader) else as_dataset(images, geometry)
-    if isinstance(images, ImageSet) and len(images) > len(bank.paths):
-        images = images.check("skip", progress)  # as `fit` left them out
-    if len(images) != len(bank.paths):
-        raise ValueError(f"{len(images)} images were passed, the model was fitted on {len(bank.paths)}: "
+    given: Any = as_dataset(_remembered(bank.paths) if images is None else images, geometry)
+    given = given.dataset if isinstance(given, DataLoader) else given
+    if isinstance(given, ImageSet) and len(given) > len(bank.paths):
+        given = given.check("skip", progress)  # as `fit` left them out
+    if len(given) != len(bank.paths):
+        raise ValueError(f"{len(given)} images were passed, the model was fitted on {len(bank.paths)}: "
                          "pass those of the training, in their order")
-    if "" not in bank.paths and hasattr(images, "paths"):
-        _require_same_names(images.paths, bank.paths)
-    return images
+    if "" not in bank.paths and hasattr(given, "paths"):
+        _require_same_names(given.paths, bank.paths)
+    return given
 
 
 def _remembered(paths: Sequence[str]) -> list[str]:
@@ -223,10 +223,10 @@ def _require_same_names(given: Sequence[str], known: Sequence[str]) -> None:
             raise ValueError(f"image {i} is {'/'.join(new[-depth:])}, the model was fitted on {'/'.join(old[-depth:])} "
                              "there: pass the images of the training, in their order")
 
-# %% ../../nbs/line/03_calibration.ipynb #408e69ed
+# %% ../../nbs/line/03_calibration.ipynb #58e3b260
 def held_out(
     model: PatchCore, # its parameters count; it need not be fitted, and is not changed
-    images: Dataset, # good images, at least 2
+    images: Any, # good images, at least 2: a Dataset with a length
     folds: int = 5, # parts, each judged by a bank of the others, at least 2
     collect: Callable[..., Bank] | None = None, # as for `PatchCore.fit`, to refit for each part; None: see below
 ) -> Prediction: # of all images, in their order, without verdicts
@@ -246,35 +246,37 @@ def held_out(
     parts = [np.arange(first, n, folds) for first in range(min(folds, n))]
     judged = _embedded_once(model, images, parts) if collect is None else _refitted(model, images, parts, collect)
     found, order = concatenate(judged), np.argsort(np.concatenate(parts))
-    paths = [found.paths[i] for i in order]
-    return Prediction(found.scores[order], found.maps[order], paths, [], None, found.geometry, found.sizes[order])
+    assert found.sizes is not None
+    paths, sizes = [found.paths[i] for i in order], found.sizes[order]
+    return Prediction(found.scores[order], found.maps[order], paths, [], None, found.geometry, sizes)
 
 
 def _refitted(model, images, parts, collect) -> Iterator[Prediction]: # one for each part
     "By definition: a fit for each part."
     for held in parts:
-        others = np.setdiff1d(np.arange(len(images)), held)
-        yield clone(model).fit(Subset(images, others), collect=collect).predict(Subset(images, held))
+        others = np.setdiff1d(np.arange(len(images)), held).tolist()
+        yield clone(model).fit(Subset(images, others), collect=collect).predict(Subset(images, held.tolist()))
 
-# %% ../../nbs/line/03_calibration.ipynb #fb6818b6
+# %% ../../nbs/line/03_calibration.ipynb #1f2ba10d
 class _Embedded(NamedTuple):
     "Images after one pass of the network."
 
     patches: PatchRows  # that made the rows
     rows: Tensor  # of each image, `(N, r, D)`, those of the upright image first
-    mask: Tensor | None  # where to look, `(H, W)` bool; None: everywhere
+    size: tuple[int, int]  # (H, W) of the network input
+    mask: Tensor | None  # where to look in it, `(H, W)` bool; None: everywhere
     paths: list[str]  # "" where unknown
     sizes: np.ndarray  # (height, width) of the photographs, `(N, 2)`
 
 
-def _embedded(model: PatchCore, images: Dataset, folds: int) -> _Embedded:
+def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     "The rows of all images. Raises `ValueError` after the first batch if the bank of a fold would be too small."
     geometry = agreed_geometry(getattr(model, "geometry_", model.geometry), images) or Geometry()
     patches, paths, sizes = model.patch_rows(images, geometry, _network(model)), [], []
+    views: Any = model.views
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         B, done = len(batch["image"]), len(paths)
         new, _ = patches.rows(batch, done)                                          # (B·r, D)
-        mask = None if model.views is None else model.views.mask(batch, geometry)
         if not paths:
             fewest = Coreset.of(model.coreset).size(patches.count(len(images) - math.ceil(len(images) / folds)))
             Scoring.of(model.scoring).require(fewest, f"with {folds} folds, the bank of a fold")
@@ -282,7 +284,8 @@ def _embedded(model: PatchCore, images: Dataset, folds: int) -> _Embedded:
         rows[done : done + B] = new.unflatten(0, (B, -1))
         paths += batch.get("path", [""] * B)
         sizes.append(batch["size"].numpy())
-    return _Embedded(patches, rows, mask, paths, np.concatenate(sizes))
+    size, mask = tuple(batch["image"].shape[2:]), None if views is None else views.mask(batch, geometry)
+    return _Embedded(patches, rows, size, mask, paths, np.concatenate(sizes))
 
 
 def _network(model: PatchCore) -> EmbeddingNetwork:
@@ -293,16 +296,16 @@ def _network(model: PatchCore) -> EmbeddingNetwork:
     network.spec = Embedder.of(model.embedder)
     return network
 
-# %% ../../nbs/line/03_calibration.ipynb #691c2aab
-def _embedded_once(model: PatchCore, images: Dataset, parts: list[np.ndarray]) -> Iterator[Prediction]:
+# %% ../../nbs/line/03_calibration.ipynb #e4965817
+def _embedded_once(model: PatchCore, images: Any, parts: list[np.ndarray]) -> Iterator[Prediction]:
     "The same with one pass of the network, then a bank for each part."
-    patches, rows, mask, paths, sizes = _embedded(model, images, len(parts))
+    patches, rows, size, mask, paths, sizes = _embedded(model, images, len(parts))
     for held in parts:
         others = np.setdiff1d(np.arange(len(rows)), held)
         memory = _memory_of_choice(model, rows[others].flatten(0, 1))
         for some in np.array_split(held, math.ceil(len(held) / model.batch_size)):
             embedding = patches.upright(rows[some])                                 # (B, D, h, w)
-            scores, maps = Scoring.of(model.scoring).score_batch(memory, embedding, patches.size, mask)
+            scores, maps = Scoring.of(model.scoring).score_batch(memory, embedding, size, mask)
             yield Prediction(scores, maps, [paths[i] for i in some], [], None, patches.geometry, sizes[some])
 
 
