@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IMAGE_SCORES', 'Flat', 'MemoryBank', 'fastest_exact', 'patch_scores', 'image_scores', 'mean_of_highest',
-           'reweighting', 'anomaly_maps', 'Scoring', 'origins', 'HistoryEntry', 'Bank']
+           'reweighting', 'anomaly_maps', 'Scoring', 'origins', 'HistoryEntry', 'Bank', 'InMemory']
 
 # %% ../nbs/04_scorer.ipynb #8a1240bd
 import math
@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from .patches import cells_inside, pixels_inside, to_rows
+from .coreset import Coreset
+from .patches import PatchRows, cells_inside, pixels_inside, to_rows
 
 # %% ../nbs/04_scorer.ipynb #052916f6
 def _faiss_neighbours(queries: Tensor, rows: Tensor, k: int) -> Tensor:
@@ -201,18 +202,7 @@ class Scoring:
     image_score: str = "max"  # from patch scores to an image score, one of `IMAGE_SCORES`
     sigma: float = 4.0  # smoothing of the maps in pixels; 0: none
 
-    @classmethod
-    def of(
-        cls,
-        value: object, # a `Scoring`, or None: the default
-    ) -> "Scoring":
-        "Raises `ValueError` for anything else."
-        if value is None: return cls()
-        if not isinstance(value, cls):
-            raise ValueError(f"scoring={value!r}: expected a Scoring, such as Scoring(k=3)")
-        return value
-
-    def check(self) -> None:
+    def __post_init__(self):
         "Raises `ValueError` for values that cannot work, whatever the bank."
         if self.k < 1:
             raise ValueError(f"k must be at least 1, got {self.k}")
@@ -220,6 +210,16 @@ class Scoring:
             raise ValueError(f"sigma must not be negative, got {self.sigma}")
         if self.image_score not in IMAGE_SCORES:
             raise ValueError(f"unknown image_score {self.image_score!r}: choose one of {', '.join(IMAGE_SCORES)}")
+
+    @classmethod
+    def of(
+        cls,
+        value: object, # a `Scoring`
+    ) -> "Scoring": # itself
+        "Raises `ValueError` for anything else."
+        if not isinstance(value, cls):
+            raise ValueError(f"scoring={value!r}: expected a Scoring, such as Scoring(k=3)")
+        return value
 
     @property
     def least_rows(self) -> int:
@@ -365,3 +365,38 @@ class Bank:
         history = (*self.history, HistoryEntry.now(what, reason, len(paths), len(rows), changed, radius))
         return replace(self, rows=rows, origin=origin, paths=tuple(paths), grid=grid or self.grid, history=history,
                        skipped=(*self.skipped, *skipped))
+
+# %% ../nbs/04_scorer.ipynb #cd5a9b08
+class InMemory:
+    "Collect the rows of all images in memory, then choose those of the bank."
+
+    decides = ""  # nothing about this way of collecting changes the bank
+
+    def __call__(
+        self,
+        patches: PatchRows, # rows of the training images, batch after batch
+        on_error: str, # unreadable files: "raise" before any work, or "skip" them
+        coreset: Coreset, # which rows to keep
+        scoring: Scoring, # says how many rows it needs
+        seed: int, # of the coreset's random numbers
+    ) -> Bank:
+        "Raises `ValueError` for images that cannot be used, and for a bank that would be too small to score with."
+        patches.check(on_error)
+        collected, numbers, seen = torch.empty(0), [], 0
+        for rows, of_rows in patches:
+            if not numbers:
+                scoring.require(coreset.size(count := patches.count()))
+                collected = rows.new_empty(count, rows.shape[1])                    # (N, D)
+            if seen + len(rows) > count:
+                raise ValueError(f"the data yield more than the {len(patches.images)} images they announce")
+            collected[seen : seen + len(rows)] = rows
+            numbers.append(of_rows)
+            seen += len(rows)
+        if not numbers:
+            raise ValueError("no images: a memory bank needs at least one image of a good part")
+        if seen < count:                                                            # a loader may leave out its last batch
+            scoring.require(coreset.size(seen))
+            collected = collected[:seen]
+        picks = coreset.choose(collected, seed, progress=patches.progress)          # (n,)
+        bank_rows = collected[picks.to(collected.device)]
+        return Bank.of(bank_rows, torch.cat(numbers)[picks.cpu()], patches.paths, patches.grid, patches.skipped)
