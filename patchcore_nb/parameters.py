@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Composed']
 
-# %% ../nbs/04b_parameters.ipynb #d24b9585
+# %% ../nbs/04b_parameters.ipynb #e68d779c
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-# %% ../nbs/04b_parameters.ipynb #1801e876
+# %% ../nbs/04b_parameters.ipynb #3fbd5828
 class Composed(BaseEstimator):
     "An estimator with parameters that are frozen dataclasses, or short forms of them."
 
@@ -32,28 +32,33 @@ class Composed(BaseEstimator):
         self,
         **params: object, # parameters, and fields of the parts as `part__field`
     ) -> "Composed": # self
-        "Change parameters. Raises `ValueError` for a name that is none, and then changes nothing."
+        "Change parameters. Raises `ValueError` for an unknown name or a part of another kind, and then changes nothing."
         if unknown := set(params) - set(self.get_params()):
             raise ValueError(f"{sorted(unknown)[0]!r} is no parameter: choose from {', '.join(self.get_params())}")
+        for name in params.keys() & self.parts.keys():
+            self.parts[name].of(params[name])
         for name in sorted(params, key=lambda name: "__" in name):  # whole parts first
             part, _, field = name.partition("__")
-            value = params[name]
             if field:
-                value = replace(self.parts[part].of(getattr(self, part)), **{field: value})
-            setattr(self, part, value)
+                setattr(self, part, replace(self.parts[part].of(getattr(self, part)), **{field: params[name]}))
+            else:
+                setattr(self, part, params[name])
         return self
 
-# %% ../nbs/04b_parameters.ipynb #7197f3e4
-def first_difference(
-    then: Mapping[str, object], # values by name; dataclasses are compared field by field
-    now: Mapping[str, object], # the same names
-) -> tuple[str, object, object]: # name (`part__field` for a field), value then, value now
-    "The first value that is not what it was."
-    for name, old in then.items():
-        new = now[name]
-        if old != new and is_dataclass(old) and type(old) is type(new):
-            pairs = ((f"{name}__{f.name}", getattr(old, f.name), getattr(new, f.name)) for f in fields(old))
-            return next(pair for pair in pairs if pair[1] != pair[2])
-        if old != new:
-            return name, old, new
-    raise ValueError("nothing differs")
+# %% ../nbs/04b_parameters.ipynb #0de90c37
+def require_same(
+    parts: Mapping[str, Any], # as `Composed.parts`
+    then: Mapping[str, Any], # parameters by name, when the model was fitted
+    now: Mapping[str, Any], # the same names
+    free: tuple[str, ...] = (), # fields that may differ, as `part__field`
+) -> None:
+    "Raises `ValueError` naming the first parameter, or field of a part, that is not what it was."
+    for name, pair in ((name, (old, now[name])) for name, old in then.items() if old != now[name]):
+        found = {name: pair}
+        if name in parts and None not in pair:
+            old, new = (vars(parts[name].of(value)) for value in pair)
+            found = {f"{name}__{field}": (old[field], new[field]) for field in old}
+        for place, (old, new) in found.items():
+            if old != new and place not in free:
+                raise ValueError(f"the model was fitted with {place}={old!r} and now has {new!r}: "
+                                 f"fit it again, or set {place} back to {old!r}")

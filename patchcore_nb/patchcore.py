@@ -16,12 +16,12 @@ from torch import Tensor
 
 from .coreset import Coreset
 from .data import Geometry, agreed_geometry, as_dataset, batches, checked
-from .parameters import Composed, first_difference
+from .parameters import Composed, require_same
 from .patches import Embedder, EmbeddingNetwork, PatchRows, finite
 from .prediction import Prediction
 from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
 
-# %% ../nbs/05_patchcore.ipynb #7bcdc26d
+# %% ../nbs/05_patchcore.ipynb #bf375040
 def concatenate(
     parts: Iterable[Prediction], # of one model
     skipped: Sequence[tuple[str, str]] = (), # unreadable files and why
@@ -178,16 +178,15 @@ class PatchCore(Composed):
         geometry: Geometry, # from images prepared how
     ) -> "PatchCore": # self, fitted
         "Take over what was learned, as a whole."
-        memory = self.memory_of(bank.rows)
+        self._memory, self._searched = self.memory_of(bank.rows), (bank, self.search)
         self.bank_, self.embedder_, self.geometry_, self.calibration_ = bank, network, geometry, None
-        self._memory, self._searched, self.fitted_with_ = memory, (bank, self.search), self.bank_parameters()
+        self.fitted_with_ = self.bank_parameters()
         return self
 
     def bank_parameters(self) -> dict[str, object]:
         "What the bank depends on."
-        names = ("embedder", "coreset", "views", "geometry", "device", "seed")
-        search = getattr(self.search, "precision", "f32")
-        return {name: getattr(self, name) for name in names} | {"search__precision": search}
+        values = {name: vars(self)[name] for name in ("embedder", "coreset", "views", "geometry", "device", "seed")}
+        return values | {"search__precision": getattr(self.search, "precision", "f32")}
 
     def scored_with(self) -> dict[str, object]:
         "What a score depends on, beside the rows of the bank: a threshold is valid for these values alone."
@@ -198,17 +197,4 @@ class PatchCore(Composed):
         "Raises `NotFittedError` before `fit`, and `ValueError` if parameters have changed that made the bank."
         check_is_fitted(self, "bank_")
         if (now := self.bank_parameters()) != self.fitted_with_:
-            _require_same(self.fitted_with_, now)
-
-# %% ../nbs/05_patchcore.ipynb #a031158a
-def _require_same(then: dict[str, Any], now: dict[str, Any]) -> None:
-    "Raises `ValueError` unless both make the same bank. The precision of the backbone may differ."
-    then, now = ({
-        **values,
-        "embedder": replace(Embedder.of(values["embedder"]), precision="f32"),
-        "coreset": Coreset.of(values["coreset"]),
-    } for values in (then, now))
-    if then != now:
-        name, old, new = first_difference(then, now)
-        raise ValueError(f"the model was fitted with {name}={old!r} and now has {new!r}: "
-                         f"fit it again, or set {name} back to {old!r}")
+            require_same(self.parts, self.fitted_with_, now, free=("embedder__precision",))

@@ -71,8 +71,7 @@ class StoredPatchCore:
         "All that a fitted model is, but the network. Raises `NotFittedError` before `fit`, `ValueError` as `predict`."
         self.require_fitted()
         scoring, embedder, network = Scoring.of(self.scoring), Embedder.of(self.embedder), self.embedder_
-        scoring.check()  # what could not be loaded is not saved
-        embedder.check()
+        embedder.check()  # what could not be loaded is not saved
         return {
             "kind": self.kind,
             "parameters": {
