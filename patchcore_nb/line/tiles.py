@@ -6,34 +6,34 @@
 __all__ = ['tile_starts', 'tile_weights', 'tile_sides', 'Tiling', 'TiledPatchCore']
 
 # %% ../../nbs/line/05_tiles.ipynb #2fb8dd7f
-import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import product
 from numbers import Integral
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from ..coreset import choose_rows, coreset_size
-from ..data import Geometry, as_dataset, batches
-from .editing import Audit, audit_images, entry
-from ..data import agreed_geometry, checked
-from ..fitting import Embedder, Views, check_bank_size, collect_bank, finite, memory_limit, region_mask, require_mask_size
-from ..patchcore import Calibrated, PatchCore, bank_parameters, current_calibration, joined, read_description, replaced_folder, require_as_fitted, scoring_parameters, training_set, undisturbed, write_description
-from ..scale.quantised import QuantisedRows
-from .roi import cells_inside, pixels_inside
-from ..scorer import MemoryBank
+from ..coreset import Coreset
+from ..data import Geometry, agreed_geometry, as_dataset, batches, checked
 from .augment import turns
-from ..verdict import Calibration, Prediction, judged
+from .calibration import Calibrated, training_set
+from .editing import Audit, audit_images
+from .views import ViewedRows, Views
+from ..patchcore import PatchCore, concatenate
+from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
+from ..prediction import Calibration, Prediction
+from ..scale.quantised import QuantisedRows
+from ..scorer import Bank, InMemory, MemoryBank, Scoring
 
 # %% ../../nbs/line/05_tiles.ipynb #604ae8ab
 def tile_starts(
@@ -42,8 +42,10 @@ def tile_starts(
     overlap: int, # o, pixels that neighbours share at least, less than t
 ) -> np.ndarray: # first pixel of each tile, `(n,)` int
     "Where tiles begin along one side."
-    if tile >= length: return np.zeros(1, dtype=int)
-    return np.rint(np.linspace(0, length - tile, math.ceil((length - overlap) / (tile - overlap)))).astype(int)
+    if tile >= length:
+        return np.zeros(1, dtype=int)
+    count = math.ceil((length - overlap) / (tile - overlap))
+    return np.rint(np.linspace(0, length - tile, count)).astype(int)
 
 # %% ../../nbs/line/05_tiles.ipynb #32b36fc7
 def tile_weights(
@@ -61,10 +63,13 @@ def tile_sides(
     tile: int | Sequence[int], # side of a square, or (height, width), pixels
     overlap: int, # pixels
 ) -> tuple[int, int]: # (height, width)
-    "The size of a tile. Raises `ValueError` for sizes that are not positive, and for an overlap that leaves no step between tiles."
+    "The size of a tile. Raises `ValueError` for sizes that are not positive, and an overlap that leaves no step."
     sides = tuple(tile) if isinstance(tile, Sequence) and not isinstance(tile, str) else (tile, tile)
-    if len(sides) != 2 or not all(isinstance(side, Integral) and not isinstance(side, bool) and side > 0 for side in sides): raise ValueError(f"tile={tile!r}: expected a positive int, or (height, width) of two positive ints")
-    if not isinstance(overlap, Integral) or not 0 <= overlap < min(sides): raise ValueError(f"overlap={overlap!r}: expected whole pixels from 0 to less than the tile's shorter side, {min(sides)}")
+    if len(sides) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sides):
+        raise ValueError(f"tile={tile!r}: expected a positive int, or (height, width) of two positive ints")
+    if not isinstance(overlap, Integral) or not 0 <= overlap < min(sides):
+        raise ValueError(f"overlap={overlap!r}: expected whole pixels from 0 to less than the tile's shorter side, "
+                         f"{min(sides)}")
     return int(sides[0]), int(sides[1])
 
 # %% ../../nbs/line/05_tiles.ipynb #3933f443
@@ -80,12 +85,15 @@ class Tiling:
         "Raises `ValueError` as `tile_sides` does."
         self.size = tuple(int(side) for side in size)
         self.sides = tuple(map(min, tile_sides(tile, overlap), self.size))  # (h, w)
-        starts = [tile_starts(length, side, min(overlap, side - 1)) for length, side in zip(self.size, self.sides)]
+        starts = [tile_starts(length, t, min(overlap, t - 1)) for length, t in zip(self.size, self.sides)]
         self.places = list(product(*(range(len(s)) for s in starts)))  # (row, column) of each tile
-        self.boxes = [tuple(slice(s[i], s[i] + side) for s, i, side in zip(starts, place, self.sides)) for place in self.places]
+        self.boxes = [
+            tuple(slice(s[i], s[i] + side) for s, i, side in zip(starts, place, self.sides)) for place in self.places
+        ]
         self.weights = [tile_weights(s, side) for s, side in zip(starts, self.sides)]
 
-    def __len__(self): return len(self.places)
+    def __len__(self):
+        return len(self.places)
 
     def cut(
         self,
@@ -99,7 +107,7 @@ class Tiling:
         self,
         total: np.ndarray, # map of the photograph, `(H, W)`, to which is added
         numbers: Sequence[int], # of the tiles
-        maps: np.ndarray, # theirs, `(B, h, w)`
+        maps: Sequence[np.ndarray], # theirs, each `(h, w)`
     ) -> None:
         "Lay maps of tiles over the photograph; when all have come, `total` is their weighted mean."
         for n, tile_map in zip(numbers, maps):
@@ -121,300 +129,477 @@ class _Tiles(Dataset):
         self.tiling = Tiling(self._photograph(0)["image"].shape[1:], tile, overlap)
         self.positions = range(len(self.tiling))
 
-    def at(self, position: int) -> "_Tiles":
-        "One tile of each photograph."
+    def at(
+        self,
+        position: int, # number of a tile
+    ) -> "_Tiles":
+        "This tile of each photograph."
         one = copy(self)
         one.positions = [position]
         return one
 
-    def __len__(self): return len(self.photographs) * len(self.positions)
+    def __len__(self):
+        return len(self.photographs) * len(self.positions)
 
     def __getitem__(self, index):
         number, position = divmod(index, len(self.positions))
         item = self._photograph(number)
         if (size := tuple(item["image"].shape[1:])) != self.tiling.size:
-            raise ValueError(f"{item['path'] or f'photograph {number}'} is {size} (height, width) after resizing, the first one {self.tiling.size}: use resize=(height, width)")
-        return {"image": self.tiling.cut(item["image"], [self.positions[position]])[0], "path": item["path"], "size": item["size"]}
+            raise ValueError(f"{item['path'] or f'photograph {number}'} is {size} (height, width) after resizing, "
+                             f"the first one {self.tiling.size}: use resize=(height, width)")
+        return item | {"image": self.tiling.cut(item["image"], [self.positions[position]])[0]}
 
     def _photograph(self, number: int) -> dict:
         if number != self._number:
             batch = next(batches(Subset(self.photographs, [number]), self.prepared, 1))
-            self._number, self._last = number, {"image": batch["image"][0], "path": batch.get("path", [""])[0], "size": batch["size"][0]}
+            path = batch.get("path", [""])[0]
+            self._number, self._last = number, {"image": batch["image"][0], "path": path, "size": batch["size"][0]}
         return self._last
 
 # %% ../../nbs/line/05_tiles.ipynb #105ddf06
-class TiledPatchCore(Calibrated):
+class TiledPatchCore(Calibrated, BaseEstimator):
     "PatchCore on overlapping tiles of large photographs, a batch of tiles at a time."
+
+    kind: ClassVar[str] = "tiles"
+    model_class: ClassVar[Any]  # of the model of the tiles, where it is made from a state
+    model_: PatchCore
+    geometry_: Geometry
 
     def __init__(
         self,
-        model: PatchCore, # unfitted; its `geometry` resizes the photographs (None: that of the data set, else not at all), its `batch_size` counts tiles
+        model: PatchCore, # unfitted; `geometry` resizes the photographs (None: not at all), `batch_size` counts tiles
         tile: int | tuple[int, int] = 512, # side of a square, or (height, width), in pixels of the resized photograph
-        overlap: int = 64, # pixels that neighbours share at least: best the size of the defects, and of what a patch sees
-        position_banks: bool = False, # a memory bank for each tile position, for photographs of one size in which everything has its place
+        overlap: int = 64, # pixels that neighbours share at least: the size of the defects, and of what a patch sees
+        position_banks: bool = False, # a memory bank for each tile position, for aligned photographs of one size
     ):
         self.model, self.tile, self.overlap, self.position_banks = model, tile, overlap, position_banks
 
     def fit(
         self,
-        data: object, # photographs of good parts, all of one size: ImageSet, Dataset, folder, list of paths, PIL images, arrays
+        data: object, # photographs of good parts, all of one size: ImageSet, Dataset, folder, list of paths, arrays
         on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
-        *,
-        max_memory: str | int | None = None, # memory the process may hold, as for `PatchCore.fit`
-        exact: bool = False, # as for `PatchCore.fit`
+        collect: Callable[..., Bank] | None = None, # how rows become a bank, as for `PatchCore.fit`
     ) -> "TiledPatchCore": # self
-        "Fill the memory bank, or that of each position, with patches of tiles. Raises `ValueError` as `PatchCore.fit`, for tiles that cannot be, a geometry that crops, and photographs of different sizes."
+        """Fill the memory bank, or that of each position, with patches of tiles.
+
+        Raises `ValueError` as `PatchCore.fit`, for tiles that cannot be, a geometry that crops, and photographs of
+        different sizes.
+        """
         sides = tile_sides(self.tile, self.overlap)
-        memory_limit(max_memory, exact)  # its errors before the files are opened
         geometry = _whole(agreed_geometry(self.model.geometry, data) or Geometry(None, None))
-        model = clone(self.model).set_params(geometry=Geometry(None, None))
-        embedder = Embedder(model)
-        if isinstance(images := as_dataset(data, geometry), (DataLoader, IterableDataset)): raise ValueError(f"the tiles of a photograph are asked for by number, a {type(data).__name__} has none: pass a list or a Dataset")
+        model = clone(self.model).set_params(geometry=Geometry(None, None))        # tiles go in as they are
+        Views.of(model.views).check()
+        Coreset.of(model.coreset).check()
+        network = model.build_network()
+        images = as_dataset(data, geometry)
+        if isinstance(images, (DataLoader, IterableDataset)):
+            raise ValueError("the tiles of a photograph are asked for by number, "
+                             f"a {type(data).__name__} has none: pass a list or a Dataset")
         images = checked(images, on_error, model.progress)
         tiles = _Tiles(images, geometry, sides, self.overlap)
-        self.model_ = _fitted(model, embedder, tiles, _masks(model, geometry, tiles.tiling), self.position_banks, max_memory, exact)
-        self.tile_, self.overlap_, self.geometry_, self.size_ = sides, self.overlap, geometry, tiles.tiling.size
-        self.paths_, self.skipped_ = self.model_.paths_[:: len(tiles.tiling)], getattr(images, "skipped", [])
-        self.banks_ = _position_banks(self.model_, len(tiles.tiling)) if self.position_banks else None
+        collect = _EachPosition(collect) if self.position_banks else collect or InMemory()
+        bank = _bank_of_tiles(model, _patch_rows(model, network, tiles), collect)
+        self.model_ = model.keep(bank, network, model.geometry)
+        self.tile_, self.overlap_, self.position_banks_ = sides, int(self.overlap), bool(self.position_banks)
+        self.geometry_, self.size_ = geometry, tiles.tiling.size
+        self.paths_, self.skipped_ = list(bank.paths[:: len(tiles.tiling)]), list(getattr(images, "skipped", []))
         return self
+
+    def predict(
+        self,
+        data: object, # path, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
+        on_error: str = "raise", # unreadable files of an ImageSet: "raise" before any work, or "skip" them
+    ) -> Prediction: # scores `(N,)`, maps `(N, H, W)` of the resized photographs, paths, verdicts of a calibrated model
+        """Image scores and anomaly maps of photographs of one size; the maps of all are kept, `stream` keeps one.
+
+        Raises as `PatchCore.predict`, and with position banks for photographs of another size.
+        """
+        self.require_fitted()
+        progress = self.model_.progress
+        images = checked(as_dataset(data, agreed_geometry(self.geometry_, data)), on_error, progress)
+        return concatenate(self.stream(images, progress=progress), getattr(images, "skipped", []))
+
+    def stream(
+        self,
+        data: object, # as for `predict`; an iterator may be endless
+        batch_size: int = 1, # photographs to wait for before they are judged; tiles at a time are up to the model
+        progress: bool = False, # show a progress bar
+    ) -> Iterator[Prediction]: # of so many photographs each, as they come
+        "Photographs batch after batch, each by its tiles. Raises as `predict`, for a file when its turn comes."
+        self.require_fitted()
+        geometry, model = agreed_geometry(self.geometry_, data), self.model_
+        images = as_dataset(data, geometry)
+        for batch in batches(images, geometry, batch_size, model.num_workers, progress, "predict"):
+            Views.of(model.views).require_mask_size(batch)
+            photographs, paths = batch["image"], batch.get("path", [""] * len(batch["image"]))
+            maps = np.zeros((len(photographs), *photographs.shape[2:]), np.float32)
+            scores = np.array([_judged(self, *each) for each in zip(photographs, paths, maps)])
+            threshold = model.calibration_ and model.calibration_.current(self.scored_with())
+            sizes = batch["size"].numpy()
+            yield Prediction(scores, maps, paths, [], threshold, geometry, sizes)
+
+    @property
+    def banks_(self) -> list[MemoryBank | None] | None: # None outside of the region; None: one bank for all positions
+        "The memory banks of the positions, searched as the model of the tiles is."
+        if not self.position_banks_:
+            return None
+        whole = self.model_.memory
+        if getattr(self, "_banks_of", None) is not whole:  # `search` has changed
+            count = len(Tiling(self.size_, self.tile_, self.overlap_))
+            self._banks, self._banks_of = _position_banks(self.model_, count), whole
+        return self._banks
+
+    @property
+    def members(self) -> list[PatchCore]:
+        "The models that this one is made of: that of the tiles."
+        return [getattr(self, "model_", self.model)]
 
     @property
     def calibration_(self) -> Calibration | None: # None: never calibrated
         "The thresholds."
         return self.model_.calibration_
 
-    def _require_comparable(self) -> None: _require_unedited(self)
+    @calibration_.setter
+    def calibration_(self, calibration: Calibration | None) -> None:
+        self.model_.calibration_ = calibration
 
-    def _decide(self, calibration: Calibration) -> "TiledPatchCore":
-        self.model_.calibration_, self.model_.calibrated_with_ = calibration, scoring_parameters(self.model_)
-        return self
+    def scored_with(self) -> dict[str, Any]:
+        "What a score depends on, as for `PatchCore.scored_with`."
+        return self.model_.scored_with()
 
-    def _good_scores(self, images: object, good: object, folds: int, max_memory: str | int | None) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(_peaks(self._unseen(good) if good is not None else self._held_out(images, folds, max_memory)).T)
-
-    def _held_out(self, images: object, folds: int, max_memory: str | int | None) -> Iterator[Prediction]:
-        "Training photographs, each judged by a model fitted without it."
-        fitted = copy(self.model_)
-        fitted.paths_, fitted.geometry_ = self.paths_, self.geometry_  # of photographs in place of tiles
-        images = training_set(fitted, images)
-        n = len(images)
-        if n < 2 or folds < 2: raise ValueError(f"{n} photograph(s) in {folds} part(s) cannot be split into some to fit and some to judge: at least 2 good photographs and 2 parts are needed")
-        require_as_fitted(self.model_)
-        self._require_rows(n, min(folds, n))
-        for first in range(min(folds, n)):
-            held = np.arange(first, n, folds)
-            others = clone(self).set_params(model=clone(self.model_).set_params(geometry=self.geometry_), tile=self.tile_, overlap=self.overlap_, position_banks=self.banks_ is not None)
-            yield from others.fit(Subset(images, np.setdiff1d(np.arange(n), held)), max_memory=max_memory).stream(Subset(images, held))
-
-    def _require_rows(self, photographs: int, folds: int) -> None:
-        "`ValueError` if a bank of the smallest part could not be searched."
-        left, (h, w), tiling = photographs - math.ceil(photographs / folds), self.model_.grid_, Tiling(self.size_, self.tile_, self.overlap_)
-        counts = [int(cells_inside(mask, (h, w)).sum()) for mask in _masks(self.model_, self.geometry_, tiling)] or [h * w] * len(tiling)
-        rows = len(turns(self.model_.rotations, self.model_.flips)) * (min(filter(None, counts)) if self.banks_ else sum(counts))  # at most
-        try:
-            check_bank_size(self.model_, left * rows)
-        except ValueError as error:
-            raise ValueError(f"{folds} parts leave {left} of {photographs} photographs to fit{' the bank of each position' if self.banks_ else ''}: {error}") from error
-
-    def _unseen(self, good: object) -> Iterator[Prediction]:
-        "Other good photographs; `ValueError` at the first one of the training."
-        known, undecided = {os.path.realpath(path) for path in self.paths_ if path}, copy(self)
-        undecided.model_ = copy(self.model_)
-        undecided.model_.calibration_ = None
-        for found in undecided.stream(good):
-            if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]: raise ValueError(f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs")
-            yield found
-
-    def predict(
-        self,
-        data: object, # path, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
-        on_error: str = "raise", # unreadable files of an ImageSet: "raise" before any work, or "skip" them
-    ) -> Prediction: # scores `(N,)`, maps `(N, H, W)` of the resized photographs, paths, and verdicts of a calibrated model
-        "Image scores and anomaly maps of photographs of one size; the maps of all are kept, `stream` keeps one. Raises as `PatchCore.predict`, and with position banks for photographs of another size."
-        _require_unedited(self)
-        images = checked(as_dataset(data, agreed_geometry(self.geometry_, data)), on_error, self.model_.progress)
-        return joined(self.stream(images, progress=self.model_.progress), getattr(images, "skipped", []))
-
-    def stream(
-        self,
-        data: object, # as for `predict`; an iterator may be endless
-        batch_size: int = 1, # photographs to wait for before they are judged; how many tiles are judged at a time is up to the model
-        progress: bool = False, # show a progress bar
-    ) -> Iterator[Prediction]: # of so many photographs each, as they come
-        "Photographs one batch after another, each of them a batch of tiles at a time. Raises as `predict`, for a file when its turn comes."
-        _require_unedited(self)
-        geometry = agreed_geometry(self.geometry_, data)
-        for batch in batches(as_dataset(data, geometry), geometry, batch_size, self.model_.num_workers, progress, "predict"):
-            require_mask_size(self.model_, batch)
-            photographs, paths = batch["image"], batch.get("path", [""] * len(batch["image"]))
-            maps = np.zeros((len(photographs), *photographs.shape[2:]), np.float32)
-            scores = np.array([self._judged(*each) for each in zip(photographs, paths, maps)])
-            yield Prediction(scores, maps, paths, [], current_calibration(self.model_), geometry, batch["size"].numpy())
-
-    def _judged(self, photograph: Tensor, path: str, anomaly_map: np.ndarray) -> np.float32:
-        "Score of a photograph; its map is laid over zeros, `(H, W)`."
-        tiling = Tiling(photograph.shape[1:], self.tile_, self.overlap_)
-        if self.banks_ and tiling.size != self.size_: raise ValueError(f"{path or 'a photograph'} is {tiling.size} (height, width) after resizing, the position banks are of {self.size_}: use resize=(height, width), or position_banks=False")
-        masks, seen, highest = _masks(self.model_, self.geometry_, tiling), np.zeros(tiling.size, np.float32), []
-        looked_at = [n for n in range(len(tiling)) if not masks or cells_inside(masks[n], self.model_.grid_).any()]
-        if not looked_at: raise ValueError(f"no patch lies inside {self.model_.region} as a whole: look at more of the photograph")
-        for numbers in np.array_split(looked_at, math.ceil(len(looked_at) / self.model_.batch_size)):
-            embedding = finite(self.model_.embed(tiling.cut(photograph, numbers)), {"path": [path] * len(numbers)})  # (B, D, h, w)
-            one_by_one = ((self.banks_[n] if self.banks_ else self.model_.bank_, part[None], masks[n] if masks else None) for n, part in zip(numbers, embedding))
-            parts = one_by_one if self.banks_ or masks else [(self.model_.bank_, embedding, None)]
-            scores, maps = zip(*(judged(self.model_, bank, part, tiling.sides, mask) for bank, part, mask in parts))
-            highest.append(np.concatenate(scores).max())
-            tiling.blend(anomaly_map, numbers, np.concatenate(maps))
-            if masks: tiling.blend(seen, numbers, [pixels_inside(masks[n], self.model_.grid_).numpy() for n in numbers])
-        if masks: np.divide(anomaly_map, seen, out=anomaly_map, where=seen > 0)  # tiles that do not look at a pixel have no say
-        return np.max(highest)
+    def require_fitted(self) -> None:
+        "Raises `NotFittedError` before `fit`, `ValueError` if the model of the tiles was changed or edited by itself."
+        check_is_fitted(self, "model_")
+        if len(history := self.model_.bank_.history) > 1:
+            raise ValueError(f"{history[-1].what} was called on model_, the model of the tiles, "
+                             "which knows nothing of photographs: fit the tiled model anew")
+        self.model_.require_fitted()
 
     def audit(self) -> Audit: # `cells` are pixels (row, column) of the resized photograph
-        "Which training photographs stand alone, the most isolated first; with position banks among patches of the same position. Raises `ValueError` if all rows of a bank are of one photograph."
-        _require_unedited(self)
+        """Which training photographs stand alone, the most isolated first.
+
+        With position banks among patches of the same position. Raises `ValueError` if all rows of a bank are of one
+        photograph.
+        """
+        self.require_fitted()
         return _audited(self)
 
-    def save(
-        self,
-        folder: str | Path, # model folder; one that is there already is replaced as a whole
-    ) -> Path: # the folder
-        "Write the model: a description, and the model of the tiles in a folder of its own. Raises `OSError` if it cannot be written; the old folder is then untouched."
-        return _save(self, Path(folder))
+    def state(self) -> dict[str, Any]: # nested, of plain values and arrays
+        "All that a fitted model is, but the network. Raises `NotFittedError` before `fit`, `ValueError` as `predict`."
+        self.require_fitted()
+        return {
+            "kind": self.kind,
+            "tile": self.tile_,
+            "overlap": self.overlap_,
+            "position_banks": self.position_banks_,
+            "geometry": asdict(self.geometry_),
+            "size": self.size_,
+            "paths": self.paths_,
+            "model": self.model_.state(),
+        }
 
     @classmethod
-    def load(
+    def from_state(
         cls,
-        folder: str | Path, # model folder
+        state: Mapping[str, Any], # of `state`
         weights: str | Path | None = "as saved", # where to get the backbone's weights, if elsewhere than at training
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
-        engine: str | None = None, # nearest-neighbour search, as for `PatchCore`
-        faiss_threads: int | None = None, # threads of FAISS, as for `PatchCore`
         progress: bool = True, # show progress bars, from now on
     ) -> "TiledPatchCore": # fitted
-        "Read a tiled model. Raises `ValueError` for a folder that is damaged, newer, or does not fit the weights, `FileNotFoundError` for another one."
-        found, model = undisturbed(folder, lambda at: ((read := _read(at))[0], PatchCore.load(read[1], weights, device, None, engine, faiss_threads, progress)))
-        geometry = Geometry(**found["geometry"])
-        tiled = cls(clone(model).set_params(geometry=geometry), tuple(found["tile"]), found["overlap"], found["position_banks"])
-        tiled.model_, tiled.tile_, tiled.overlap_, tiled.geometry_ = model, tiled.tile, tiled.overlap, geometry
-        tiled.size_, tiled.paths_, tiled.skipped_ = tuple(found["size"]), found["training_files"], []
-        tiled.banks_ = _position_banks(model, len(Tiling(tiled.size_, tiled.tile_, tiled.overlap_))) if tiled.position_banks else None
+        "The model again. Raises `ValueError` for a state that is damaged or does not fit the weights."
+        geometry, tile = _whole(Geometry(**state["geometry"])), tile_sides(state["tile"], state["overlap"])
+        tiling = Tiling(tile_sides(state["size"], 0), tile, state["overlap"])
+        model = cls.model_class.from_state(state["model"], weights=weights, device=device, progress=progress)
+        _require_tiles(model.bank_, tiling, state["paths"], state["position_banks"])
+        tiled = cls(clone(model).set_params(geometry=geometry), tile, state["overlap"], state["position_banks"])
+        tiled.model_, tiled.geometry_, tiled.size_ = model, geometry, tiling.size
+        tiled.tile_, tiled.overlap_, tiled.position_banks_ = tile, tiled.overlap, tiled.position_banks
+        tiled.paths_, tiled.skipped_ = list(state["paths"]), []
         return tiled
 
-# %% ../../nbs/line/05_tiles.ipynb #4b0f7bad
-def _whole(geometry: Geometry) -> Geometry:
+    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]: # each `(n,)`
+        judged = _unseen(self, good) if good is not None else _held_out(self, images, folds, collect)
+        scores, peaks = _peaks(judged).T
+        return scores, peaks
+
+# %% ../../nbs/line/05_tiles.ipynb #230bd87b
+def _whole(
+    geometry: Geometry, # of photographs
+) -> Geometry:
     "`ValueError` for a geometry that cuts something off."
-    if geometry.crop is not None: raise ValueError(f"{geometry} crops, and tiles are cut from whole photographs: use Geometry(resize, None), for the data set as for the model")
+    if geometry.crop is not None:
+        raise ValueError(f"{geometry} crops, and tiles are cut from whole photographs: "
+                         "use Geometry(resize, None), for the data set as for the model")
     return geometry
 
 
-def _masks(model: PatchCore, geometry: Geometry, tiling: Tiling) -> list[Tensor]: # each `(h, w)` bool; none where the model looks everywhere
+def _masks(
+    model: PatchCore, # of the tiles
+    geometry: Geometry, # of the photographs
+    tiling: Tiling, # of one of them
+) -> dict[int, Tensor]: # by number of the tile, each `(h, w)` bool; none where the model looks everywhere
     "The region of interest, cut like the photograph."
-    whole = region_mask(model, geometry, tiling.size)
-    return [] if whole is None else [whole[box] for box in tiling.boxes]
+    region = Views.of(model.views).region
+    if region is None:
+        return {}
+    whole = region.mask(geometry, tiling.size)
+    return {n: whole[box] for n, box in enumerate(tiling.boxes)}
 
 
-def _fitted(model: PatchCore, embedder: Embedder, tiles: _Tiles, masks: list[Tensor], position_banks: bool, max_memory: str | int | None, exact: bool) -> PatchCore:
-    "A model of tiles."
-    collect = _collect_positions if position_banks else collect_bank
-    rows, numbers, paths, (h, w) = collect(model, embedder, tiles, model.geometry, max_memory, exact, masks)
-    tile, cell = np.divmod(numbers.cpu().numpy(), h * w)
-    model.bank_ = MemoryBank(QuantisedRows.of(rows) if model.bank_precision == "sq8" else rows, model.engine, model.faiss_threads)
-    model.origin_, model.embedder_, model.geometry_ = np.stack([tile, cell // w, cell % w], axis=1).astype(np.int32), embedder, model.geometry
-    model.paths_, model.grid_, model.skipped_, model.calibration_ = paths, (h, w), [], None
-    model.history_, model.fitted_with_ = [entry("fit", "", len(tiles.photographs), len(rows))], bank_parameters(model)
-    return model
-
-# %% ../../nbs/line/05_tiles.ipynb #b29f0b11
-def _collect_positions(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, max_memory: str | int | None, exact: bool, masks: list[Tensor]) -> tuple[Tensor, Tensor, list[str], tuple[int, int]]:
-    "What `collect_bank` gives, with rows that are chosen for each position by itself, one position after another."
-    views = Views(model, embedder, geometry, masks)
-    views({"image": tiles[0]["image"][None]}, 0)
-    counts = views.counts if masks else views.counts * len(tiles.tiling)  # rows that a photograph gives at each position; 0 outside of the region
-    views.rows_of(len(tiles.tiling))  # before the work: its error
-    for count in filter(None, counts): check_bank_size(model, len(tiles.photographs) * count, "the memory bank of a position")
-    collect, looked_at = _all_at_once if max_memory is None else _in_turn, [p for p, count in enumerate(counts) if count]
-    rows, numbers, paths = collect(model, embedder, tiles, geometry, max_memory, exact, masks, looked_at)
-    return torch.cat(rows), torch.cat(numbers), paths, views.grid
+def _patch_rows(
+    model: PatchCore, # of the tiles
+    network: EmbeddingNetwork, # its network
+    tiles: _Tiles, # of all photographs
+) -> ViewedRows:
+    "The rows that the bank sees of tiles."
+    masks = list(_masks(model, tiles.prepared, tiles.tiling).values())
+    return Views.of(model.views).patch_rows(
+        tiles, model.geometry, network, model.batch_size, model.num_workers, model.progress, masks)
 
 
-def _all_at_once(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, _max_memory: None, _exact: bool, masks: list[Tensor], looked_at: list[int]) -> tuple[list[Tensor], list[Tensor], list[str]]:
+def _bank_of_tiles(
+    model: PatchCore, # of the tiles
+    patches: ViewedRows, # of the tiles
+    collect: Callable[..., Bank], # as for `PatchCore.fit`
+) -> Bank:
+    "What `PatchCore.fit` learns; in its history photographs are counted."
+    bank = collect(patches, "raise", Coreset.of(model.coreset), model.scoring, model.seed)
+    learned = replace(bank.history[-1], images=len(patches.images.photographs))
+    rows = bank.rows if model.search is None else model.parts["search"].of(model.search).stored(bank.rows)
+    return replace(bank, rows=rows, history=(learned,))
+
+# %% ../../nbs/line/05_tiles.ipynb #30c50326
+class _EachPosition:
+    "Collects a bank for each tile position."
+
+    def __init__(
+        self,
+        collect: Callable[..., Bank] | None, # of one position; None or `InMemory`: all at once
+    ):
+        self.collect = None if isinstance(collect, InMemory) else collect
+
+    def __call__(
+        self,
+        patches: ViewedRows, # of tiles
+        on_error: str, # as for `InMemory`
+        coreset: Coreset, # which rows of a position to keep
+        scoring: Scoring, # says how many rows a position needs
+        seed: int, # of the coreset's random numbers
+    ) -> Bank: # its rows position by position
+        "Raises `ValueError` before the work if the bank of a position would be too small."
+        tiles, N = patches.images, len(patches.images.tiling)
+        patches.rows({"image": tiles[0]["image"][None]}, 0)                        # shows the grid
+        patches.count(N)  # its error
+        counts = patches.counts * (N // len(patches.masks))                        # of a photograph; 0: not looked at
+        for count in filter(None, counts):
+            scoring.require(coreset.size(len(tiles.photographs) * count), "the memory bank of a position")
+        if self.collect is None:
+            parts, paths = _at_once(patches, coreset, seed), patches.paths
+        else:
+            looked_at = [p for p, count in enumerate(counts) if count]
+            banks = [self.collect(_of_position(patches, p), on_error, coreset, scoring, seed) for p in looked_at]
+            parts = [(bank.rows, _numbers(bank, p, N)) for bank, p in zip(banks, looked_at)]
+            paths = [path for path in banks[0].paths for _ in range(N)]
+        rows, numbers = map(torch.cat, zip(*parts))
+        return Bank.of(rows, numbers, paths, patches.grid)
+
+# %% ../../nbs/line/05_tiles.ipynb #51f911e8
+def _at_once(
+    patches: ViewedRows, # of tiles
+    coreset: Coreset, # which rows of a position to keep
+    seed: int, # of its random numbers
+) -> list[tuple[Tensor, Tensor]]: # of each position that is looked at: rows `(n, D)`, their numbers `(n,)`
     "Rows of all positions, then the choice."
-    every, numbers, paths, (h, w) = collect_bank(copy(model).set_params(sampler="identity", k=1, image_score="max"), embedder, tiles, geometry, masks=masks)
-    position, chosen = numbers // (h * w) % len(tiles.tiling), []
-    for p in looked_at:
-        own = (position == p).nonzero()[:, 0]
-        n = coreset_size(len(own), model.coreset, model.sampler)
-        chosen.append(own[choose_rows(every[own], n, model.sampler, torch.Generator().manual_seed(int(model.seed)), progress=model.progress).cpu()])
-    return [every[own] for own in chosen], [numbers[own] for own in chosen], paths
+    found = [[] for _ in patches.images.positions]
+    for rows, numbers in patches:
+        position = numbers // math.prod(patches.grid) % len(found)                 # (r,)
+        for p in position.unique().tolist():
+            own = (position == p).nonzero()[:, 0]
+            found[p].append((rows[own.to(rows.device)], numbers[own]))
+    chosen = []
+    while found:
+        if of_position := found.pop(0):                                            # its memory is free when it is done
+            rows, numbers = map(torch.cat, zip(*of_position))
+            picks = coreset.choose(rows, seed, progress=patches.progress)
+            chosen.append((rows[picks.to(rows.device)], numbers[picks.cpu()]))
+    return chosen
 
 
-def _in_turn(model: PatchCore, embedder: Embedder, tiles: _Tiles, geometry: Geometry, max_memory: str | int, exact: bool, masks: list[Tensor], looked_at: list[int]) -> tuple[list[Tensor], list[Tensor], list[str]]:
-    "One position after another, as if there were no other."
-    found, count = [collect_bank(model, embedder, tiles.at(p), geometry, max_memory, exact, masks[p : p + 1]) for p in looked_at], len(tiles.tiling)
-    cells = math.prod(found[0][3])
-    numbers = [(own // cells * count + p) * cells + own % cells for p, (_, own, _, _) in zip(looked_at, found)]
-    return [rows for rows, *_ in found], numbers, [path for path in found[0][2] for _ in range(count)]
+def _of_position(
+    patches: ViewedRows, # of tiles
+    position: int, # number of a tile
+) -> ViewedRows:
+    "The rows of one position, as if there were no other."
+    mask = patches.masks[position % len(patches.masks)]
+    return patches.views.patch_rows(
+        patches.images.at(position), patches.geometry, patches.network, patches.batch_size, patches.num_workers,
+        patches.progress, [mask])
 
-# %% ../../nbs/line/05_tiles.ipynb #8f0f961e
-def _position_banks(model: PatchCore, count: int) -> list[MemoryBank | None]:
+
+def _numbers(
+    bank: Bank, # of one position
+    position: int, # which
+    count: int, # N, tiles of a photograph
+) -> Tensor: # `(n,)` int64
+    "The numbers of its rows among those of all tiles."
+    (h, w), (photograph, row, column) = bank.grid, bank.origin.T.astype(np.int64)
+    return torch.from_numpy((photograph * count + position) * h * w + row * w + column)
+
+
+def _position_banks(
+    model: PatchCore, # of the tiles
+    count: int, # N, tiles of a photograph
+) -> list[MemoryBank | None]: # None: outside of the region
     "The banks of all tile positions, parts of the model's."
-    ends, rows = np.cumsum(np.bincount(model.origin_[:, 0] % count, minlength=count)), model.bank_.rows
+    ends, rows = np.cumsum(np.bincount(model.bank_.origin[:, 0] % count, minlength=count)), model.bank_.rows
     parts = [slice(start, end) for start, end in zip([0, *ends], ends)]
-    of_part = [rows[part] if isinstance(rows, Tensor) else QuantisedRows(rows.codes[part], rows.low, rows.span) for part in parts]
-    return [MemoryBank(some, model.engine, model.faiss_threads) if len(some) else None for some in of_part]  # None: outside of the region
+    of_part = [rows.take(part) if isinstance(rows, QuantisedRows) else rows[part] for part in parts]
+    return [model.memory_of(some) if len(some) else None for some in of_part]
 
-# %% ../../nbs/line/05_tiles.ipynb #90ab053f
-def _peaks(predictions: Iterable[Prediction]) -> np.ndarray: # `(N, 2)`
+# %% ../../nbs/line/05_tiles.ipynb #b23be645
+def _judged(
+    tiled: TiledPatchCore, # fitted
+    photograph: Tensor, # `(3, H, W)`
+    path: str, # its file, "" where unknown
+    anomaly_map: np.ndarray, # zeros `(H, W)`, over which its map is laid
+) -> np.float32: # image score
+    "Judge a photograph. Raises `ValueError` for one of another size than position banks are of."
+    model, tiling = tiled.model_, Tiling(photograph.shape[1:], tiled.tile_, tiled.overlap_)
+    if tiled.position_banks_ and tiling.size != tiled.size_:
+        raise ValueError(f"{path or 'a photograph'} is {tiling.size} (height, width) after resizing, the position "
+                         f"banks are of {tiled.size_}: use resize=(height, width), or position_banks=False")
+    masks, grid = _masks(model, tiled.geometry_, tiling), model.bank_.grid
+    memories = tiled.banks_ or [model.memory] * len(tiling)
+    looked_at = [n for n in range(len(tiling)) if not masks or cells_inside(masks[n], grid).any()]
+    if not looked_at:
+        region = Views.of(model.views).region
+        raise ValueError(f"no patch lies inside {region} as a whole: look at more of the photograph")
+    seen, highest = np.zeros(tiling.size, np.float32), []
+    for numbers in np.array_split(looked_at, math.ceil(len(looked_at) / model.batch_size)):
+        embedding = finite(model.embed(tiling.cut(photograph, numbers)), {"path": [path] * len(numbers)})
+        own = [memories[n] for n in numbers], [masks.get(n) for n in numbers]
+        scores, maps = _scores_of_tiles(model.scoring, *own, embedding, tiling.sides)
+        highest.append(scores.max())
+        tiling.blend(anomaly_map, numbers, maps)
+        if masks:
+            tiling.blend(seen, numbers, [pixels_inside(masks[n], grid).numpy() for n in numbers])
+    if masks:
+        np.divide(anomaly_map, seen, out=anomaly_map, where=seen > 0)              # who does not look has no say
+    return np.max(highest)
+
+
+def _scores_of_tiles(
+    scoring: Scoring, # from distances to scores
+    memories: Sequence[MemoryBank], # of each tile
+    masks: Sequence[Tensor | None], # of each tile, where to look
+    embedding: Tensor, # `(B, D, h, w)`
+    sides: tuple[int, int], # (height, width) of a tile
+) -> tuple[np.ndarray, np.ndarray]: # scores `(B,)`, maps `(B, height, width)`
+    "Tiles judged together if they share a bank and look everywhere, else one by one."
+    if masks[0] is None and all(memory is memories[0] for memory in memories):
+        return scoring.score_batch(memories[0], embedding, sides)
+    parts = zip(memories, embedding[:, None], masks)                               # embeddings (1, D, h, w)
+    scores, maps = zip(*(scoring.score_batch(memory, part, sides, mask) for memory, part, mask in parts))
+    return np.concatenate(scores), np.concatenate(maps)
+
+# %% ../../nbs/line/05_tiles.ipynb #49b59e3c
+def _held_out(
+    tiled: TiledPatchCore, # fitted
+    images: object, # training photographs, as for `calibrate`
+    folds: int, # parts
+    collect: Callable[..., Bank] | None, # as for `fit`
+) -> Iterator[Prediction]: # part after part
+    "Training photographs, each judged by a model fitted without it."
+    bank = replace(tiled.model_.bank_, paths=tuple(tiled.paths_))                  # of photographs in place of tiles
+    images = training_set(bank, images, tiled.geometry_, tiled.model_.progress)
+    if (n := len(images)) < 2 or folds < 2:
+        raise ValueError(f"{n} photograph(s) in {folds} part(s) cannot be split into some to fit and some to judge: "
+                         "at least 2 good photographs and 2 parts are needed")
+    _require_rows(tiled, n, min(folds, n))
+    model = clone(tiled.model_).set_params(geometry=tiled.geometry_)
+    anew = clone(tiled).set_params(model=model, tile=tiled.tile_, overlap=tiled.overlap_,
+                                   position_banks=tiled.position_banks_)
+    for first in range(min(folds, n)):
+        held = np.arange(first, n, folds)
+        others = Subset(images, np.setdiff1d(np.arange(n), held))
+        yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+
+
+def _require_rows(
+    tiled: TiledPatchCore, # fitted
+    photographs: int, # of the training
+    folds: int, # parts
+) -> None:
+    "`ValueError` if a bank of the smallest part could not be searched."
+    model, tiling = tiled.model_, Tiling(tiled.size_, tiled.tile_, tiled.overlap_)
+    left, grid, views = photographs - math.ceil(photographs / folds), model.bank_.grid, Views.of(model.views)
+    masks = _masks(model, tiled.geometry_, tiling).values()
+    counts = [int(cells_inside(mask, grid).sum()) for mask in masks] or [math.prod(grid)] * len(tiling)
+    rows = min(filter(None, counts)) if tiled.position_banks_ else sum(counts)
+    rows *= len(turns(views.rotations, views.flips))                               # at most
+    try:
+        model.scoring.require(Coreset.of(model.coreset).size(left * rows))
+    except ValueError as error:
+        each = " the bank of each position" if tiled.position_banks_ else ""
+        raise ValueError(f"{folds} parts leave {left} of {photographs} photographs to fit{each}: {error}") from error
+
+
+def _unseen(
+    tiled: TiledPatchCore, # fitted
+    good: object, # photographs, as for `predict`
+) -> Iterator[Prediction]: # as they come, without verdicts
+    "Other good photographs; `ValueError` at the first one of the training."
+    known, undecided = {os.path.realpath(path) for path in tiled.paths_ if path}, copy(tiled)
+    undecided.model_ = copy(tiled.model_)
+    undecided.calibration_ = None
+    for found in undecided.stream(good):
+        if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]:
+            raise ValueError(f"{fitted[0]} was fitted: the model knows it; "
+                             "calibrate without good=, or with other photographs")
+        yield found
+
+
+def _peaks(
+    predictions: Iterable[Prediction], # of some photographs each
+) -> np.ndarray: # `(N, 2)`
     "Image score and largest value of the map of each photograph; maps are not kept."
-    return np.array([pair for found in predictions for pair in zip(found.scores, found.maps.max((1, 2)))]).reshape(-1, 2)
-
-
-def _require_unedited(tiled: TiledPatchCore) -> None:
-    "`NotFittedError` before `fit`, `ValueError` if the model of the tiles was edited by itself."
-    check_is_fitted(tiled, "model_")
-    if len(history := tiled.model_.history_) > 1: raise ValueError(f"{history[-1]['what']} was called on model_, the model of the tiles, which knows nothing of photographs: fit the tiled model anew")
+    pairs = [pair for found in predictions for pair in zip(found.scores, found.maps.max((1, 2)))]
+    return np.array(pairs).reshape(-1, 2)
 
 # %% ../../nbs/line/05_tiles.ipynb #342e9cc7
-def _audited(tiled: TiledPatchCore) -> Audit:
+def _audited(
+    tiled: TiledPatchCore, # fitted
+) -> Audit:
     "The audits of all banks in one."
-    model, tiling = tiled.model_, Tiling(tiled.size_, tiled.tile_, tiled.overlap_)
-    photograph, position = np.divmod(model.origin_[:, 0], len(tiling))
+    bank, tiling = tiled.model_.bank_, Tiling(tiled.size_, tiled.tile_, tiled.overlap_)
+    photograph, position = np.divmod(bank.origin[:, 0], len(tiling))
     corners = np.array([[side.start for side in box] for box in tiling.boxes])
-    pixels = corners[position] + (model.origin_[:, 1:] + .5) * np.divide(tiling.sides, model.grid_)
+    pixels = corners[position] + (bank.origin[:, 1:] + .5) * np.divide(tiling.sides, bank.grid)
     origin = np.column_stack([photograph, pixels]).astype(int)
-    origins = [origin[position == p] for p in range(len(tiling))] if tiled.banks_ else [origin]
-    found = [audit_images(bank.rows[:], own, tiled.paths_) for bank, own in zip(tiled.banks_ or [model.bank_], origins, strict=True) if bank is not None]
-    highest = np.argmax([audit.isolation for audit in found], axis=0), np.arange(len(tiled.paths_))  # which bank, of each photograph
+    if tiled.position_banks_:
+        parts = [(memory.rows, origin[position == p]) for p, memory in enumerate(tiled.banks_) if memory is not None]
+    else:
+        parts = [(bank.rows, origin)]
+    found = [audit_images(rows[:], own, tiled.paths_) for rows, own in parts]
+    highest = np.argmax([audit.isolation for audit in found], axis=0), np.arange(len(tiled.paths_))  # which bank's
     isolation, cells = (np.stack([getattr(audit, name) for audit in found])[highest] for name in ("isolation", "cells"))
-    return Audit(np.argsort(-isolation, kind="stable"), isolation, sum(audit.rows for audit in found), cells, tiled.paths_)
+    order = np.argsort(-isolation, kind="stable")
+    return Audit(order, isolation, sum(audit.rows for audit in found), cells, tiled.paths_)
 
-# %% ../../nbs/line/05_tiles.ipynb #58ee4cd3
-_FORMAT, _JSON, _FOLDER = 1, "tiles.json", "tiles"
-
-
-def _hash(model: Path) -> str:
-    "Of the description of the model of the tiles, which holds the hashes of its other files."
-    return hashlib.sha256((model / "patchcore.json").read_bytes()).hexdigest()
-
-
-def _save(tiled: TiledPatchCore, folder: Path) -> Path:
-    "Write a tiled model."
-    _require_unedited(tiled)
-    with replaced_folder(folder) as new:
-        tiled.model_.save(new / _FOLDER)
-        description = {"format": "patchcore_nb_tiles", "format_version": _FORMAT, "tile": tiled.tile_, "overlap": tiled.overlap_, "position_banks": tiled.banks_ is not None,
-                       "geometry": asdict(tiled.geometry_), "size": tiled.size_, "training_files": tiled.paths_, "sha256_of_tiles": _hash(new / _FOLDER)}
-        write_description(new / _JSON, description)
-    return folder
-
-
-def _read(folder: Path) -> tuple[dict, Path]:
-    "Description, and the folder of the model of the tiles; `ValueError` if it is missing or another one."
-    found, tiles = read_description(folder / _JSON, "patchcore_nb_tiles", _FORMAT), folder / _FOLDER
-    try:
-        Tiling(tile_sides(found["size"], 0), found["tile"], found["overlap"]), _whole(Geometry(**found["geometry"]))
-        expected, _, _ = found["sha256_of_tiles"], found["position_banks"], found["training_files"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder / _JSON} is damaged: {type(error).__name__}: {error}") from error
-    if not (tiles / "patchcore.json").is_file() or _hash(tiles) != expected: raise ValueError(f"{tiles} is missing or not the model that was saved there")
-    return found, tiles
+# %% ../../nbs/line/05_tiles.ipynb #ec16fc20
+def _require_tiles(
+    bank: Bank, # of the model of the tiles
+    tiling: Tiling, # of a photograph
+    paths: object, # of the training photographs
+    position_banks: object, # whether each position has a bank
+) -> None:
+    "Raises `ValueError` for a bank that is not of such tiles."
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise ValueError("its training photographs are no list of names")
+    if not isinstance(position_banks, bool):
+        raise ValueError(f"position_banks={position_banks!r:.50}: expected True or False")
+    if bank.grid is None or len(bank.paths) != len(paths) * len(tiling):
+        raise ValueError(f"its bank is of {len(bank.paths)} images, not of {len(tiling)} tiles of {len(paths)} photographs")
+    tile = bank.origin[:, 0]
+    if not ((0 <= tile) & (tile < len(bank.paths))).all() or position_banks and (np.diff(tile % len(tiling)) < 0).any():
+        raise ValueError("the origins of its rows are not those of tiles")
