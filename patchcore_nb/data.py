@@ -10,6 +10,7 @@ __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'MVTEC_CATEGORIES', 'Geometry', 'pla
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
@@ -51,7 +52,7 @@ class Geometry:
         width: int, # of the image, pixels
     ) -> tuple[int, int]: # (H, W) of the network input
         "Size of an image after resize and crop."
-        return _cropped(*_resized(height, width, self.resize), self.crop)
+        return _placed(self, height, width)[2]
 
     def image(
         self,
@@ -82,8 +83,7 @@ class Geometry:
         pil: Image.Image, # mode RGB or L
         resample: Image.Resampling, # how new pixels are made
     ) -> Image.Image: # resized and cropped
-        (top, left), resized = placement(self, pil.height, pil.width)
-        height, width = _cropped(*resized, self.crop)
+        (top, left), resized, (height, width) = _placed(self, pil.height, pil.width)
         pil = pil if self.resize is None else pil.resize(resized[::-1], resample)
         return pil if self.crop is None else pil.crop((left, top, left + width, top + height))
 
@@ -108,11 +108,9 @@ _MOST = 100_000_000  # pixels that resizing may make; as network input they take
 def _resized(
     height: int, # pixels
     width: int, # pixels
-    resize: int | tuple[int, int] | None, # as in `Geometry`
+    resize: int | tuple[int, int], # as in `Geometry`
 ) -> tuple[int, int]: # (height, width) after resizing
     "Size after resizing: the shorter side exact, the longer one rounded down."
-    if resize is None:
-        return height, width
     h, w = resize if isinstance(resize, tuple) else (resize * side // min(height, width) for side in (height, width))
     if h * w > max(_MOST, height * width):
         raise ValueError(
@@ -125,11 +123,9 @@ def _resized(
 def _cropped(
     height: int, # pixels, after resizing
     width: int, # pixels, after resizing
-    crop: int | tuple[int, int] | None, # as in `Geometry`
+    crop: int | tuple[int, int], # as in `Geometry`
 ) -> tuple[int, int]: # (height, width) after cropping
     "Size after the central crop, which must fit into the image."
-    if crop is None:
-        return height, width
     h, w = (crop, crop) if isinstance(crop, int) else crop
     if h > height or w > width:
         raise ValueError(
@@ -139,16 +135,25 @@ def _cropped(
     return h, w
 
 # %% ../nbs/00_data.ipynb #968170f8
+def _placed(
+    geometry: Geometry, # that makes the network input
+    height: int, # of the upright photograph, pixels
+    width: int, # of the upright photograph, pixels
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]: # (top, left) cut off; size resized; size of the input
+    "Where the network input lies in its photograph, and its size."
+    resized = (height, width) if geometry.resize is None else _resized(height, width, geometry.resize)
+    size = resized if geometry.crop is None else _cropped(*resized, geometry.crop)
+    top, left = (round((r - s) / 2) for r, s in zip(resized, size))
+    return (top, left), resized, size
+
+
 def placement(
     geometry: Geometry, # that made the network input
     height: int, # of the upright photograph, pixels
     width: int, # of the upright photograph, pixels
 ) -> tuple[tuple[int, int], tuple[int, int]]: # pixels cut off (top, left); size (height, width) after resizing
     "Where the network input lies in its photograph."
-    resized = _resized(height, width, geometry.resize)
-    size = _cropped(*resized, geometry.crop)
-    top, left = (round((r - s) / 2) for r, s in zip(resized, size))
-    return (top, left), resized
+    return _placed(geometry, height, width)[:2]
 
 # %% ../nbs/00_data.ipynb #60e1f134
 def to_photograph(
@@ -161,8 +166,7 @@ def to_photograph(
 
     Raises `ValueError` if they are not of the network input's size.
     """
-    sides, (before, resized) = (height, width), placement(geometry, height, width)
-    size = geometry.output_size(height, width)
+    sides, (before, resized, size) = (height, width), _placed(geometry, height, width)
     if values.shape != size:
         raise ValueError(
             f"values of shape {values.shape}:"
@@ -188,17 +192,25 @@ class Sample(NamedTuple):
 
 
 def _open_sample(
-    sample: Sample, # image file and, maybe, mask file
+    sample: Sample, # image file
     geometry: Geometry, # tried on the size, so that its error names the file
-) -> tuple[Image.Image, Image.Image | None]: # RGB image, mask of the same size or `None`
-    "Read an image and its mask and see to it that they belong together."
+) -> Image.Image: # RGB
+    "Read an image that the geometry can prepare."
     image = read_image(sample.path)
     try:
         geometry.output_size(image.height, image.width)
     except ValueError as error:
         raise ValueError(f"{sample.path}: {error}") from None
+    return image
+
+
+def _open_mask(
+    sample: Sample, # mask file, or none
+    image: Image.Image, # to which it belongs
+) -> Image.Image: # mask of the same size, black where there is none
+    "Read the mask of an image and see to it that they belong together."
     if sample.mask is None:
-        return image, None
+        return Image.new("L", image.size)
     if not is_url(sample.mask) and not os.path.exists(sample.mask):
         raise ValueError(f"{sample.path}: its mask {sample.mask} is missing; add it, or remove the image")
     mask = read_mask(sample.mask)
@@ -207,7 +219,7 @@ def _open_sample(
             f"{sample.path} is {image.height}x{image.width} but its mask {sample.mask} is {mask.height}x{mask.width}"
             " (height x width); make the mask anew at the size of the image"
         )
-    return image, mask
+    return mask
 
 # %% ../nbs/00_data.ipynb #da9c1a37
 class ImageSet(Dataset):
@@ -251,13 +263,18 @@ class ImageSet(Dataset):
         A set with masks adds the mask, `(H, W)` bool.
         """
         sample = self.samples[index]
-        image, mask = _open_sample(sample, self.geometry)
-        x = self.geometry.image(image)
-        size = torch.tensor([image.height, image.width])
+        image = _open_sample(sample, self.geometry)
+        x, size = self.geometry.image(image), torch.tensor([image.height, image.width])
         item = {"image": x, "label": int(sample.label), "defect": sample.defect, "path": str(sample.path), "size": size}
         if self.has_masks:
-            item["mask"] = x.new_zeros(x.shape[1:], dtype=torch.bool) if mask is None else self.geometry.mask(mask)
+            item["mask"] = self.geometry.mask(_open_mask(sample, image))
         return item
+
+    def without_masks(self) -> "ImageSet": # items have no `mask`
+        "The same images for whoever must not see the truth, and need not wait until it is read."
+        images = copy(self)
+        images.has_masks = False
+        return images
 
     def subset(
         self,
@@ -275,6 +292,7 @@ class ImageSet(Dataset):
 
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
+        _require_known(on_error)
         return self if self.checked else _usable(self, on_error, progress)
 
 # %% ../nbs/00_data.ipynb #45a29c3f
@@ -287,37 +305,12 @@ def _inspect(
 ) -> tuple[tuple[int, int] | None, str]: # (H, W) of the network input and "", or `None` and the reason
     "Whether a sample can be used: its future size, or why not."
     try:
-        image, _ = _open_sample(sample, geometry)
+        image = _open_sample(sample, geometry)
+        if sample.mask is not None:
+            _open_mask(sample, image)
     except (OSError, ValueError) as error:
         return None, str(error)
     return geometry.output_size(image.height, image.width), ""
-
-
-def _require_one_size(
-    name: str, # of the set, for the message
-    first: dict[tuple[int, int], str], # (H, W) of the network input → first file of that size
-) -> None: # nothing, if all is well
-    "Images of different sizes cannot be stacked into a batch: say so early, with an example of each."
-    if len(first) > 1:
-        examples = "; ".join(f"{path} gives {h}x{w}" for (h, w), path in list(first.items())[:3])
-        raise ValueError(
-            f"{name}: images end up with {len(first)} different sizes (height x width)"
-            f" and cannot be stacked into batches: {examples}."
-            " Give all images one size with resize=(height, width), or with a crop"
-        )
-
-# %% ../nbs/00_data.ipynb #fc5b15a0
-def _require_usable(
-    name: str, # of the set
-    bad: list[tuple[str, str]], # (path, reason)
-    total: int, # images in the set
-) -> None: # nothing, if all is well
-    "One error for all bad files of a set, at most five of them spelled out."
-    if bad:
-        lines = [f"{name}: {len(bad)} of {total} images cannot be used:", *(f"  {reason}" for _, reason in bad[:5])]
-        lines += [f"  ... and {len(bad) - 5} more"] * (len(bad) > 5)
-        lines += ['Repair them, or go on without them with on_error="skip".'] * (len(bad) < total)
-        raise ValueError("\n".join(lines))
 
 
 def _require_known(
@@ -333,24 +326,58 @@ def _usable(
     on_error: str, # "raise" or "skip"
     progress: bool, # show a bar
 ) -> ImageSet: # images that can be used, all of one size; `.skipped` lists the others
-    "Open every file of a set and sort out the bad ones."
-    _require_known(on_error)
+    "Open every file of a set."
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
+    sound = len(set(found)) <= 1 and not any(reason for _, reason in found)  # one size, and nothing against any
+    usable = copy(images) if sound else _sorted_out(images, found, on_error)
+    usable.checked = True
+    return usable
+
+# %% ../nbs/00_data.ipynb #fc5b15a0
+def _sorted_out(
+    images: ImageSet, # with bad files, or of several sizes
+    found: list[tuple[tuple[int, int] | None, str]], # what `_inspect` says of each
+    on_error: str, # "raise" or "skip"
+) -> ImageSet: # the good ones
+    "Leave out the bad files, if that is allowed and what is left has one size."
     bad = [(path, reason) for path, (_, reason) in zip(images.paths, found) if reason]
-    if on_error == "raise" or len(bad) == len(images):
-        _require_usable(images.name, bad, len(images))
+    if bad and (on_error == "raise" or len(bad) == len(images)):
+        raise ValueError(_bad_files(images.name, bad, len(images)))
     first: dict[tuple[int, int], str] = {}
     for path, (size, _) in zip(images.paths, found):
         if size:
             first.setdefault(size, path)
-    _require_one_size(images.name, first)
-    if bad:
-        _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
+    if len(first) > 1:
+        raise ValueError(_sizes_differ(images.name, first))
+    _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
     good = images.subset(i for i, (_, reason) in enumerate(found) if not reason)
-    good.skipped, good.checked = images.skipped + bad, True
+    good.skipped = images.skipped + bad
     return good
+
+# %% ../nbs/00_data.ipynb #b6b1d4eb
+def _bad_files(
+    name: str, # of the set
+    bad: list[tuple[str, str]], # (path, reason)
+    total: int, # images in the set
+) -> str: # message
+    lines = [f"{name}: {len(bad)} of {total} images cannot be used:", *(f"  {reason}" for _, reason in bad[:5])]
+    lines += [f"  ... and {len(bad) - 5} more"] * (len(bad) > 5)
+    lines += ['Repair them, or go on without them with on_error="skip".'] * (len(bad) < total)
+    return "\n".join(lines)
+
+
+def _sizes_differ(
+    name: str, # of the set
+    first: dict[tuple[int, int], str], # (H, W) of the network input → first file of that size
+) -> str: # message
+    examples = "; ".join(f"{path} gives {h}x{w}" for (h, w), path in list(first.items())[:3])
+    return (
+        f"{name}: images end up with {len(first)} different sizes (height x width)"
+        f" and cannot be stacked into batches: {examples}."
+        " Give all images one size with resize=(height, width), or with a crop"
+    )
 
 # %% ../nbs/00_data.ipynb #259bbaa7
 MVTEC_CATEGORIES = (
@@ -608,15 +635,13 @@ def agreed_geometry(
     data: object, # what is to be embedded
 ) -> Geometry | None: # None: neither says
     "The one geometry of model and data. Raises `ValueError` if they differ."
-    theirs = _geometries(data)
-    for other in theirs - {own}:
-        if own:
-            raise ValueError(
-                f"the images are prepared with {other}, the model works with {own}: give both the same geometry"
-            )
-    if len(theirs) > 1:
-        raise ValueError(f"the images are prepared in different ways: {theirs}")
-    return own or next(iter(theirs), None)
+    found = {own, *_geometries(data)} - {None}
+    if len(found) > 1:
+        if own is None:
+            raise ValueError(f"the images are prepared in different ways: {found}")
+        other = (found - {own}).pop()
+        raise ValueError(f"the images are prepared with {other}, the model works with {own}: give both the same geometry")
+    return next(iter(found), None)
 
 
 def checked(
@@ -625,8 +650,10 @@ def checked(
     progress: bool, # show a progress bar
 ) -> Any: # the images, without unreadable files
     "Open the files of an image set now, not after hours of work. Raises `ValueError` naming the unreadable ones."
+    if isinstance(images, ImageSet):
+        return images.check(on_error, progress)
     _require_known(on_error)
-    return images.check(on_error, progress) if isinstance(images, ImageSet) else images
+    return images
 
 
 def image_count(
@@ -642,11 +669,24 @@ def image_count(
         ) from error
 
 # %% ../nbs/00_data.ipynb #6ce680cd
-def _collate(
-    items: list, # what a data set yields: dicts, tuples, or bare images
-    geometry: Geometry, # applied to images that are not tensors
+def _stacked(
+    items: list[dict], # what a data set of ours yields
 ) -> dict: # `image` `(B, 3, H, W)`, other keys as `default_collate` makes them
-    "Items to a batch; of a tuple only the image is kept."
+    "Items to a batch."
+    sizes = sorted({tuple(item["image"].shape[1:]) for item in items})
+    if len(sizes) > 1:
+        raise ValueError(
+            f"images of different sizes in one batch: {sizes} (height, width);"
+            " use resize=(height, width), a crop, or batch_size=1"
+        )
+    return default_collate(items)
+
+# %% ../nbs/00_data.ipynb #1f406450
+def _collate(
+    items: list, # what a data set of one's own yields: dicts, tuples, or bare images
+    geometry: Geometry, # applied to images that are not tensors
+) -> dict: # as of `_stacked`
+    "Any items to a batch."
     dicts = []
     for item in items:
         item = item[0] if isinstance(item, (tuple, list)) else item
@@ -655,19 +695,13 @@ def _collate(
             raise ValueError(f"data set item has no key 'image', only: {', '.join(map(str, item))}")
         image, size = _with_size(item["image"], geometry)
         dicts.append({"size": size, **item, "image": image})
-    sizes = sorted({tuple(d["image"].shape[1:]) for d in dicts})
-    if len(sizes) > 1:
-        raise ValueError(
-            f"images of different sizes in one batch: {sizes} (height, width);"
-            " use resize=(height, width), a crop, or batch_size=1"
-        )
-    return default_collate(dicts)
+    return _stacked(dicts)
 
 
 def _checked_batch(
     batch: object, # what a DataLoader yields: dict, tuple, or tensor
 ) -> dict: # with `image` `(B, 3, H, W)` float32
-    "A batch of any loader in the one form that is used from here on."
+    "A batch of any loader in the form that is used from here on."
     batch = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
     batch = batch if isinstance(batch, dict) else {"image": batch}
     x = batch.get("image")
@@ -690,12 +724,13 @@ def batches(
     "Batches of network input from anything that holds images, in order."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    loader = as_dataset(data, geometry)
-    if isinstance(loader, _Stream):
-        num_workers = 0  # each process would go through the whole stream
-    if not isinstance(loader, DataLoader):
+    images = as_dataset(data, geometry)
+    if ours := isinstance(images, (ImageSet, _Given, _Stream)):
+        num_workers = 0 if isinstance(images, _Stream) else num_workers  # each would go through the whole stream
+        images = images.without_masks() if isinstance(images, ImageSet) else images
+    if not isinstance(images, DataLoader):
         own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
-        collate = partial(_collate, geometry=geometry)
-        loader = DataLoader(loader, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
-    for batch in tqdm(loader, desc=description, disable=not progress):
-        yield _checked_batch(batch)
+        collate = _stacked if ours else partial(_collate, geometry=geometry)
+        images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
+    for batch in tqdm(images, desc=description, disable=not progress):
+        yield batch if ours else _checked_batch(batch)
