@@ -19,11 +19,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from ..box.images import to_rgb
-from ..line.ensemble import Ensemble, members_of
-from ..patchcore import current_calibration
 from ..line.regions import as_record
 
 # %% ../../nbs/apps/03_serve.ipynb #ccd21182
@@ -37,10 +34,13 @@ def decoded(
     "A picture that came over the network. Raises `ValueError` for what is none, and for too many pixels."
     try:
         with Image.open(io.BytesIO(body), formats=FORMATS) as picture:
-            if (pixels := picture.width * picture.height) > max_pixels: raise ValueError(f"{pixels:,} pixels, {max_pixels:,} are allowed")
+            if (pixels := picture.width * picture.height) > max_pixels:
+                raise ValueError(f"{pixels:,} pixels, {max_pixels:,} are allowed")
             return to_rgb(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"not a picture that can be judged ({'unknown format' if isinstance(error, UnidentifiedImageError) else error}): send one of {', '.join(FORMATS)} as the body") from error
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        raise ValueError(f"not a picture that can be judged ({reason}): "
+                         f"send one of {', '.join(FORMATS)} as the body") from error
 
 # %% ../../nbs/apps/03_serve.ipynb #6c34965e
 def answer(
@@ -49,11 +49,12 @@ def answer(
     with_map: bool = False, # also the anomaly map
     max_pixels: int = 50_000_000, # of the picture
 ) -> dict: # plain values
-    "Judge one picture. Raises as `decoded` and as the model's `predict`, and `ArithmeticError` for a score that is no number."
+    "Judge one picture. Raises as `decoded` and the model's `predict`, `ArithmeticError` for a score that is no number."
     picture = decoded(body, max_pixels)
     _require_size(model, picture)
     prediction = model.predict(picture)
-    if not np.isfinite(prediction.scores[0]): raise ArithmeticError(f"the score is {prediction.scores[0]}")  # JSON has no word for it
+    if not np.isfinite(prediction.scores[0]):
+        raise ArithmeticError(f"the score is {prediction.scores[0]}")  # JSON has no word for it
     said = {"sha256": hashlib.sha256(body).hexdigest(), **as_record(prediction, 0)}
     del said["path"]
     return said | _map_of(prediction.maps[0]) if with_map else said
@@ -64,17 +65,31 @@ _MOST = 4  # times the network input of the training images
 
 def _require_size(model: BaseEstimator, picture: Image.Image) -> None:
     "`ValueError` for a picture that becomes a far larger network input than those the model was fitted on."
-    if not isinstance(model, Ensemble) and hasattr(model, "model_"): return  # tiles have one size
-    for member in members_of(model):
-        if (grid := getattr(member, "grid_", None)) is None: continue  # an official model, which has a crop
-        (height, width), trained = member.geometry_.output_size(picture.height, picture.width), grid[0] * grid[1] * (member.embedder_.extractor.strides[0] * member.stride) ** 2
-        if height * width > _MOST * trained: raise ValueError(f"a picture of {picture.height}x{picture.width} becomes a network input of {height}x{width} (height x width), more than {_MOST} times that of the training images: send pictures like those")
+    if model.kind == "tiles":  # of one size
+        return
+    for member in model.members:
+        if (trained := _trained_pixels(member)) is None:
+            continue
+        height, width = member.geometry_.output_size(picture.height, picture.width)
+        if height * width > _MOST * trained:
+            raise ValueError(f"a picture of {picture.height}x{picture.width} becomes a network input of "
+                             f"{height}x{width} (height x width), more than {_MOST} times that of the training images: "
+                             "send pictures like those")
+
+
+def _trained_pixels(member: BaseEstimator) -> int | None:
+    "About how many pixels the network input of a training image had; None: an official model, which has a crop."
+    if (grid := member.bank_.grid) is None:
+        return None
+    network = member.embedder_
+    return grid[0] * grid[1] * (network.extractor.strides[0] * network.spec.stride) ** 2
 
 
 def _map_of(anomaly_map: np.ndarray) -> dict:
     "A map as a PNG of 16 bits, and what its largest value stands for."
     out, largest = io.BytesIO(), float(anomaly_map.max())
-    Image.fromarray(np.rint(anomaly_map.clip(0) * (65535 / largest if largest > 0 else 0)).astype(np.uint16)).save(out, "png")
+    values = anomaly_map.clip(0) * (65535 / largest if largest > 0 else 0)
+    Image.fromarray(np.rint(values).astype(np.uint16)).save(out, "png")
     return {"map_max": largest, "map_png": base64.b64encode(out.getvalue()).decode()}
 
 # %% ../../nbs/apps/03_serve.ipynb #3b400afb
@@ -98,10 +113,13 @@ class Line:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[asyncio.Semaphore]: # to be entered when it is time for the work
         "A place in the line. Raises `Busy` if there is none."
-        if self.inside >= self.places: raise Busy
+        if self.inside >= self.places:
+            raise Busy
         self.inside += 1
-        try: yield self.turn
-        finally: self.inside -= 1
+        try:
+            yield self.turn
+        finally:
+            self.inside -= 1
 
 # %% ../../nbs/apps/03_serve.ipynb #469dc114
 async def received(
@@ -115,10 +133,13 @@ async def received(
     async def read() -> None:
         async for piece in pieces:
             body.extend(piece)
-            if len(body) > max_bytes: raise OverflowError(f"more than {max_bytes:,} bytes: send a smaller picture")
+            if len(body) > max_bytes:
+                raise OverflowError(f"more than {max_bytes:,} bytes: send a smaller picture")
 
-    try: await asyncio.wait_for(read(), seconds)
-    except asyncio.TimeoutError: raise TimeoutError(f"the picture was not complete after {seconds:g} seconds") from None  # another class before Python 3.11
+    try:
+        await asyncio.wait_for(read(), seconds)
+    except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+        raise TimeoutError(f"the picture was not complete after {seconds:g} seconds") from None
     return bytes(body)
 
 # %% ../../nbs/apps/03_serve.ipynb #55758ef6
@@ -128,17 +149,20 @@ class _Counts:
     def __init__(self, line: Line):
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-        self.registry = CollectorRegistry()
-        self.requests = Counter("patchcore_requests", "Pictures by what became of them", ["outcome"], registry=self.registry)
-        self.duration = Histogram("patchcore_seconds", "Seconds from the turn of a picture to its answer", registry=self.registry)
-        Gauge("patchcore_inside", "Requests waiting or judged now", registry=self.registry).set_function(lambda: line.inside)
+        self.registry = own = CollectorRegistry()
+        self.requests = Counter("patchcore_requests", "Pictures by what became of them", ["outcome"], registry=own)
+        self.duration = Histogram("patchcore_seconds", "Seconds from the turn of a picture to its answer", registry=own)
+        Gauge("patchcore_inside", "Requests waiting or judged now", registry=own).set_function(lambda: line.inside)
 
 
 def _judged(model: BaseEstimator, body: bytes, with_map: bool, max_pixels: int) -> dict:
     "The answer; what is not the picture's fault is a `RuntimeError`."
-    try: return answer(model, body, with_map, max_pixels)
-    except ValueError: raise
-    except Exception as error: raise RuntimeError(f"{type(error).__name__}: {error}") from error
+    try:
+        return answer(model, body, with_map, max_pixels)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
 # %% ../../nbs/apps/03_serve.ipynb #31bd6d89
 def create_app(
@@ -149,16 +173,19 @@ def create_app(
     max_pixels: int = 50_000_000, # of a picture
     seconds: float = 10, # until a picture must have come
 ) -> Any: # a `FastAPI` application, for uvicorn or any other ASGI server
-    "A model behind HTTP. Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, `ValueError` for a threshold that is not the model's any more, and for an ensemble that cannot judge one picture."
+    """A model behind HTTP.
+
+    Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, `ValueError` for a
+    model whose parameters have changed since, or a threshold that is not the model's any more, and for an ensemble that
+    cannot judge one picture.
+    """
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import JSONResponse
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect
 
-    check_is_fitted(model)
-    thresholds = current_calibration(getattr(model, "model_", model))  # its error now
-    if getattr(model, "scaling", None) == "test": raise ValueError('scaling="test" scales by the range of several pictures, and here each comes alone: fit the ensemble with scaling="fit"')
+    thresholds = _require_ready(model)
     app, line = FastAPI(title="patchcore_nb"), Line(waiting)
     counts = _Counts(line)
 
@@ -166,25 +193,37 @@ def create_app(
         counts.requests.labels(outcome).inc()
         return JSONResponse({"error": says}, status, headers)
 
+    async def judged(request: Request, with_map: bool) -> dict:
+        "The answer, when it is this picture's turn."
+        async with line.place() as turn:
+            body = await received(request.stream(), max_bytes, seconds)
+            async with turn:
+                if await request.is_disconnected():
+                    raise ClientDisconnect  # nobody would read the answer
+                start = time.perf_counter()
+                said = await run_in_threadpool(_judged, model, body, with_map, max_pixels)
+                counts.duration.observe(time.perf_counter() - start)
+                return said
+
     @app.post("/predict")
     async def predict(request: Request, map: bool = False) -> Response:
         "A picture as the body; its verdict as JSON."
         try:
-            async with line.place() as turn:
-                body = await received(request.stream(), max_bytes, seconds)
-                async with turn:
-                    if await request.is_disconnected(): raise ClientDisconnect  # nobody would read the answer
-                    start = time.perf_counter()
-                    said = await run_in_threadpool(_judged, model, body, map, max_pixels)
-                    counts.duration.observe(time.perf_counter() - start)
-        except Busy: return refused(503, "busy", f"{waiting} pictures are waiting already: come again", {"Retry-After": "1"})
-        except OverflowError as error: return refused(413, "too large", str(error))
-        except TimeoutError as error: return refused(408, "too slow", str(error))
-        except ValueError as error: return refused(422, "no picture", str(error))
+            said = await judged(request, map)
+        except Busy:
+            return refused(503, "busy", f"{waiting} pictures are waiting already: come again", {"Retry-After": "1"})
+        except OverflowError as error:
+            return refused(413, "too large", str(error))
+        except TimeoutError as error:
+            return refused(408, "too slow", str(error))
+        except ValueError as error:
+            return refused(422, "no picture", str(error))
         except RuntimeError as error:
             _logger.exception("a picture could not be judged: %s", error)
-            return refused(500, "failed", "the model failed, the log of the server says why; the next picture is judged as ever")
-        except ClientDisconnect: return refused(499, "hung up", "the client has gone")
+            return refused(500, "failed", "the model failed, the log of the server says why; "
+                           "the next picture is judged as ever")
+        except ClientDisconnect:
+            return refused(499, "hung up", "the client has gone")
         counts.requests.labels(said.get("verdict", "score")).inc()
         return JSONResponse(said)
 
@@ -199,3 +238,12 @@ def create_app(
         return Response(generate_latest(counts.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _require_ready(model: BaseEstimator) -> Any: # its `Calibration`, None if it has none
+    "Raises `NotFittedError`, `ValueError` for a model that cannot judge one picture after another."
+    model.require_fitted()
+    if getattr(model, "scaling", None) == "test":
+        raise ValueError('scaling="test" scales by the range of several pictures, and here each comes alone: '
+                         'fit the ensemble with scaling="fit"')
+    return model.calibration_ and model.calibration_.current(model.scored_with())
