@@ -48,9 +48,8 @@ def _upright(
 
 def _shallow(
     pil: Image.Image, # any mode
-) -> Image.Image: # upright, at most 8 bits a channel
-    "The picture turned upright by its EXIF tag, and reduced to 8 bits a channel."
-    pil = _upright(pil)
+) -> Image.Image: # at most 8 bits a channel
+    "The picture reduced to 8 bits a channel."
     if pil.mode == "F":
         return Image.fromarray(_eight_bit(np.asarray(pil)))
     if pil.mode.startswith("I"):
@@ -67,7 +66,7 @@ def _over(
 ) -> Image.Image: # mode RGB
     "The picture in RGB, transparent parts laid over a background colour."
     if pil.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in pil.info:
-        return pil if pil.mode == "RGB" else pil.convert("RGB")
+        return pil.convert("RGB")
     background = Image.new("RGBA", pil.size, (*colour, 255))
     return Image.alpha_composite(background, pil.convert("RGBA")).convert("RGB")
 
@@ -82,7 +81,9 @@ def to_rgb(
 
     Raises `ValueError` if the values have no known scale.
     """
-    return _over(_shallow(pil), _NEUTRAL)
+    pil = _upright(pil)
+    plain = pil.mode == "RGB" and "transparency" not in pil.info
+    return pil if plain else _over(_shallow(pil), _NEUTRAL)
 
 # %% ../../nbs/box/00_images.ipynb #55299aea
 def to_mask(
@@ -125,40 +126,30 @@ def is_url(
     return isinstance(path, str) and "://" in path
 
 
-def _source(
-    path: str | os.PathLike, # image file or URL
-) -> str | os.PathLike | io.BytesIO: # what Pillow can open
-    "A file as it is; of a URL all bytes at once, since every look into a distant file would be a request of its own."
-    if not is_url(path):
-        return path
+def _fetched(
+    url: str, # of an image file
+) -> io.BytesIO: # which Pillow can open
+    "All bytes at once, since every look into a distant file would be a request of its own."
     import fsspec
 
     try:
-        with fsspec.open(path, "rb") as file:
-            return io.BytesIO(file.read())
+        with fsspec.open(url, "rb") as file:
+            content = file.read()
     except (OSError, ImportError, ValueError):
         raise
     except Exception as error:  # each store has errors of its own
         raise OSError(f"{type(error).__name__}: {error}") from error
+    if not content:
+        raise OSError("the file is empty")
+    return io.BytesIO(content)
 
 # %% ../../nbs/box/00_images.ipynb #e22b38dc
-def _is_empty(
-    source: str | os.PathLike | io.BytesIO, # as `_source` gives it, or a URL that could not be fetched
-) -> bool: # False where nobody knows
-    "Whether there are no bytes."
-    if isinstance(source, io.BytesIO):
-        return not source.getbuffer().nbytes
-    return not is_url(source) and not os.path.getsize(source)
-
-
 def _open(
-    path: str | os.PathLike, # image file
+    path: str | os.PathLike, # image file, or its URL
 ) -> Image.Image: # decoded picture, mode as in the file
-    "Open and decode a file completely, with errors that name it."
-    source = path
+    "Open and decode a file completely."
     try:
-        source = _source(path)
-        with Image.open(source) as pil:
+        with Image.open(_fetched(path) if is_url(path) else path) as pil:
             if pil.format == "EPS":
                 raise ValueError("PostScript is a program, and is not run")
             pil.load()
@@ -168,8 +159,9 @@ def _open(
     except PermissionError:
         raise PermissionError(f"{path}: no permission to read it") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "the file is empty" if _is_empty(source) else f"{type(error).__name__}: {error}"
-        raise ValueError(f"{path}: not a readable image ({reason}); replace or remove the file") from error
+        empty = not is_url(path) and not os.path.getsize(path)
+        reason = "the file is empty" if empty else f"{type(error).__name__}: {error}"
+        raise ValueError(f"not a readable image ({reason}); replace or remove the file") from error
 
 # %% ../../nbs/box/00_images.ipynb #7458b6f1
 def _read(
@@ -177,9 +169,8 @@ def _read(
     convert: Callable[[Image.Image], Image.Image], # `to_rgb` or `to_mask`
 ) -> Image.Image: # what `convert` makes of it
     "Open a file and convert it, with errors that name it."
-    pil = _open(path)
     try:
-        return convert(pil)
+        return convert(_open(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
