@@ -13,11 +13,14 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from .box.zoo import NETWORKS, Network, build, find_weights, look_up, near, timm_layers
 
@@ -38,9 +41,10 @@ class FeatureExtractor(nn.Module):
         super().__init__()
         if isinstance(layers, str) or not layers:
             raise ValueError(f"layers must be one or more layer names in a tuple or list, got {layers!r}")
-        _check_layers(backbone, tuple(layers))
-        self.backbone = backbone
-        self.layers = tuple(layers)
+        known = [name for name, _ in backbone.named_modules(remove_duplicate=False) if name]
+        if unknown := [name for name in layers if name not in known]:
+            raise ValueError(_no_layer(backbone, unknown[0], known))
+        self.backbone, self.layers = backbone, tuple(layers)
         self.eval()
         self.channels, self.strides, self._ran, self._overwritten, self.last_layer = _probe(backbone, self.layers)
         tensors = _tensors(backbone, self._ran)
@@ -58,11 +62,7 @@ class FeatureExtractor(nn.Module):
         "Run the network as far as needed."
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) float, got {tuple(x.shape)} {x.dtype}")
-
-        def keep(name, output):
-            return output.clone() if name in self._overwritten else output
-
-        outputs = _run(self.backbone, x, self.layers, keep)
+        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in self._overwritten else out)
         return [_as_map(outputs[name], name, self.backbone, (x.shape[2], x.shape[3])) for name in self.layers]
 
     def train(
@@ -92,28 +92,21 @@ def _run(
     backbone: nn.Module, # unchanged afterwards
     x: Tensor, # images, `(B, 3, H, W)`
     layers: tuple[str, ...], # names of layers that exist
-    keep: Callable[[str, object], object], # called with a layer's name and output as soon as there is one
-    started: Callable[[nn.Module, tuple], None] | None = None, # called with each module that begins to run
-) -> dict[str, object]: # layer name -> what `keep` returned; lacks layers that never ran
+    keep: Callable[[str, Any], object], # called with a layer's name and output as soon as there is one
+) -> dict[str, Any]: # layer name -> what `keep` returned; lacks layers that never ran
     "Run a network until every wanted layer has given its output."
     heard = {}
 
-    def hook_for(name):
-        def hook(module, args, output):
-            if name not in heard:
-                heard[name] = keep(name, output)
-            # A trace follows no exception; what is not needed falls out of it.
-            if len(heard) == len(set(layers)) and not torch.compiler.is_compiling():
-                raise _Heard
-
-        return hook
+    def hook(name, module, args, output):
+        if name not in heard:
+            heard[name] = keep(name, output)
+        # A trace follows no exception; what is not needed falls out of it.
+        if len(heard) == len(set(layers)) and not torch.compiler.is_compiling():
+            raise _Heard
 
     with _one_pass, ExitStack() as hooks:
         for name in layers:
-            hooks.enter_context(backbone.get_submodule(name).register_forward_hook(hook_for(name)))
-        if started:
-            for module in backbone.modules():
-                hooks.enter_context(module.register_forward_pre_hook(started))
+            hooks.enter_context(backbone.get_submodule(name).register_forward_hook(partial(hook, name)))
         try:
             backbone(x)
         except _Heard:
@@ -142,30 +135,6 @@ def _as_map(
     )
 
 # %% ../nbs/01_backbones.ipynb #ff5b124e
-def _check_layers(
-    backbone: nn.Module, # any network
-    layers: tuple[str, ...], # dotted names
-) -> None: # nothing
-    "Raise `ValueError` for a layer that does not exist, with those that do."
-    known = [name for name, _ in backbone.named_modules(remove_duplicate=False) if name]
-    for name in layers:
-        if name not in known:
-            parent = name
-            while parent and parent not in known:
-                parent = parent.rpartition(".")[0]
-            children = [child for child, _ in backbone.get_submodule(parent).named_children()]
-            inside = f"{parent or 'the network'} holds {', '.join(children[:12]) or 'no layers'}"
-            raise ValueError(f"{type(backbone).__name__} has no layer {name!r}: {near(name, known)}; {inside}")
-
-
-def _probe_size(
-    backbone: nn.Module, # any network
-) -> tuple[int, int]: # height and width in pixels
-    "A small image that the network accepts: not square, unless it takes one size only (vision transformers)."
-    config = getattr(backbone, "pretrained_cfg", None) or {}
-    return tuple(config["input_size"][1:]) if config.get("fixed_input_size") else (96, 160)
-
-
 def _stride(
     fmap: Tensor, # feature map of one image
     name: str, # its layer, for the message
@@ -173,13 +142,11 @@ def _stride(
 ) -> int: # pixels from one cell to the next
     "Stride of a layer, from the difference of the two sides if the image is not square."
     (height, width), (rows, cols) = size, fmap.shape[2:]
-    if height == width:
-        return round(width / cols)
-    if rows == cols:
+    if rows == cols and height != width:
         raise ValueError(
             f"layer {name!r} gives the same grid ({rows} x {cols}) for every image: choose an earlier layer"
         )
-    return round((width - height) / (cols - rows))
+    return round(width / cols if height == width else (width - height) / (cols - rows))
 
 # %% ../nbs/01_backbones.ipynb #76e4e76e
 class _Findings(NamedTuple):
@@ -197,27 +164,22 @@ def _probe(
     layers: tuple[str, ...], # names of layers that exist
 ) -> _Findings: # about these layers, in this order
     "Learn from one small image what the layers give; raises `ValueError` if one gives no feature map."
-    size = height, width = _probe_size(backbone)
+    config = getattr(backbone, "pretrained_cfg", None) or {}
+    size = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else (96, 160)
     like = next((p for p in backbone.parameters() if p.is_floating_point()), torch.zeros(0))
-    writes, ran = {}, set()
-
-    def keep(name, output):
-        writes[name] = getattr(output, "_version", 0)
-        return output
-
-    with torch.inference_mode(False), torch.no_grad(): # inference tensors do not count writes
-        black = like.new_zeros(1, 3, height, width)
-        outputs = _run(backbone, black, layers, keep, started=lambda module, args: ran.add(module))
-    for name in layers:
-        if name not in outputs:
-            raise ValueError(f"layer {name!r} never runs in a forward pass: choose one inside it, or another")
-    maps = [_as_map(outputs[name], name, backbone, size) for name in layers]
+    ran: set[nn.Module] = set()
+    watch = register_module_forward_pre_hook(lambda module, args: ran.add(module))
+    with _one_pass, watch, torch.inference_mode(False), torch.no_grad(): # inference tensors do not count writes
+        heard = _run(backbone, like.new_zeros(1, 3, *size), layers, lambda name, out: (out, getattr(out, "_version", 0)))
+    if silent := [name for name in layers if name not in heard]:
+        raise ValueError(f"layer {silent[0]!r} never runs in a forward pass: choose one inside it, or another")
+    maps = [_as_map(heard[name][0], name, backbone, size) for name in layers]
     return _Findings(
         channels=tuple(fmap.shape[1] for fmap in maps),
         strides=tuple(_stride(fmap, name, size) for fmap, name in zip(maps, layers, strict=True)),
         ran=tuple(name for name, module in backbone.named_modules() if module in ran),
-        overwritten=frozenset(name for name in layers if getattr(outputs[name], "_version", 0) != writes[name]),
-        last=list(outputs)[-1],
+        overwritten=frozenset(name for name, (out, writes) in heard.items() if getattr(out, "_version", 0) != writes),
+        last=list(heard)[-1],
     )
 
 # %% ../nbs/01_backbones.ipynb #6e84a3eb
@@ -235,6 +197,19 @@ def _tensors(
     return found
 
 # %% ../nbs/01_backbones.ipynb #c0b41aa3
+def _no_layer(
+    backbone: nn.Module, # any network
+    name: str, # of a layer that it lacks
+    known: list[str], # names of those that it has
+) -> str: # message
+    parent = name
+    while parent and parent not in known:
+        parent = parent.rpartition(".")[0]
+    children = [child for child, _ in backbone.get_submodule(parent).named_children()]
+    inside = f"{parent or 'the network'} holds {', '.join(children[:12]) or 'no layers'}"
+    return f"{type(backbone).__name__} has no layer {name!r}: {near(name, known)}; {inside}"
+
+
 def _first(
     keys: list[str], # parameter names
 ) -> str: # the first three, and how many there are
@@ -276,6 +251,10 @@ def _build(
         return network.builder() if network.builder else build(network)
 
 # %% ../nbs/01_backbones.ipynb #2fc3932a
+# torchvision's first DenseNet files say `norm.1` for what is called `norm1` now.
+_DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
+
+
 def _read_weights(
     path: Path, # `.pth` as `torch.save` writes it, or `.safetensors`
 ) -> dict[str, Tensor]: # on the CPU
@@ -286,8 +265,6 @@ def _read_weights(
         )
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -299,9 +276,7 @@ def _read_weights(
             f"{path} holds no state dict (parameter name -> tensor):"
             " save one with torch.save(network.state_dict(), ...)"
         )
-    # torchvision's first DenseNet files say `norm.1` for what is called `norm1` now.
-    dotted = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
-    return {dotted.sub(r"\1\2.", key): tensor for key, tensor in state.items()}
+    return {_DOTTED.sub(r"\1\2.", key): tensor for key, tensor in state.items()}
 
 # %% ../nbs/01_backbones.ipynb #685fb413
 def _fill(
@@ -309,19 +284,18 @@ def _fill(
     path: Path, # weights file
 ) -> None: # parameters that a trunk leaves out become NaN
     "Load a weights file into a network. Raises `ValueError` if the file belongs to another network."
-    state = _read_weights(path)
+    state, own = _read_weights(path), network.state_dict()
     # timm keeps, beside a network, a translator for its older weights files.
-    translate = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-    state = translate(state, network) if translate else state
-    own = network.state_dict()
+    if translate := getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None):
+        state = translate(state, network)
     # A count of training steps is absent in old files, and unused.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     unlike = [key for key in state if key not in own or own[key].shape != state[key].shape]
     if missing or unlike:
         _require_trunk(network, path, missing, unlike)
+        for key in missing:
+            own[key].fill_(float("nan"))
     network.load_state_dict(state, strict=False)
-    for key in missing:
-        own[key].fill_(float("nan"))
 
 
 def _require_trunk(
