@@ -14,10 +14,11 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,17 @@ import numpy as np
 from sklearn.base import clone
 
 from . import __version__
-from .box.images import read_mask
-from .data import ImageSet, MVTecAD
-from .scale.distributed import part_size
-from .line.ensemble import Ensemble, members_of
+from .data import ImageSet, MVTecAD, read_mask
 from .metrics import image_metrics, pixel_metrics
-from .fitting import Embedder, memory_limit, require_mask_size
-from .patchcore import PatchCore, Prediction
-from .scorer import choose_engine
-from .line.tiles import TiledPatchCore
+from .prediction import Prediction
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
 METRICS = (
     *("instance_auroc", "full_pixel_auroc", "full_pro", "anomaly_pixel_auroc", "anomaly_pro"),  # the official ones
     *("instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
 )
-COLUMNS = (*METRICS, "train_images", "test_images", "skipped_images", "bank_rows", "fit_seconds", "predict_ms_per_image")
+COLUMNS = (*METRICS, "train_images", "test_images", "skipped_images",
+           "bank_rows", "fit_seconds", "predict_ms_per_image")
 _logger = logging.getLogger(__name__)
 
 
@@ -61,7 +57,7 @@ def judge(
     prediction: Prediction, # of these images, in their order
 ) -> dict[str, float]: # those of `METRICS` that are defined for this set
     "Scores and maps against labels and masks."
-    found = {}
+    found: dict[str, float] = {}
     if len(set(images.labels)) == 2:
         found |= image_metrics(prediction.scores, images.labels)
     if images.has_masks:
@@ -71,37 +67,48 @@ def judge(
             found |= pixel_metrics(prediction.maps, masks)
     return found
 
-# %% ../nbs/07_evaluate.ipynb #2ce0536a
-_NO_INFLUENCE = ("progress", "num_workers", "batch_size", "faiss_threads")  # batch size: up to rounding
+# %% ../nbs/07_evaluate.ipynb #e34d0efe
+_NO_INFLUENCE = ("progress", "num_workers", "batch_size", "search__faiss_threads")  # batch size: up to rounding
 
 
-def _around(model: PatchCore | Ensemble | TiledPatchCore) -> dict:
+def _parameters_of(member: Any) -> dict[str, Any]:
+    "Parameters of a PatchCore as plain values by name."
+    return {name: value for name, value in member.get_params().items() if name not in member.parts}
+
+
+def _around(model: Any) -> dict[str, Any]:
     "Parameters beside those of the members."
-    return {} if isinstance(model, PatchCore) else {k: v for k, v in model.get_params(deep=False).items() if k not in ("model", "models")}
+    if model.members[0] is model:
+        return {}
+    return {name: value for name, value in model.get_params(deep=False).items() if name not in ("model", "models")}
 
 
-def _deciding(member: PatchCore) -> dict:
-    "The parameters that decide a row, with the engine and the weights as they are found."
-    values = {k: str(v) for k, v in member.get_params(deep=False).items() if k not in _NO_INFLUENCE}
-    embedder = Embedder(member)
-    return values | {"engine": choose_engine(member.engine, embedder.device, member.bank_precision), "weights_hash": embedder.extractor.weights_hash()}
+def _deciding(member: Any) -> dict[str, str]:
+    "The parameters of a PatchCore that decide a row, with the weights and the engine as they are found."
+    network, search = member.build_network(), member.parts.get("search")
+    values = {name: str(value) for name, value in _parameters_of(member).items() if name not in _NO_INFLUENCE}
+    engine = search.of(member.search).check(network.device) if search else ""
+    return values | {"search__engine": engine, "weights_hash": network.extractor.weights_hash()}
 
-
+# %% ../nbs/07_evaluate.ipynb #2ce0536a
 def fingerprints(
-    model: PatchCore | Ensemble | TiledPatchCore, # as for `evaluate`
+    model: Any, # as for `evaluate`
     categories: Iterable[MVTecAD], # as for `evaluate`
-    max_memory: str | int | None = None, # as for `evaluate`
-    exact: bool = False, # as for `evaluate`
-    images_per_part: int | None = None, # images reduced together; None: all
+    collect: object | None = None, # as for `evaluate`
 ) -> list[str]: # one for each category
-    "Hashes of everything that decides a row: version, parameters, weights, geometry, files. Whatever is kept beside a row belongs to it if it was made with the same hash."
-    parts = [__version__, COLUMNS, [_deciding(member) for member in members_of(model)], {k: str(v) for k, v in _around(model).items()}]
-    if max_memory is not None and not exact: parts.append(f"max_memory={max_memory}")  # may be another bank
-    if images_per_part is not None: parts.append(f"images_per_part={images_per_part}")
+    """Hashes of everything that decides a row: version, parameters, weights, geometry, files.
+
+    Whatever is kept beside a row belongs to it if it was made with the same hash.
+    """
+    around = {name: str(value) for name, value in _around(model).items()}
+    parts = [__version__, COLUMNS, [_deciding(member) for member in model.members], around]
+    if decides := getattr(collect, "decides", ""):
+        parts.append(decides)
     found = []
     for category in categories:
-        files = [path for images in (category.train, category.test) for s in images.samples for path in (s.path, s.mask) if path]
-        state = [(str(path), (stat := os.stat(path)).st_size, stat.st_mtime_ns) for path in files if os.path.exists(path)]
+        samples = [*category.train.samples, *category.test.samples]
+        files = [path for sample in samples for path in (sample.path, sample.mask) if path and os.path.exists(path)]
+        state = [(str(path), (stat := os.stat(path)).st_size, stat.st_mtime_ns) for path in files]
         of_category = [asdict(category.train.geometry), asdict(category.test.geometry), state]
         found.append(hashlib.sha256(json.dumps([*parts, *of_category]).encode()).hexdigest())
     return found
@@ -112,7 +119,8 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > 60: left.unlink()  # no run writes for a minute: this one was killed
+            if time.time() - left.stat().st_mtime > 60:  # no run writes for a minute: this one was killed
+                left.unlink()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -123,7 +131,8 @@ def _write(path: Path, text: str) -> None:
 
 def _done(folder: str | Path | None, name: str, fingerprint: str, on_error: str) -> dict | None:
     "The row written earlier, if it is the one that would be computed now."
-    if folder is None: return None
+    if folder is None:
+        return None
     try:
         found = json.loads((Path(folder) / "categories" / f"{name}.json").read_text(encoding="utf-8"))
         valid = found["fingerprint"] == fingerprint and (on_error == "skip" or not found["skipped"])
@@ -134,96 +143,149 @@ def _done(folder: str | Path | None, name: str, fingerprint: str, on_error: str)
 
 def _keep(folder: str | Path | None, name: str, fingerprint: str, row: dict, skipped: list) -> None:
     "Write a finished row for `_done`, with the files that were left out."
-    if folder is None: return
+    if folder is None:
+        return
     found = {"fingerprint": fingerprint, "row": row, "skipped": skipped}
     _write(Path(folder) / "categories" / f"{name}.json", json.dumps(found, indent=1))
 
-# %% ../nbs/07_evaluate.ipynb #127a7dcd
-def evaluate(
-    model: PatchCore | Ensemble | TiledPatchCore, # parameters; a fresh copy is fitted for every category
-    categories: Iterable[MVTecAD], # data with `.name`, `.train` and `.test`
-    folder: str | Path | None = None, # where results.csv goes, and what lets a second run resume; None: nothing is written
-    on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
-    on_category: Callable[[str, ImageSet, PatchCore | Ensemble | TiledPatchCore, Prediction], None] | None = None, # given name, test images, fitted model, prediction
-    again: Collection[str] = (), # names of categories to compute even if they are done
-    logger: Any = None, # a `loggers.Logger`: told the parameters, each row once it is written, and the mean; not closed
-    on_fit: Callable[[str, PatchCore | Ensemble | TiledPatchCore], None] | None = None, # given name and fitted model, before it predicts
-    pictures: Callable[[ImageSet, Prediction], dict] | None = None, # draws what the logger shows of a category; called by the logger once the row is written
-    max_memory: str | int | None = None, # memory the process may hold while it fits, as for `PatchCore.fit`
-    exact: bool = False, # as for `PatchCore.fit`
-    client: object | None = None, # a `dask.distributed.Client`, whose workers fit and predict; None: this process
-    images_per_part: int | None = None, # as for `PatchCore.fit`
-) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
-    """Fit, predict and judge category after category.
+# %% ../nbs/07_evaluate.ipynb #637616c1
+@dataclass
+class _Task:
+    "A category, and the row of it that is there already."
 
-    Raises `ValueError` before the first category is fitted if there is none, a name comes twice, files of any cannot be used, an ensemble
-    would have to scale the scores of a single test image, a model other than `PatchCore` is to be fitted in parts, or images_per_part is no number of at least 1.
-    """
-    categories = list(categories)
-    names = [category.name for category in categories]
-    if not names: raise ValueError("no categories to evaluate")
-    if len(set(names)) < len(names): raise ValueError(f"categories must have different names, got {', '.join(names)}")
-    memory_limit(max_memory, exact)
-    in_parts = {name: value for name, value in (("client", client), ("images_per_part", images_per_part)) if value is not None}
-    if in_parts and not isinstance(model, PatchCore): raise ValueError(f"{type(model).__name__} is fitted in one process: leave out {' and '.join(in_parts)}, or evaluate its models one by one")
-    if in_parts and max_memory is not None: raise ValueError("max_memory is about one process with all images: leave it out, and choose images_per_part such that a part fits into a worker")
-    if folder is not None: Path(folder).mkdir(parents=True, exist_ok=True)
-    todo = []
-    for category, fingerprint in zip(categories, fingerprints(model, categories, max_memory, exact, part_size(images_per_part) if in_parts else None)):  # open every file now, not after hours of work
-        row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
-        sets = [] if row else [images.check(on_error, members_of(model)[0].progress) for images in (category.train, category.test)]
-        if sets and getattr(model, "scaling", None) == "test" and (n := len(sets[1])) < 2:
-            raise ValueError(f'{category.name}: {n} test image(s), and the ensemble scales scores by the range of at least 2: add images, or choose scaling="fit"')
-        for member in members_of(model):
-            if sets and member.region: require_mask_size(member, {"size": sets[0][0]["size"][None], "path": sets[0].paths[:1]})
-        todo.append((category.name, fingerprint, row, sets))
-    if logger: logger.config(_parameters(model, categories))
-    rows = []
-    for name, fingerprint, row, sets in todo:
-        prediction = None
-        if row is None:
-            row, prediction = _evaluate_one(model, name, sets[0], sets[1], on_category, on_fit, dict(max_memory=max_memory, exact=exact) | in_parts)
-            _keep(folder, name, fingerprint, row, sets[0].skipped + sets[1].skipped)
-        else:
-            _logger.info("%s: done before, taken from %s", name, folder)
-        rows.append(row)
-        if folder is not None: write_results(Path(folder) / "results.csv", [*rows, mean_row(rows)])
-        if logger: logger.metrics(name, {column: row[column] for column in COLUMNS})
-        if logger and pictures and prediction: logger.pictures(name, partial(pictures, sets[1], prediction))
-    mean = mean_row(rows)
-    if logger: logger.metrics("Mean", {column: mean[column] for column in COLUMNS})
-    return [*rows, mean]
+    name: str
+    fingerprint: str
+    row: dict | None  # None: to be computed
+    train: ImageSet  # without unreadable files, if the row is to be computed
+    test: ImageSet  # the same
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]: # unreadable files and why
+        return self.train.skipped + self.test.skipped
+
+
+def _opened(task: _Task, model: Any, on_error: str) -> _Task:
+    "The task with its files opened, if there is anything to do. Raises `ValueError` for what cannot work."
+    if task.row:
+        return task
+    progress = model.members[0].progress
+    task.train, task.test = task.train.check(on_error, progress), task.test.check(on_error, progress)
+    if getattr(model, "scaling", None) == "test" and len(task.test) < 2:
+        raise ValueError(f"{task.name}: {len(task.test)} test image(s), and the ensemble scales scores by the range of "
+                         'at least 2: add images, or choose scaling="fit"')
+    for views in (member.views for member in model.members if member.views is not None):
+        for images in (task.train, task.test):
+            first = images[0]
+            batch = {"image": first["image"][None], "size": first["size"][None], "path": [first["path"]]}
+            views.mask(batch, images.geometry)
+    return task
 
 # %% ../nbs/07_evaluate.ipynb #810a0ca4
-def _parameters(model: PatchCore | Ensemble | TiledPatchCore, categories: list[MVTecAD]) -> dict:
-    "What decides the rows, for a logger."
-    members = members_of(model)
-    names = ["model"] if len(members) == 1 else [f"model-{i}" for i in range(1, len(members) + 1)]
-    found = {name: member.get_params(deep=False) for name, member in zip(names, members)}
-    return {"version": __version__, "categories": [c.name for c in categories], "geometry": categories[0].test.geometry, **_around(model), **found}
-
-
-def _evaluate_one(model: PatchCore | Ensemble | TiledPatchCore, name: str, train: ImageSet, test: ImageSet, on_category: Callable | None, on_fit: Callable | None, how: dict) -> tuple[dict, Prediction]:
+def _evaluate_one(
+    model: Any, # parameters
+    task: _Task, # to be done
+    on_category: Callable | None, # as for `evaluate`
+    on_fit: Callable | None, # as for `evaluate`
+    collect: Any, # as for `evaluate`
+    workers: Any, # as for `evaluate`
+) -> tuple[dict, Prediction]:
     "The row of one category, and the prediction behind it."
-    _logger.info("%s: %d images to learn from, %d to judge", name, len(train), len(test))
+    train, test = task.train, task.test
+    _logger.info("%s: %d images to learn from, %d to judge", task.name, len(train), len(test))
     start = time.perf_counter()
-    fitted = clone(model).fit(train, **how)
+    fitted = clone(model).fit(train, collect=collect)
     fit_seconds = time.perf_counter() - start
-    if on_fit: on_fit(name, fitted)
+    if on_fit:
+        on_fit(task.name, fitted)
     start = time.perf_counter()
-    prediction = fitted.predict(test, client=how["client"]) if "client" in how else fitted.predict(test)
+    prediction = fitted.predict(test) if workers is None else fitted.predict(test, workers=workers)
     predict_seconds = time.perf_counter() - start
-    _logger.info("%s: fitted in %.0f s, scored in %.0f s; metrics follow", name, fit_seconds, predict_seconds)
-    if on_category: on_category(name, test, fitted, prediction)
+    _logger.info("%s: fitted in %.0f s, scored in %.0f s; metrics follow", task.name, fit_seconds, predict_seconds)
+    if on_category:
+        on_category(task.name, test, fitted, prediction)
     found = judge(test, prediction) | {
         "train_images": len(train),
         "test_images": len(test),
-        "skipped_images": len(train.skipped) + len(test.skipped),
-        "bank_rows": sum(len(member.bank_) for member in members_of(fitted)),
+        "skipped_images": len(task.skipped),
+        "bank_rows": sum(len(member.bank_) for member in fitted.members),
         "fit_seconds": round(fit_seconds, 2),
         "predict_ms_per_image": round(1000 * predict_seconds / len(test), 1),
     }
-    return {"category": name, **{column: found.get(column) for column in COLUMNS}}, prediction
+    return {"category": task.name, **{column: found.get(column) for column in COLUMNS}}, prediction
+
+# %% ../nbs/07_evaluate.ipynb #38ef871a
+def _parameters(model: Any, categories: Sequence[MVTecAD]) -> dict[str, Any]:
+    "What decides the rows, for a logger."
+    members = model.members
+    names = ["model"] if len(members) == 1 else [f"model-{i}" for i in range(1, len(members) + 1)]
+    found = {name: _parameters_of(member) for name, member in zip(names, members)}
+    named = {"categories": [category.name for category in categories], "geometry": categories[0].test.geometry}
+    return {"version": __version__, **named, **_around(model), **found}
+
+# %% ../nbs/07_evaluate.ipynb #127a7dcd
+def evaluate(
+    model: Any, # a PatchCore, Ensemble or TiledPatchCore; a fresh copy is fitted for every category
+    categories: Iterable[MVTecAD], # data with `.name`, `.train` and `.test`
+    folder: str | Path | None = None, # where results.csv goes, and what lets a second run resume; None: nowhere
+    on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
+    on_category: Callable[[str, ImageSet, Any, Prediction], None] | None = None, # name, test set, model, prediction
+    again: Collection[str] = (), # names of categories to compute even if they are done
+    logger: Any = None, # a `loggers.Logger`: told the parameters, each row once written, and the mean; not closed
+    on_fit: Callable[[str, Any], None] | None = None, # name and fitted model, before it predicts
+    pictures: Callable[[ImageSet, Prediction], dict] | None = None, # draws what the logger shows of a category
+    collect: Any = None, # how rows become a bank, as for `fit`
+    workers: Any = None, # who predicts, as for `PatchCore.predict`; None: this process
+) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
+    """Fit, predict and judge category after category.
+
+    Raises `ValueError` before the first category is fitted if there is none, a name comes twice, files of any cannot be
+    used, workers are to predict with a model that cannot be sent to them, or an ensemble would have to scale the scores
+    of a single test image.
+    """
+    categories = list(categories)
+    _require_names([category.name for category in categories])
+    if workers is not None and "workers" not in signature(model.predict).parameters:
+        raise ValueError(f"{type(model).__name__} predicts in one process: leave out workers")
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    tasks = []
+    for category, fingerprint in zip(categories, fingerprints(model, categories, collect)):
+        row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
+        task = _Task(category.name, fingerprint, row, category.train, category.test)
+        tasks.append(_opened(task, model, on_error))  # every file now, not after hours of work
+    if logger:
+        logger.config(_parameters(model, categories))
+    rows = []
+    for task in tasks:
+        row, prediction = task.row, None
+        if row is None:
+            row, prediction = _evaluate_one(model, task, on_category, on_fit, collect, workers)
+            _keep(folder, task.name, task.fingerprint, row, task.skipped)
+        else:
+            _logger.info("%s: done before, taken from %s", task.name, folder)
+        rows.append(row)
+        if folder is not None:
+            write_results(Path(folder) / "results.csv", [*rows, mean_row(rows)])
+        _tell(logger, row)
+        if logger and pictures and prediction:
+            logger.pictures(task.name, partial(pictures, task.test, prediction))
+    mean = mean_row(rows)
+    _tell(logger, mean)
+    return [*rows, mean]
+
+
+def _require_names(names: Sequence[str]) -> None:
+    "`ValueError` for no categories, and for names that come twice."
+    if not names:
+        raise ValueError("no categories to evaluate")
+    if len(set(names)) < len(names):
+        raise ValueError(f"categories must have different names, got {', '.join(names)}")
+
+
+def _tell(logger: Any, row: dict) -> None:
+    "A row for the logger, if there is one."
+    if logger:
+        logger.metrics(row["category"], {column: row[column] for column in COLUMNS})
 
 # %% ../nbs/07_evaluate.ipynb #fe5c4005
 def mean_row(
@@ -267,4 +329,5 @@ def format_table(
         values = [(row[column], 100 if column in METRICS else 1) for column in columns]
         cells.append([row["category"], *("" if value is None else f"{scale * value:.1f}" for value, scale in values)])
     widths = [max(map(len, column)) for column in zip(*cells)]
-    return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in cells)
+    lines = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
