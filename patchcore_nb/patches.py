@@ -38,17 +38,15 @@ def embedding_kernels(
     patch_size: int, # p, side of the neighbourhood in feature-map cells
     pretrain_dim: int, # numbers kept per layer
     target_dim: int, # D, width of the patch embedding
-) -> list[tuple[slice, Tensor]]: # per layer: output channels it adds to, kernels `(T_l, C_l, p, p)` float32
+) -> Iterator[tuple[slice, Tensor]]: # per layer: output channels it adds to, kernels `(T_l, C_l, p, p)` float32
     "The patch embedding as one fixed convolution per layer (Roth et al. 2021, section 3.1)."
     merge = _pool_matrix(len(channels) * pretrain_dim, target_dim)
-    kernels = []
     for i, C in enumerate(channels):
         layer = merge[:, i * pretrain_dim : (i + 1) * pretrain_dim] @ _pool_matrix(C * patch_size**2, pretrain_dim)
         used = np.flatnonzero(np.diff(layer.indptr))
         rows = slice(int(used[0]), int(used[-1]) + 1)
         weight = layer[rows].toarray().reshape(-1, C, patch_size, patch_size)
-        kernels.append((rows, torch.from_numpy(weight).float()))
-    return kernels
+        yield rows, torch.from_numpy(weight).float()
 
 # %% ../nbs/02_patches.ipynb #74a1e6fd
 def _as_groups(
@@ -57,11 +55,10 @@ def _as_groups(
     "The same kernels for the largest number of equal groups in which they are block-diagonal."
     T, C = kernels.shape[:2]
     support = (kernels != 0).flatten(2).any(2)                                  # (T, C)
-    for groups in range(np.gcd(T, C), 0, -1):
-        if T % groups or C % groups: continue
+    for groups in (n for n in range(np.gcd(T, C), 0, -1) if T % n == C % n == 0):
         blocks = support.reshape(groups, T // groups, groups, C // groups)
-        diagonal = blocks.diagonal(dim1=0, dim2=2)
-        if diagonal.sum() == support.sum(): break
+        if blocks.diagonal(dim1=0, dim2=2).sum() == support.sum():              # nothing lies outside of them
+            break
     own = torch.arange(T) // (T // groups)                                      # group of each output channel
     return kernels.reshape(T, groups, C // groups, *kernels.shape[2:])[torch.arange(T), own], groups
 
@@ -80,9 +77,10 @@ class PatchEmbedding(nn.Module):
         "Raises `ValueError` if a size is smaller than 1."
         super().__init__()
         sizes = dict(patch_size=patch_size, stride=stride, pretrain_dim=pretrain_dim, target_dim=target_dim)
-        for name, value in sizes.items():
-            if value < 1: raise ValueError(f"{name} must be at least 1, got {value}")
+        if small := [name for name, value in sizes.items() if value < 1]:
+            raise ValueError(f"{small[0]} must be at least 1, got {sizes[small[0]]}")
         self.channels, self.patch_size, self.stride, self.target_dim = tuple(channels), patch_size, stride, target_dim
+        self.padding = (patch_size - 1) // 2
         self.rows, self.groups = [], []
         for i, (rows, kernels) in enumerate(embedding_kernels(channels, patch_size, pretrain_dim, target_dim)):
             weight, groups = _as_groups(kernels)
@@ -95,8 +93,7 @@ class PatchEmbedding(nn.Module):
         size: Sequence[int], # (H, W) of the first layer's feature map
     ) -> tuple[int, int]: # (h, w), patches down and across
         "The patch grid, that of the first layer."
-        padding = (self.patch_size - 1) // 2
-        h, w = ((s + 2 * padding - self.patch_size) // self.stride + 1 for s in size)
+        h, w = ((s + 2 * self.padding - self.patch_size) // self.stride + 1 for s in size)
         return h, w
 
     def forward(
@@ -106,13 +103,13 @@ class PatchEmbedding(nn.Module):
         "Raises `ValueError` if the channels are not those it was built for or the map is smaller than a patch."
         if (got := tuple(f.shape[1] for f in features)) != self.channels:
             raise ValueError(f"built for feature maps of {self.channels} channels, got {got}")
-        for f in features:
-            if min(self.grid(f.shape[-2:])) < 1:
-                raise ValueError(f"a feature map of {tuple(f.shape[-2:])} cells holds no patch of {self.patch_size}")
-        B, (h, w) = features[0].shape[0], self.grid(features[0].shape[-2:])  # not len, which torch.export takes for a constant
-        out = features[0].new_zeros(B, h, w, self.target_dim).permute(0, 3, 1, 2)   # a patch's numbers side by side: to_rows has nothing to move
+        if small := [tuple(f.shape[-2:]) for f in features if min(self.grid(f.shape[-2:])) < 1]:
+            raise ValueError(f"a feature map of {small[0]} cells holds no patch of {self.patch_size}")
+        B, (h, w) = features[0].shape[0], self.grid(features[0].shape[-2:])     # not len: torch.export would fix it
+        # A patch's numbers lie side by side, so that to_rows has nothing to move.
+        out = features[0].new_zeros(B, h, w, self.target_dim).permute(0, 3, 1, 2)
         for i, f in enumerate(features):
-            y = F.conv2d(f, self.get_buffer(f"weight{i}"), stride=self.stride, padding=(self.patch_size - 1) // 2, groups=self.groups[i])
+            y = F.conv2d(f, self.get_buffer(f"weight{i}"), None, self.stride, self.padding, groups=self.groups[i])
             if y.shape[-2:] != (h, w):
                 y = F.interpolate(y, size=(h, w), mode="bilinear", align_corners=False)
             out[:, self.rows[i]] += y   # a channel that pools over the border of two layers gets a part of each
@@ -257,8 +254,7 @@ class EmbeddingNetwork(nn.Module):
         self.spec, self.device, self.seed = spec, device, int(seed)
         self.layers = tuple(spec.layers or default_layers(spec.backbone))
         backbone = load_backbone(spec.backbone, spec.weights, self.seed, progress)
-        backbone = backbone.to(device, memory_format=torch.channels_last)
-        self.extractor = FeatureExtractor(backbone, self.layers)
+        self.extractor = FeatureExtractor(backbone.to(device, memory_format=torch.channels_last), self.layers)
         pretrain_dim, target_dim = default_dims(spec.backbone, self.extractor.channels)
         self.dims = int(spec.pretrain_dim or pretrain_dim), int(spec.target_dim or target_dim)
         self.patches = PatchEmbedding(self.extractor.channels, spec.patch_size, spec.stride, *self.dims).to(device)
@@ -293,6 +289,9 @@ def finite(
 class PatchRows:
     "Patch embeddings of a set of images as rows, batch after batch."
 
+    size: tuple[int, int] | None = None  # (H, W) of the network input, once a batch was seen
+    grid: tuple[int, int] | None = None  # (h, w), patches down and across, once a batch was seen
+
     def __init__(
         self,
         images: object, # of `data.as_dataset`
@@ -305,8 +304,6 @@ class PatchRows:
         self.images, self.geometry, self.network = images, geometry, network
         self.batch_size, self.num_workers, self.progress = batch_size, num_workers, progress
         self.paths: list[str] = []  # of the images seen so far, "" where unknown
-        self.size: tuple[int, int] | None = None  # (H, W) of the network input, once a batch was seen
-        self.grid: tuple[int, int] | None = None  # (h, w), patches down and across, once a batch was seen
 
     def check(
         self,
@@ -323,9 +320,9 @@ class PatchRows:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: # rows `(r, D)` and their numbers `(r,)` int64
         self.paths = []
         for batch in batches(self.images, self.geometry, self.batch_size, self.num_workers, self.progress, "embed"):
-            found = self.rows(batch, len(self.paths))
+            first = len(self.paths)
             self.paths += batch.get("path", [""] * len(batch["image"]))
-            yield found
+            yield self.rows(batch, first)
 
     def rows(
         self,
