@@ -20,7 +20,10 @@ _logger = logging.getLogger(__name__)
 
 # %% ../../nbs/apps/00_loggers.ipynb #dc366fd6
 class Logger:
-    "What a run is reported to. A logger that fails warns once and is silent from then on; the work is never stopped by it."
+    """What a run is reported to.
+
+    A logger that fails warns once and is silent from then on; the work is never stopped by it.
+    """
 
     _failed = False
     _config: Callable  # these four are the service's own
@@ -41,12 +44,12 @@ class Logger:
         values: dict[str, float | None], # None is left out
     ) -> None:
         "Report the figures of a category."
-        self._tell(lambda: self._metrics(category, {name: float(value) for name, value in values.items() if value is not None}))
+        self._tell(lambda: self._metrics(category, {name: float(v) for name, v in values.items() if v is not None}))
 
     def pictures(
         self,
         category: str, # its name
-        pictures: dict[str, Image.Image | np.ndarray] | Callable[[], dict], # by name, arrays `(H, W, 3)` uint8; or what draws them
+        pictures: dict[str, Image.Image | np.ndarray] | Callable[[], dict], # `(H, W, 3)` uint8 by name; or what draws
     ) -> None:
         "Report pictures of a category."
 
@@ -65,19 +68,27 @@ class Logger:
         self._tell(lambda: self._close(exit_code))
 
     def _tell(self, what):
-        if self._failed: return
+        if self._failed:
+            return
         try:
             what()
         except Exception as error:  # whatever a foreign library raises
             self._failed = True
-            _logger.warning("%s failed, the run goes on without it: %s: %s", type(self).__name__, type(error).__name__, error)
+            told = type(self).__name__, type(error).__name__, error
+            _logger.warning("%s failed, the run goes on without it: %s: %s", *told)
 
-    def __enter__(self): return self
-    def __exit__(self, kind, *exception): self.close(0 if kind is None else 1)
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *exception):
+        self.close(0 if kind is None else 1)
 
 # %% ../../nbs/apps/00_loggers.ipynb #a0fdb57f
 class TensorBoardLogger(Logger):
-    "Event files for TensorBoard: scalars `category/metric`, pictures `category/name`, the parameters as text. Raises `ImportError` if it is not installed."
+    """Event files for TensorBoard: scalars `category/metric`, pictures `category/name`, the parameters as text.
+
+    Raises `ImportError` if it is not installed.
+    """
 
     def __init__(
         self,
@@ -86,18 +97,21 @@ class TensorBoardLogger(Logger):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ImportError("TensorBoardLogger needs the package tensorboard: pip install 'patchcore_nb[tensorboard]'") from error
+            raise ImportError("TensorBoardLogger needs the package tensorboard: "
+                              "pip install 'patchcore_nb[tensorboard]'") from error
         self._writer = SummaryWriter(str(folder))
 
     def _config(self, values):
         self._writer.add_text("config", f"```json\n{json.dumps(values, indent=1)}\n```")
 
     def _metrics(self, category, values):
-        for name, value in values.items(): self._writer.add_scalar(f"{category}/{name}", value, 0)
+        for name, value in values.items():
+            self._writer.add_scalar(f"{category}/{name}", value, 0)
         self._writer.flush()  # to be seen while the next category is at work
 
     def _pictures(self, category, pictures):
-        for name, picture in pictures.items(): self._writer.add_image(f"{category}/{name}", picture, 0, dataformats="HWC")
+        for name, picture in pictures.items():
+            self._writer.add_image(f"{category}/{name}", picture, 0, dataformats="HWC")
 
     def _close(self, exit_code):
         self._writer.close()
@@ -122,9 +136,11 @@ class WandbLogger(Logger):
         self._image, settings = wandb.Image, wandb.Settings(console="off", api_key=key)
         folder = None if folder is None else os.fspath(folder)
         try:
-            self._run = wandb.init(project=project, group=group, name=name, mode=mode, dir=folder, reinit="create_new", settings=settings)
+            self._run = wandb.init(project=project, group=group, name=name, mode=mode, dir=folder,
+                                   reinit="create_new", settings=settings)
         except wandb.Error as error:
-            raise OSError(f"Weights & Biases does not start: {error}; mode=\"offline\" or WANDB_MODE=offline works without it") from error
+            raise OSError(f"Weights & Biases does not start: {error}; mode=\"offline\" or WANDB_MODE=offline "
+                          "works without it") from error
 
     def _config(self, values):
         self._run.config.update(values)
@@ -133,7 +149,8 @@ class WandbLogger(Logger):
         self._run.log({f"{category}/{name}": value for name, value in values.items()})
 
     def _pictures(self, category, pictures):
-        self._run.log({f"{category}/heatmaps": [self._image(picture, caption=name) for name, picture in pictures.items()]})
+        drawn = [self._image(picture, caption=name) for name, picture in pictures.items()]
+        self._run.log({f"{category}/heatmaps": drawn})
 
     def _close(self, exit_code):
         self._run.finish(exit_code=exit_code)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from ..data import placement
-from ..verdict import Prediction
+from ..prediction import Prediction
 
 # %% ../../nbs/line/07_regions.ipynb #161e3176
 class Region(NamedTuple):
@@ -34,25 +34,42 @@ def regions(
 ) -> list[Region]: # highest peak first
     "The flagged regions of a map. Raises `ValueError` for what is no map, or a threshold that is not finite."
     values = np.asarray(anomaly_map, dtype=np.float64)
-    if values.ndim != 2: raise ValueError(f"a map of shape {values.shape}: expected (H, W); of a prediction take one of its maps")
-    if not np.isfinite(threshold): raise ValueError(f"threshold={threshold}: expected a finite number")
-    if min_area < 1: raise ValueError(f"min_area={min_area}: expected at least 1 pixel")
+    if values.ndim != 2:
+        raise ValueError(f"a map of shape {values.shape}: expected (H, W); of a prediction take one of its maps")
+    if not np.isfinite(threshold):
+        raise ValueError(f"threshold={threshold}: expected a finite number")
+    if min_area < 1:
+        raise ValueError(f"min_area={min_area}: expected at least 1 pixel")
     numbers, _ = ndimage.label(values >= threshold, np.ones((3, 3)))  # NaN >= t is false
     found = [_region(values, numbers, i, box, threshold) for i, box in enumerate(ndimage.find_objects(numbers), 1)]
     return sorted((region for region in found if region.area >= min_area), key=lambda region: -region.peak)
 
 
-def _region(values: np.ndarray, numbers: np.ndarray, number: int, box: tuple[slice, slice], threshold: float) -> Region:
+def _region(
+    values: np.ndarray, # the map, `(H, W)`
+    numbers: np.ndarray, # of the region each pixel belongs to, `(H, W)`
+    number: int, # of this region
+    box: tuple[slice, slice], # around it
+    threshold: float, # of the map
+) -> Region:
     "What is known about the region of a number, within its box."
     (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
     own = numbers[box] == number
     rows, columns = own.nonzero()
     i = int(values[box][own].argmax())
+    peak, peak_at = float(values[box][own].max()), (int(top + rows[i]), int(left + columns[i]))
     centre = (float(top + rows.mean()), float(left + columns.mean()))
-    return Region((top, left, bottom, right), len(rows), float(values[box][own].max()), (int(top + rows[i]), int(left + columns[i])), centre, _outline(values, numbers, number, box, threshold))
+    outline = _outline(values, numbers, number, box, threshold)
+    return Region((top, left, bottom, right), len(rows), peak, peak_at, centre, outline)
 
 # %% ../../nbs/line/07_regions.ipynb #f553ccb1
-def _outline(values: np.ndarray, numbers: np.ndarray, number: int, box: tuple[slice, slice], threshold: float) -> list[np.ndarray]:
+def _outline(
+    values: np.ndarray, # as for `_region`
+    numbers: np.ndarray, # as for `_region`
+    number: int, # as for `_region`
+    box: tuple[slice, slice], # as for `_region`
+    threshold: float, # as for `_region`
+) -> list[np.ndarray]: # each `(n, 2)`
     "Closed lines (row, column) around a region."
     around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
     outside = (numbers[around] != number) & ~(values[around] < threshold)  # other regions, and NaN
@@ -68,34 +85,55 @@ def found_regions(
     index: int, # which image
     min_area: int = 1, # smaller regions are left out, pixels of the photograph
 ) -> list[Region]: # highest peak first, in pixels of the upright photograph
-    "The flagged regions of an image, at least one if a pixel is flagged. Raises `ValueError` without a pixel threshold, or where the size of the photograph is not known."
-    if not prediction.flags[index].any(): return []
+    """The flagged regions of an image, at least one if a pixel is flagged.
+
+    Raises `ValueError` without a pixel threshold, or where the size of the photograph is not known.
+    """
+    if not prediction.flags[index].any():
+        return []
     size = prediction.photograph_size(index)
     assert prediction.calibration and prediction.geometry  # or there were no flags, and no size
     limit = prediction.maps.dtype.type(prediction.calibration.pixel_threshold)  # in the numbers that `flags` compares
-    found = [_placed(region, *placement(prediction.geometry, *size), size) for region in regions(prediction.maps[index], limit)]
+    before, resized = placement(prediction.geometry, *size)
+    found = [_placed(region, before, resized, size) for region in regions(prediction.maps[index], limit)]
     return [region for region in found if region.area >= min_area]
 
 
-def _placed(region: Region, before: tuple[int, int], resized: tuple[int, int], size: tuple[int, int]) -> Region:
+def _placed(
+    region: Region, # in pixels of the network input
+    before: tuple[int, int], # rows and columns that the crop cut away before it
+    resized: tuple[int, int], # (height, width) before the crop
+    size: tuple[int, int], # (height, width) of the photograph
+) -> Region:
     "A region of the network input, in the photograph."
-    scale = np.divide(size, resized)
-    (top, left), (bottom, right) = np.add(np.reshape(region.box, (2, 2)), before) * size  # in parts of a pixel of the photograph, so that nothing is rounded
-    (h, w), moved = resized, lambda at: (np.add(at, before) + .5) * scale - .5
-    box: tuple = tuple(map(int, (top // h, left // w, -(-bottom // h), -(-right // w))))
-    peak_at, centre = map(tuple, (np.rint(moved(region.peak_at)).astype(int).tolist(), moved(region.centre).tolist()))
-    return Region(box, max(1, round(region.area * scale.prod())), region.peak, peak_at, centre, [moved(line) for line in region.outline])
+    (h, w), scale = resized, np.divide(size, resized)
+
+    def moved(at):
+        return (np.add(at, before) + .5) * scale - .5
+
+    corners = np.add(np.reshape(region.box, (2, 2)), before) * size  # in whole parts of a pixel of the photograph
+    (top, left), (bottom, right) = corners.tolist()
+    box = top // h, left // w, -(-bottom // h), -(-right // w)
+    row, column = np.rint(moved(region.peak_at)).astype(int).tolist()
+    area, (y, x) = max(1, round(region.area * scale.prod())), moved(region.centre).tolist()
+    return Region(box, area, region.peak, (row, column), (y, x), [moved(line) for line in region.outline])
 
 # %% ../../nbs/line/07_regions.ipynb #9e09f2cf
 def as_record(
     prediction: Prediction, # of any model
     index: int, # which image
     min_area: int = 1, # smaller regions are left out, pixels of the photograph
-) -> dict: # path, score; of a calibrated model verdict, threshold, score in units of it; with a pixel threshold the regions
+) -> dict: # path, score; of a calibrated model verdict, threshold, relative score; with a pixel threshold the regions
     "Path, score, verdict and regions of an image. Raises as `found_regions`."
     record = {"path": prediction.paths[index], "score": float(prediction.scores[index])}
-    if (decided := prediction.calibration) is None: return record
-    record |= {"verdict": "defect" if prediction.is_anomalous[index] else "good", "threshold": decided.threshold, "relative": float(prediction.relative_scores[index]) if decided.threshold > 0 else None}
-    if decided.pixel_threshold is None: return record
-    found = [region._asdict() | {"outline": [line.round(1).tolist() for line in region.outline]} for region in found_regions(prediction, index, min_area)]
+    decided = prediction.calibration
+    if decided is None:
+        return record
+    relative = float(prediction.relative_scores[index]) if decided.threshold > 0 else None
+    record |= {"verdict": "defect" if prediction.is_anomalous[index] else "good",
+               "threshold": decided.threshold, "relative": relative}
+    if decided.pixel_threshold is None:
+        return record
+    found = [region._asdict() | {"outline": [line.round(1).tolist() for line in region.outline]}
+             for region in found_regions(prediction, index, min_area)]
     return record | {"pixel_threshold": decided.pixel_threshold, "regions": found}
