@@ -63,7 +63,7 @@ class RegionOfInterest:
         geometry: Geometry, # how photographs become network input
         size: tuple[int, int], # (H, W) of the network input
     ) -> Tensor: # `(H, W)` bool
-        "Where to look in the network input. Raises `ValueError` if the mask, prepared like a photograph, has another size."
+        "Where to look in the network input. Raises `ValueError` if the prepared mask has another size."
         return _network_mask(self, geometry, tuple(map(int, size)))
 
 # %% ../../nbs/line/00_roi.ipynb #dcd5427c

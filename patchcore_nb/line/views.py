@@ -24,7 +24,7 @@ class Views:
     "Where to look, and which turned copies of the training images go into the bank, too."
 
     region: RegionOfInterest | None = None  # where to look; None: everywhere
-    rotations: tuple[float, ...] = ()  # degrees by which copies are turned; best for few images of parts that lie anyhow
+    rotations: tuple[float, ...] = ()  # degrees by which copies are turned: for few images of parts that lie anyhow
     flips: bool = False  # the mirror image of each, too
 
     def __post_init__(self):
@@ -44,7 +44,8 @@ class Views:
     def check(self) -> None:
         "Raises `ValueError` for what is no region, for what is no angle, and for angles that come twice."
         if not isinstance(self.region, RegionOfInterest | None):
-            raise ValueError(f"region={self.region!r}: expected a RegionOfInterest, such as RegionOfInterest('mask.png')")
+            raise ValueError(f"region={self.region!r}: expected a RegionOfInterest, "
+                             "such as RegionOfInterest('mask.png')")
         turns(self.rotations, self.flips)
 
     def patch_rows(
@@ -81,8 +82,8 @@ class Views:
         for i, size in enumerate(map(tuple, batch["size"].tolist())):
             if any(size) and size != self.region.inside.shape:  # (0, 0): came as network input
                 name = batch.get("path", {i: ""})[i] or f"image {i} of a batch"
-                raise ValueError(f"{name} is {size} (height, width), the mask of the region {self.region.inside.shape}: "
-                                 "a mask has the size of the photographs")
+                raise ValueError(f"{name} is {size} (height, width), the mask of the region {self.region.inside.shape}"
+                                 ": a mask has the size of the photographs")
 
     def to_dict(self) -> dict: # for `from_dict`: plain values, and the mask as an array
         "What a model folder keeps."
@@ -154,10 +155,11 @@ class ViewedRows(PatchRows):
         "The rows of a batch. Raises `ValueError` as `PatchRows.rows`, and for a region whose mask does not fit."
         self.views.require_mask_size(batch)
         embeddings = [self.embed(turned(batch["image"], turn), batch) for turn in self.turns]   # V x (B, D, h', w')
-        self.grids = {turn: tuple(found.shape[2:]) for turn, found in zip(self.turns, embeddings)}
-        self.grid = self.grids[self.turns[0]]
-        self.masks = self.masks or [(self.views.region or RegionOfInterest()).mask(self.geometry, self.size)]
-        B, cells = len(batch["image"]), self.grid[0] * self.grid[1]
+        self.grids = {turn: (found.shape[2], found.shape[3]) for turn, found in zip(self.turns, embeddings)}
+        self.grid = h, w = self.grids[self.turns[0]]
+        region = self.views.region or RegionOfInterest()
+        self.masks = self.masks or [region.mask(self.geometry, batch["image"].shape[2:])]
+        B, cells = len(batch["image"]), h * w
         if self.counts == [cells]:                                                              # upright, everywhere
             return to_rows(embeddings[0]), torch.arange(first * cells, (first + B) * cells)
         rows, numbers = [], []
@@ -177,7 +179,7 @@ class ViewedRows(PatchRows):
         "Which patches of an image count."
         key = turn, image % len(self.masks)
         if key not in self._cells:
-            self._cells[key] = cells_of_turn(self.masks[key[1]], self.grid, self.grids[turn], turn)
+            self._cells[key] = cells_of_turn(self.masks[key[1]], self.grids[self.turns[0]], self.grids[turn], turn)
         return self._cells[key]
 
     @property
@@ -190,9 +192,9 @@ class ViewedRows(PatchRows):
         images: int | None = None, # how many; None: all of the set
     ) -> int: # known once the first batch was seen
         "How many rows images have. Raises `ValueError` as `PatchRows.count`, and if no patch counts as a whole."
-        counts = self.counts
+        counts, (h, w) = self.counts, self.grids[self.turns[0]]
         if not sum(counts):
-            raise ValueError(f"{self.views.region} holds none of the {self.grid[0]}x{self.grid[1]} patches as a whole: "
+            raise ValueError(f"{self.views.region} holds none of the {h}x{w} patches as a whole: "
                              "look at more of the image")
         whole, rest = divmod(image_count(self.images) if images is None else images, len(counts))
         return whole * sum(counts) + sum(counts[:rest])
@@ -202,7 +204,7 @@ class ViewedRows(PatchRows):
         rows: Tensor, # of images, `(B, r, D)`
     ) -> Tensor: # patch embeddings of the upright images, `(B, D, h, w)`; 0 where patches do not count
         "The way back from rows to embeddings."
-        counted = self.cells(self.turns[0])[0]
-        grid = rows.new_zeros(len(rows), self.grid[0] * self.grid[1], rows.shape[2])            # (B, h·w, D)
+        (counted, _), (h, w) = self.cells(self.turns[0]), self.grids[self.turns[0]]
+        grid = rows.new_zeros(len(rows), h * w, rows.shape[2])                                  # (B, h·w, D)
         grid[:, counted] = rows[:, : len(counted)]
         return super().upright(grid)
