@@ -12,18 +12,16 @@ import time
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli import Commands, hush
+from .cli import Commands, all_of, hush, unfitted_model
 
 if TYPE_CHECKING:  # imported where they are used, so that --help answers at once
     from patchcore_nb.data import Geometry, ImageSet
-    from patchcore_nb.line.ensemble import Ensemble
-    from patchcore_nb.line.tiles import TiledPatchCore
-    from patchcore_nb.patchcore import PatchCore
-    from patchcore_nb.verdict import Prediction
+    from patchcore_nb.model import Ensemble, PatchCore
+    from patchcore_nb.prediction import Prediction
 
 # %% ../../nbs/apps/02_official_cli.ipynb #a9d4494b
 def new_run_folder( # type: ignore[return]  # the loop has no end
@@ -45,34 +43,34 @@ def new_run_folder( # type: ignore[return]  # the loop has no end
 # %% ../../nbs/apps/02_official_cli.ipynb #907f40ea
 def _unused(context, option, value):
     "For options that the official code accepts and never looks at: nothing but the default."
-    if context.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE and value != option.default:
-        given = "" if value is True else " " + shlex.join(map(str, value if isinstance(value, tuple) else [value]))
-        raise click.UsageError(f"{option.opts[0]}{given}: the official code accepts this option and computes the same without it; leave it out", context)
+    given = context.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE
+    if given and value != option.default:
+        words = "" if value is True else " " + shlex.join(map(str, value if option.multiple else [value]))
+        raise click.UsageError(f"{option.opts[0]}{words}: the official code accepts this option and computes the same "
+                               "without it; leave it out", context)
 
 
-def _all(options):
-    "Several options as one decorator, in this order."
-
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+def _unused_option(*names, **kind):
+    "Such an option."
+    return click.option(*names, callback=_unused, expose_value=False, **kind)
 
 # %% ../../nbs/apps/02_official_cli.ipynb #47580fb1
 _SHARED = [
     click.Argument(["results_path"]),
-    click.Option(["--gpu"], type=int, multiple=True, default=[0], show_default=True, help="Number of the CUDA device; of several the first counts."),
+    click.Option(["--gpu"], type=int, multiple=True, default=[0], show_default=True,
+                 help="Number of the CUDA device; of several the first counts."),
     click.Option(["--seed"], type=int, default=0, show_default=True, help="Of all random numbers."),
     click.Option(["--save_segmentation_images"], is_flag=True, help="Write a picture of every test image."),
-    click.Option(["--quiet", "-q"], is_flag=True, callback=hush, help="Ours: no progress bars, and of the messages only warnings and errors."),
+    click.Option(["--quiet", "-q"], is_flag=True, callback=hush,
+                 help="Ours: no progress bars, and of the messages only warnings and errors."),
 ]
 _RUN = [
     click.Option(["--log_group"], default="group", show_default=True, help="Name of the run, a folder."),
-    click.Option(["--log_project"], default="project", show_default=True, help="Name of the project, the folder above."),
+    click.Option(["--log_project"], default="project", show_default=True,
+                 help="Name of the project, the folder above."),
     click.Option(["--log_online"], is_flag=True, help="Log to Weights & Biases."),
-    click.Option(["--log_wandb_key"], help="Its key; better in the environment as WANDB_API_KEY, where no list of processes shows it."),
+    click.Option(["--log_wandb_key"],
+                 help="Its key; better in the environment as WANDB_API_KEY, where no list of processes shows it."),
     click.Option(["--save_patchcore_model"], is_flag=True, help="Keep the fitted models."),
 ]
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -88,49 +86,73 @@ load_and_evaluate_patchcore = Commands(
 
 # %% ../../nbs/apps/02_official_cli.ipynb #81eb9cbb
 _SEARCH = [
-    click.option("--faiss_on_gpu", is_flag=True, expose_value=False, help="The search runs where the network runs, with or without this."),
-    click.option("--faiss_num_workers", "faiss_threads", type=click.IntRange(min=1), help="Threads of the search. [default: as many as there are]"),
+    click.option("--faiss_on_gpu", is_flag=True, expose_value=False,
+                 help="The search runs where the network runs, with or without this."),
+    click.option("--faiss_num_workers", "search__faiss_threads", type=click.IntRange(min=1),
+                 help="Threads of the search. [default: as many as there are]"),
 ]
 _PATCH_CORE = [
-    click.option("--backbone_names", "-b", "backbones", multiple=True, required=True, help="Network, with a seed as name.seed-N; several make an ensemble."),
-    click.option("--layers_to_extract_from", "-le", "layers", multiple=True, help="Layer to tap; 0.layer, 1.layer with several backbones. [default: the backbone's own]"),
-    click.option("--pretrain_embed_dimension", "pretrain_dim", type=click.IntRange(min=1), help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
-    click.option("--target_embed_dimension", "target_dim", type=click.IntRange(min=1), help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
-    click.option("--preprocessing", type=click.Choice(["mean", "conv"]), default="mean", callback=_unused, expose_value=False, help="Only mean."),
-    click.option("--aggregation", type=click.Choice(["mean", "mlp"]), default="mean", callback=_unused, expose_value=False, help="Only mean."),
-    click.option("--anomaly_scorer_num_nn", "k", type=click.IntRange(min=1), help="Neighbours a score averages over. [default: 1]"),
-    click.option("--patchsize", "patch_size", type=click.IntRange(min=1), default=3, show_default=True, help="Neighbourhood of a patch in feature-map cells."),
-    click.option("--patchscore", default="max", callback=_unused, expose_value=False, help="Only max."),
-    click.option("--patchoverlap", type=float, default=0.0, callback=_unused, expose_value=False, help="Only 0."),
-    click.option("--patchsize_aggregate", "-pa", type=int, multiple=True, callback=_unused, expose_value=False, help="Not to be given."),
+    click.option("--backbone_names", "-b", "backbones", multiple=True, required=True,
+                 help="Network, with a seed as name.seed-N; several make an ensemble."),
+    click.option("--layers_to_extract_from", "-le", "layers", multiple=True,
+                 help="Layer to tap; 0.layer, 1.layer with several backbones. [default: the backbone's own]"),
+    click.option("--pretrain_embed_dimension", "embedder__pretrain_dim", type=click.IntRange(min=1),
+                 help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
+    click.option("--target_embed_dimension", "embedder__target_dim", type=click.IntRange(min=1),
+                 help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
+    _unused_option("--preprocessing", type=click.Choice(["mean", "conv"]), default="mean", help="Only mean."),
+    _unused_option("--aggregation", type=click.Choice(["mean", "mlp"]), default="mean", help="Only mean."),
+    click.option("--anomaly_scorer_num_nn", "k", type=click.IntRange(min=1),
+                 help="Neighbours a score averages over. [default: 1]"),
+    click.option("--patchsize", "embedder__patch_size", type=click.IntRange(min=1), default=3, show_default=True,
+                 help="Neighbourhood of a patch in feature-map cells."),
+    _unused_option("--patchscore", default="max", help="Only max."),
+    _unused_option("--patchoverlap", type=float, default=0.0, help="Only 0."),
+    _unused_option("--patchsize_aggregate", "-pa", type=int, multiple=True, help="Not to be given."),
 ]
 
 # %% ../../nbs/apps/02_official_cli.ipynb #40e8459c
 @run_patchcore.command("patch_core")
-@_all(_PATCH_CORE + _SEARCH)
+@all_of(_PATCH_CORE + _SEARCH)
 def _patch_core(backbones, layers, k, **common):
     "Network, layers, patches and scores."
     from patchcore_nb.formats.official import parse_backbones
 
-    if k != 1: _say_neighbours(1 if k is None else k)
-    return "patch_core", [common | {"k": 1 if k is None else k} | member for member in parse_backbones(backbones, layers)]
+    if k != 1:
+        _say_neighbours(1 if k is None else k)
+    common["scoring__k"] = 1 if k is None else k
+    members = []
+    for member in parse_backbones(backbones, layers):
+        own = {f"embedder__{name}": value for name, value in member.pop("embedder").items()}
+        members.append(common | own | member)
+    return "patch_core", members
 
 
 def _say_neighbours(k: int) -> None:
     "What is computed with k neighbours, and what officially."
-    if k == 1: click.echo("Scores are distances to the nearest neighbour, as in the official code, which never uses its default of 5.", err=True)
-    else: click.echo(f"Scores are means over {k} neighbours; the official code accepts this number and takes one.", err=True)
+    if k == 1:
+        click.echo("Scores are distances to the nearest neighbour, as in the official code, which never uses its "
+                   "default of 5.", err=True)
+    else:
+        click.echo(f"Scores are means over {k} neighbours; the official code accepts this number and takes one.",
+                   err=True)
 
 # %% ../../nbs/apps/02_official_cli.ipynb #b5807557
-_SAMPLERS = {"identity": "identity", "greedy_coreset": "greedy", "approx_greedy_coreset": "approx_greedy", "random": "random"}  # official name -> ours
+_SAMPLERS = {  # official name -> ours
+    "identity": "identity",
+    "greedy_coreset": "greedy",
+    "approx_greedy_coreset": "approx_greedy",
+    "random": "random",
+}
 
 
 @run_patchcore.command("sampler")
 @click.argument("name", type=click.Choice(list(_SAMPLERS)))
-@click.option("--percentage", "-p", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True, help="Share of the patches kept as memory bank.")
+@click.option("--percentage", "-p", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True,
+              help="Share of the patches kept as memory bank.")
 def _sampler(name, percentage):
     "Which patches go into the memory bank."
-    return "sampler", {"sampler": _SAMPLERS[name], "coreset": percentage}
+    return "sampler", {"coreset__sampler": _SAMPLERS[name], "coreset__fraction": percentage}
 
 # %% ../../nbs/apps/02_official_cli.ipynb #e68975dd
 def _dataset_options(batch_size):
@@ -138,12 +160,17 @@ def _dataset_options(batch_size):
     return [
         click.argument("name", type=click.Choice(["mvtec"])),
         click.argument("data_path", type=click.Path(exists=True, file_okay=False)),
-        click.option("--subdatasets", "-d", multiple=True, required=True, help="Folder below DATA_PATH; may be repeated."),
-        click.option("--batch_size", type=click.IntRange(min=1), default=batch_size, show_default=True, help="Images at a time."),
-        click.option("--num_workers", type=click.IntRange(min=0), default=min(8, os.cpu_count() or 1), show_default=True, help="Processes that load images."),
-        click.option("--resize", type=click.IntRange(min=1), default=256, show_default=True, help="Shorter side after resizing."),
-        click.option("--imagesize", type=click.IntRange(min=1), default=224, show_default=True, help="Side of the centre crop after it."),
-        click.option("--augment", is_flag=True, callback=_unused, expose_value=False, help="Not to be given."),
+        click.option("--subdatasets", "-d", multiple=True, required=True,
+                     help="Folder below DATA_PATH; may be repeated."),
+        click.option("--batch_size", type=click.IntRange(min=1), default=batch_size, show_default=True,
+                     help="Images at a time."),
+        click.option("--num_workers", type=click.IntRange(min=0), default=min(8, os.cpu_count() or 1),
+                     show_default=True, help="Processes that load images."),
+        click.option("--resize", type=click.IntRange(min=1), default=256, show_default=True,
+                     help="Shorter side after resizing."),
+        click.option("--imagesize", type=click.IntRange(min=1), default=224, show_default=True,
+                     help="Side of the centre crop after it."),
+        _unused_option("--augment", is_flag=True, help="Not to be given."),
     ]
 
 
@@ -151,38 +178,44 @@ def _categories(name, data_path, subdatasets, resize, imagesize, train_fraction=
     "The data sets, called as in the official results."
     from patchcore_nb.data import Geometry, MVTecAD
 
-    categories = [MVTecAD(data_path, category, Geometry(resize, imagesize), train_fraction) for category in subdatasets]
-    for category in categories: category.name = f"{name}_{category.name}"
+    geometry = Geometry(resize, imagesize)
+    categories = [MVTecAD(data_path, category, geometry, train_fraction) for category in subdatasets]
+    for category in categories:
+        category.name = f"{name}_{category.name}"
     return categories
 
 # %% ../../nbs/apps/02_official_cli.ipynb #93e3d495
 @run_patchcore.command("dataset")
-@_all(_dataset_options(batch_size=2))
-@click.option("--train_val_split", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Share of the good images to train on, the first by name; from 1 all.")
+@all_of(_dataset_options(batch_size=2))
+@click.option("--train_val_split", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="Share of the good images to train on, the first by name; from 1 all.")
 def _dataset(batch_size, num_workers, train_val_split, **images):
     "Images to learn from and to judge."
-    return "dataset", (_categories(**images, train_fraction=min(1.0, train_val_split)), {"batch_size": batch_size, "num_workers": num_workers})
+    machine = {"batch_size": batch_size, "num_workers": num_workers}
+    return "dataset", (_categories(**images, train_fraction=min(1.0, train_val_split)), machine)
 
 
 @load_and_evaluate_patchcore.command("dataset")
-@_all(_dataset_options(batch_size=1))
+@all_of(_dataset_options(batch_size=1))
 def _test_dataset(batch_size, num_workers, **images):
     "Images to judge."
     return "dataset", (_categories(**images), {"batch_size": batch_size, "num_workers": num_workers})
 
 
 @load_and_evaluate_patchcore.command("patch_core_loader")
-@click.option("--patch_core_paths", "-p", "folders", multiple=True, required=True, help="Model folder: one for each dataset, in their order, or one for all.")
-@_all(_SEARCH)
-def _patch_core_loader(folders, faiss_threads):
+@click.option("--patch_core_paths", "-p", "folders", multiple=True, required=True,
+              help="Model folder: one for each dataset, in their order, or one for all.")
+@all_of(_SEARCH)
+def _patch_core_loader(folders, search__faiss_threads):
     "Saved models."
-    return "patch_core_loader", ([Path(folder) for folder in folders], {"faiss_threads": faiss_threads})
+    return "patch_core_loader", ([Path(folder) for folder in folders], search__faiss_threads)
 
 # %% ../../nbs/apps/02_official_cli.ipynb #86bb990a
 def _parts(steps: list[tuple], *needed: str) -> list:
     "What the needed subcommands returned; `ValueError` unless each was given once."
     given = [name for name, _ in steps]
-    if sorted(given) != sorted(needed): raise ValueError(f"give each of the subcommands {', '.join(needed)} once; given: {', '.join(given)}")
+    if sorted(given) != sorted(needed):
+        raise ValueError(f"give each of the subcommands {', '.join(needed)} once; given: {', '.join(given)}")
     return [dict(steps)[name] for name in needed]
 
 
@@ -190,30 +223,39 @@ def _device(gpu: tuple[int, ...]) -> str:
     "The torch device; says what happens where there is no CUDA."
     import torch
 
-    if torch.cuda.is_available(): return f"cuda:{gpu[0]}"
-    click.echo("No CUDA device here: network and nearest-neighbour search run on the CPU, --gpu and --faiss_on_gpu notwithstanding.", err=True)
+    if torch.cuda.is_available():
+        return f"cuda:{gpu[0]}"
+    click.echo("No CUDA device here: network and nearest-neighbour search run on the CPU, --gpu and --faiss_on_gpu "
+               "notwithstanding.", err=True)
     return "cpu"
 
 # %% ../../nbs/apps/02_official_cli.ipynb #7e3234c3
-def _model_format(models: list, geometry: "Geometry", save: bool) -> str:
-    "The format the models will be saved in, if any; says so where it cannot be the official one. `ValueError`, `OSError` for parameters or weights that cannot work."
-    from patchcore_nb.fitting import Embedder
-    from patchcore_nb.patchcore import official_params
+def _model_format(models: "list[PatchCore]", geometry: "Geometry", save: bool) -> str:
+    """The format the models will be saved in, if any; says so where it cannot be the official one.
 
-    embedders = [Embedder(model) for model in models]
-    if not save: return ""
+    Raises `ValueError`, `OSError` for parameters or weights that cannot work.
+    """
+    from patchcore_nb.formats.official import to_official
+
+    networks = [model.build_network() for model in models]
+    if not save:
+        return ""
     try:
-        for model, embedder in zip(models, embedders, strict=True): official_params(model, embedder, geometry)
+        for model, network in zip(models, networks, strict=True):
+            to_official(network, model.scoring, model.views, geometry)
     except ValueError as error:
-        click.echo(f"The models will be saved in our own format, which the official code cannot read: {error}", err=True)
+        click.echo(f"The models will be saved in our own format, which the official code cannot read: {error}",
+                   err=True)
         return "patchcore_nb"
     return "official"
 
 # %% ../../nbs/apps/02_official_cli.ipynb #af9e7b37
-def _logger(online: bool, key: str | None, project: str, group: str, folder: Path) -> object:
+def _logger(online: bool, key: str | None, project: str, group: str, folder: Path) -> Any:
     "A context that gives the logger, or None; `ValueError` for a key that nobody would use."
-    if key and not online: raise ValueError("--log_wandb_key is the key for --log_online, which is missing: give both or none")
-    if not online: return nullcontext()
+    if key and not online:
+        raise ValueError("--log_wandb_key is the key for --log_online, which is missing: give both or none")
+    if not online:
+        return nullcontext()
     from patchcore_nb.apps.loggers import WandbLogger
 
     return WandbLogger(project, group, folder.name, folder=folder, key=key)
@@ -227,69 +269,94 @@ def _show(rows: list[dict], folder: str | Path) -> None:
 
 # %% ../../nbs/apps/02_official_cli.ipynb #419940b3
 @run_patchcore.result_callback()
-def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, log_project, log_online, log_wandb_key, save_patchcore_model, quiet):
+def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, log_project, log_online, log_wandb_key,
+         save_patchcore_model, quiet):
     "Fit, predict and judge; write the run's folder."
-    from patchcore_nb.line.ensemble import Ensemble
     from patchcore_nb.evaluate import evaluate
-    from patchcore_nb.patchcore import PatchCore
     from patchcore_nb.look.viz import heatmaps, save_heatmaps, spread
+    from patchcore_nb.model import Ensemble
 
     members, sampler, (categories, machine) = _parts(steps, "patch_core", "sampler", "dataset")
-    device = _device(gpu)
-    models = [PatchCore(**{"seed": seed} | member | sampler | machine | {"device": device, "progress": not quiet}) for member in members]
+    common = sampler | machine | {"device": _device(gpu)}
+    models = [unfitted_model({"seed": seed} | member | common, not quiet) for member in members]
     format = _model_format(models, categories[0].train.geometry, save_patchcore_model)
     folder = new_run_folder(results_path, log_project, log_group)
 
     def save(name, fitted):  # before the prediction, which may fail
-        if save_patchcore_model: fitted.save(folder / "models" / name, format)
+        if save_patchcore_model:
+            fitted.save(folder / "models" / name, format)
 
     def keep(name, test, fitted, prediction):
-        if save_segmentation_images: save_heatmaps(folder / "segmentation_images" / name, test, prediction, progress=not quiet)
+        if save_segmentation_images:
+            save_heatmaps(folder / "segmentation_images" / name, test, prediction, progress=not quiet)
 
-    def shown(test, prediction): return dict(heatmaps(test, prediction, only=spread(prediction.scores)))
+    def shown(test, prediction):
+        return dict(heatmaps(test, prediction, only=spread(prediction.scores)))
 
     try:
         with _logger(log_online, log_wandb_key, log_project, log_group, folder) as logger:
-            _show(evaluate(Ensemble(models) if len(models) > 1 else models[0], categories, folder, on_category=keep, logger=logger, on_fit=save, pictures=shown), folder)
+            model = Ensemble(models) if len(models) > 1 else models[0]
+            rows = evaluate(model, categories, folder, on_category=keep, logger=logger, on_fit=save, pictures=shown)
+            _show(rows, folder)
     finally:
-        if not any(folder.iterdir()): folder.rmdir()  # nothing was done, the name stays free
-
+        if not any(folder.iterdir()):
+            folder.rmdir()  # nothing was done, the name stays free
 
 # %% ../../nbs/apps/02_official_cli.ipynb #8c467209
 def _require_saved(folder: Path, geometry: "Geometry", count: int) -> None:
-    "`ValueError`, `OSError` if the models of a folder cannot be used for so many images in this geometry; none is loaded."
-    from dataclasses import replace
-
-    from patchcore_nb.line.ensemble import saved_members
-    from patchcore_nb.formats.official import from_official, official_weights_hash
+    "`ValueError`, `OSError` if the models of a folder cannot judge so many images in this geometry; none is loaded."
+    from patchcore_nb.formats.model_folder import saved_members
 
     scaling, members = saved_members(folder)
-    for known in members:
-        if isinstance(known, dict):  # official parameters, with our note or without
-            _, height, width = known["input_shape"]
-            known = from_official(known)["geometry"] if official_weights_hash(known) else replace(geometry, crop=height if height == width else (height, width))
-        if known != geometry: raise ValueError(f"{folder} was fitted with --resize {known.resize} --imagesize {known.crop}, the command says {geometry.resize} and {geometry.crop}: give those of the training")
-    if scaling == "test" and count < 2: raise ValueError(f"{folder} holds an ensemble, which scales scores by their range: of {count} test image(s) there is none, at least 2 are needed")
+    for member in members:
+        known = _saved_geometry(member, geometry)
+        if known != geometry:
+            raise ValueError(f"{folder} was fitted with --resize {known.resize} --imagesize {known.crop}, the command "
+                             f"says {geometry.resize} and {geometry.crop}: give those of the training")
+    if scaling == "test" and count < 2:
+        raise ValueError(f"{folder} holds an ensemble, which scales scores by their range: of {count} test image(s) "
+                         "there is none, at least 2 are needed")
+
+
+def _saved_geometry(member: "Geometry | dict", geometry: "Geometry") -> "Geometry":
+    "That of a saved model; an official one without our note does not say its resize, which is then as given."
+    from dataclasses import replace
+
+    from patchcore_nb.formats.official import from_official, official_weights_hash
+
+    if not isinstance(member, dict):
+        return member
+    if official_weights_hash(member):
+        return from_official(member)["geometry"]
+    _, height, width = member["input_shape"]
+    return replace(geometry, crop=height if height == width else (height, width))
 
 # %% ../../nbs/apps/02_official_cli.ipynb #4b06c7c2
-def _open_model(folder: Path, geometry: "Geometry", device: str, machine: dict, progress: bool) -> "PatchCore | Ensemble | TiledPatchCore":
+def _open_model(folder: Path, geometry: "Geometry", device: str, threads: int | None, machine: dict,
+                progress: bool) -> "PatchCore | Ensemble":
     "A fitted model or ensemble, ours or official, with parameters of the machine."
-    from patchcore_nb.line.ensemble import load_model
+    from patchcore_nb.model import load_model
+    from patchcore_nb.scale.search import Search
 
-    model = load_model(folder, device=device, geometry=geometry, faiss_threads=machine["faiss_threads"], progress=progress)
-    for member in getattr(model, "models_", [model]): member.set_params(**machine)
+    search = Search(faiss_threads=threads)
+    model = load_model(folder, device=device, geometry=geometry, search=search, progress=progress)
+    for member in model.members:
+        member.set_params(**machine)
     return model
 
 
-def _judged(name: str, test: "ImageSet", model: "PatchCore | Ensemble | TiledPatchCore") -> tuple[dict, "Prediction"]:
+def _judged(name: str, test: "ImageSet", model: "PatchCore | Ensemble") -> tuple[dict, "Prediction"]:
     "The row of a category, and the prediction."
     from patchcore_nb.evaluate import COLUMNS, judge
 
     start = time.perf_counter()
     prediction = model.predict(test)
     milliseconds = 1000 * (time.perf_counter() - start) / len(test)
-    rows = sum(len(member.bank_) for member in getattr(model, "models_", [model]))
-    found = judge(test, prediction) | {"test_images": len(test), "bank_rows": rows, "predict_ms_per_image": round(milliseconds, 1)}
+    found = judge(test, prediction) | {
+        "test_images": len(test),
+        "bank_rows": sum(len(member.bank_) for member in model.members),
+        "predict_ms_per_image": round(milliseconds, 1),
+    }
     return {"category": name, **{column: found.get(column) for column in COLUMNS}}, prediction
 
 # %% ../../nbs/apps/02_official_cli.ipynb #44ae1148
@@ -299,22 +366,38 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images,
     from patchcore_nb.evaluate import mean_row, write_results
     from patchcore_nb.look.viz import save_heatmaps
 
-    (folders, search), (categories, machine) = _parts(steps, "patch_core_loader", "dataset")
-    if len(folders) not in (1, len(categories)): raise ValueError(f"{len(folders)} model folders for {len(categories)} datasets: give one for each, or one for all")
-    if len(folders) == 1: folders = folders * len(categories)
-    table = Path(results_path) / "results.csv"
-    if table.exists(): raise FileExistsError(f"{table} is there, of an earlier evaluation: give another RESULTS_PATH, or move it away")
-    geometry, device, rows, said = categories[0].test.geometry, _device(gpu), [], {1}
-    for folder, category in zip(folders, categories): _require_saved(folder, geometry, len(category.test))
+    (folders, threads), (categories, machine) = _parts(steps, "patch_core_loader", "dataset")
+    folders, table = _one_each(folders, categories), Path(results_path) / "results.csv"
+    if table.exists():
+        raise FileExistsError(f"{table} is there, of an earlier evaluation: give another RESULTS_PATH, or move it away")
+    geometry, device, rows, said, opened = categories[0].test.geometry, _device(gpu), [], {1}, None
+    for folder, category in zip(folders, categories):
+        _require_saved(folder, geometry, len(category.test))
     tests = [category.test.check(progress=not quiet) for category in categories]  # all files, before the work
     Path(results_path).mkdir(parents=True, exist_ok=True)
-    for i, (folder, category, test) in enumerate(zip(folders, categories, tests)):
-        if i == 0 or folder != folders[i - 1]: model = _open_model(folder, geometry, device, machine | search, not quiet)
-        for k in sorted({member.k for member in getattr(model, "models_", [model])} - said):
+    for folder, category, test in zip(folders, categories, tests):
+        if folder != opened:
+            model, opened = _open_model(folder, geometry, device, threads, machine, not quiet), folder
+        for k in sorted(_neighbours(model) - said):
             _say_neighbours(k)
             said.add(k)
         row, prediction = _judged(category.name, test, model)
         rows.append(row)
         write_results(table, [*rows, mean_row(rows)])
-        if save_segmentation_images: save_heatmaps(Path(results_path) / "segmentation_images" / category.name, test, prediction, progress=not quiet)
+        if save_segmentation_images:
+            pictures = Path(results_path) / "segmentation_images" / category.name
+            save_heatmaps(pictures, test, prediction, progress=not quiet)
     _show([*rows, mean_row(rows)], results_path)
+
+
+def _one_each(folders, categories):
+    "A model folder for each dataset, or the same for all."
+    if len(folders) not in (1, len(categories)):
+        raise ValueError(f"{len(folders)} model folders for {len(categories)} datasets: give one for each, or one for "
+                         "all")
+    return folders * len(categories) if len(folders) == 1 else folders
+
+
+def _neighbours(model):
+    "The numbers of neighbours that scores of a model are averaged over."
+    return {member.scoring.k for member in model.members}
