@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'nearest_pick_distances', 'covering_radius', 'k_center_greedy', 'exact_start', 'approx_start',
-           'random_projection', 'coreset_size', 'choose_rows', 'select_coreset', 'Coreset', 'radius_curve',
-           'prefix_distances']
+           'random_projection', 'choose_rows', 'Coreset', 'select_coreset', 'radius_curve', 'prefix_distances']
 
 # %% ../nbs/03_coreset.ipynb #fe8aae8f
 import math
@@ -77,13 +76,18 @@ def _pieces(
 
 def _per_row(
     rows: Tensor, # `(N, d)`
-    size: int, # rows at a time
-    number: Callable[[Tensor], Tensor], # of some rows, `(B, d)`, a number for each
+    function: Callable[[Tensor], Tensor], # of some rows, `(B, d)`: a number for each, or `width` of them
     dtype: torch.dtype, # of the numbers
-) -> Tensor: # `(N,)`
-    "A number for each row. It goes into its place at once: results kept between the pieces would part the memory that the next piece could use again."
-    found = torch.empty(len(rows), dtype=dtype, device=rows.device)
-    for p in _pieces(len(rows), size): found[p] = number(rows[p])
+    *width: int, # numbers of a row, if it has several
+) -> Tensor: # `(N,)`, or `(N, width)`
+    """Numbers for each row, computed piece by piece.
+
+    They go into their place at once: results kept between the pieces would part the memory that the next piece could
+    use again.
+    """
+    found = torch.empty(len(rows), *width, dtype=dtype, device=rows.device)
+    for p in _pieces(len(rows), 8192):
+        found[p] = function(rows[p])
     return found
 
 # %% ../nbs/03_coreset.ipynb #6c33c796
@@ -98,7 +102,7 @@ def k_center_greedy(
     "Greedy k-center selection: always the row farthest from all picks so far, found in batches. Raises `ValueError` if n exceeds N."
     if not 1 <= n <= len(rows): raise ValueError(f"cannot pick {n} of {len(rows)} rows")
     pieces = _pieces(len(rows), chunk or (2048 if distances.device.type == "cpu" else 65536))
-    squared = _per_row(rows, 8192, lambda r: r.square().sum(1), rows.dtype)
+    squared = _per_row(rows, lambda r: r.square().sum(1), rows.dtype)
     distances = distances.square()                                     # (N,) squared from here on: the order is the same
     picks, done = [], 0
     with tqdm(total=n, desc="coreset", unit="pick", disable=not progress) as bar:
@@ -124,9 +128,10 @@ def exact_start(
     rows: Tensor, # `(N, d)` float
 ) -> Tensor: # `(N,)`, root of the sum of squared distances to all rows
     "Start of the exact greedy sampler: the norm of each row of the N × N distance table, without the table."
-    squared = _per_row(rows, 8192, lambda r: r.double().square().sum(1), torch.float64)  # sums over all rows: single precision would lose the small differences
+    # Sums over all rows: single precision would lose the small differences.
+    squared = _per_row(rows, lambda r: r.double().square().sum(1), torch.float64)
     total = sum(rows[p].double().sum(0) for p in _pieces(len(rows), 8192))
-    distances = len(rows) * squared - 2 * _per_row(rows, 8192, lambda r: r.double() @ total, torch.float64) + squared.sum()
+    distances = len(rows) * squared - 2 * _per_row(rows, lambda r: r.double() @ total, torch.float64) + squared.sum()
     return distances.clamp_(min=0).sqrt_().to(rows.dtype)
 
 
@@ -136,7 +141,7 @@ def approx_start(
 ) -> Tensor: # `(N,)`, mean distance to the anchors (L2)
     "Start of the approximate greedy sampler: mean distance to a few rows."
     anchors = rows[anchors]
-    return _per_row(rows, 8192, lambda r: torch.cdist(r, anchors).mean(1), rows.dtype)
+    return _per_row(rows, lambda r: torch.cdist(r, anchors).mean(1), rows.dtype)
 
 # %% ../nbs/03_coreset.ipynb #b02ab958
 def random_projection(
@@ -146,28 +151,10 @@ def random_projection(
 ) -> Tensor: # `(N, dim)`; the rows themselves where D is `dim` already
     "Rows times a dense random map, uniform in ±1/√D like an untrained linear layer (the official choice)."
     D = rows.shape[1]
-    if D == dim: return rows
-    weights = (torch.rand(D, dim, generator=generator, dtype=rows.dtype) * 2 - 1) / math.sqrt(D)
-    narrow, weights = rows.new_empty(len(rows), dim), weights.to(rows.device)
-    for p in _pieces(len(rows), 8192): narrow[p] = rows[p] @ weights
-    return narrow
-
-# %% ../nbs/03_coreset.ipynb #780df936
-SAMPLERS = ("approx_greedy", "greedy", "random", "identity")
-
-
-def coreset_size(
-    count: int, # N, rows to choose from
-    fraction: float, # share of the rows to keep, 0 < fraction <= 1
-    sampler: str = "approx_greedy", # one of `SAMPLERS`; "identity" keeps all rows
-) -> int: # n = int(N · fraction), at least 1
-    "How many rows a coreset keeps. Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row."
-    if sampler not in SAMPLERS: raise ValueError(f"unknown sampler {sampler!r}: choose one of {', '.join(SAMPLERS)}")
-    if sampler == "identity": return count
-    if not 0 < fraction <= 1: raise ValueError(f"coreset fraction must be in (0, 1], got {fraction}")
-    if (n := int(count * fraction)) < 1:
-        raise ValueError(f"a coreset of {fraction} keeps no row of {count}: use at least {1.01 / max(count, 1):.3g}, or more images")
-    return n
+    if D == dim:
+        return rows
+    weights = ((torch.rand(D, dim, generator=generator, dtype=rows.dtype) * 2 - 1) / math.sqrt(D)).to(rows.device)
+    return _per_row(rows, lambda r: r @ weights, rows.dtype, dim)
 
 # %% ../nbs/03_coreset.ipynb #9db23ef1
 def choose_rows(
@@ -180,29 +167,23 @@ def choose_rows(
 ) -> Tensor: # row numbers, `(n,)` int64
     "Choose n rows. Raises `ValueError`, of the greedy samplers, for rows that are not finite."
     N, generator = len(rows), generator or torch.Generator().manual_seed(0)
-    if n == N: return torch.arange(N)
-    if sampler == "random": return torch.randperm(N, generator=generator)[:n]
+    if n == N:
+        return torch.arange(N)
+    if sampler == "random":
+        return torch.randperm(N, generator=generator)[:n]
     narrow = random_projection(rows, projection_dim, generator)
-    start = exact_start(narrow) if sampler == "greedy" else approx_start(narrow, torch.randperm(N, generator=generator)[:10])
-    if not start.isfinite().all(): raise ValueError("rows hold NaN or infinite numbers: no distances can be compared")
+    if sampler == "greedy":
+        start = exact_start(narrow)
+    else:
+        start = approx_start(narrow, torch.randperm(N, generator=generator)[:10])
+    if not start.isfinite().all():
+        raise ValueError("rows hold NaN or infinite numbers: no distances can be compared")
     return k_center_greedy(narrow, start, n, progress=progress)
 
-
-def select_coreset(
-    rows: Tensor, # patch embeddings, `(N, D)` float32
-    fraction: float, # share of the rows to keep, 0 < fraction <= 1
-    sampler: str = "approx_greedy", # one of `SAMPLERS`
-    generator: torch.Generator | None = None, # CPU generator, the only source of randomness; None: seed 0
-    projection_dim: int = 128, # width in which the greedy samplers compare rows
-    progress: bool = False, # show a progress bar with the time left
-) -> Tensor: # row numbers, `(n,)` int64, n = int(N · fraction)
-    """Choose the rows that become the memory bank (Roth et al. 2021, section 3.2).
-
-    Raises `ValueError` for an unknown sampler, a fraction outside (0, 1] or one that keeps no row, and, of the greedy samplers, for rows that are not finite.
-    """
-    return choose_rows(rows, coreset_size(len(rows), fraction, sampler), sampler, generator, projection_dim, progress)
-
 # %% ../nbs/03_coreset.ipynb #dca967c7
+SAMPLERS = ("approx_greedy", "greedy", "random", "identity")
+
+
 @dataclass(frozen=True)
 class Coreset:
     "How many patches the memory bank keeps, and how they are chosen (Roth et al. 2021, section 3.2)."
@@ -216,11 +197,11 @@ class Coreset:
         value: "float | Coreset", # a share, or both
     ) -> "Coreset":
         "A coreset. Raises `ValueError` for anything else."
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, bool) or not isinstance(value, Real):
+        if isinstance(value, Real) and not isinstance(value, bool):
+            return cls(value)
+        if not isinstance(value, cls):
             raise ValueError(f"coreset={value!r}: expected a share such as 0.1, or a Coreset")
-        return cls(value)
+        return value
 
     def check(self) -> None:
         "Raises `ValueError` for an unknown sampler and a share outside (0, 1]."
@@ -230,8 +211,19 @@ class Coreset:
         self,
         count: int, # N, rows to choose from
     ) -> int: # n = int(N · fraction), at least 1
-        "How many rows are kept. Raises `ValueError` as `coreset_size` does."
-        return coreset_size(count, self.fraction, self.sampler)
+        "How many rows are kept. Raises `ValueError` as `check` does, and for a share that keeps no row."
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"unknown sampler {self.sampler!r}: choose one of {', '.join(SAMPLERS)}")
+        if self.sampler == "identity":
+            return count
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"coreset fraction must be in (0, 1], got {self.fraction}")
+        if (n := int(count * self.fraction)) < 1:
+            least = 1.01 / max(count, 1)
+            raise ValueError(
+                f"a coreset of {self.fraction} keeps no row of {count}: use at least {least:.3g}, or more images"
+            )
+        return n
 
     def choose(
         self,
@@ -243,6 +235,21 @@ class Coreset:
         "Choose the rows of a memory bank. Raises `ValueError` as `choose_rows` does."
         generator = torch.Generator().manual_seed(int(seed))
         return choose_rows(rows, self.size(len(rows)) if n is None else n, self.sampler, generator, progress=progress)
+
+# %% ../nbs/03_coreset.ipynb #e2d1b28a
+def select_coreset(
+    rows: Tensor, # patch embeddings, `(N, D)` float32
+    fraction: float, # share of the rows to keep, 0 < fraction <= 1
+    sampler: str = "approx_greedy", # one of `SAMPLERS`
+    generator: torch.Generator | None = None, # CPU generator, the only source of randomness; None: seed 0
+    projection_dim: int = 128, # width in which the greedy samplers compare rows
+    progress: bool = False, # show a progress bar with the time left
+) -> Tensor: # row numbers, `(n,)` int64, n = int(N · fraction)
+    """Choose the rows that become the memory bank (Roth et al. 2021, section 3.2).
+
+    Raises `ValueError` as `Coreset.size` and `choose_rows` do.
+    """
+    return choose_rows(rows, Coreset(fraction, sampler).size(len(rows)), sampler, generator, projection_dim, progress)
 
 # %% ../nbs/03_coreset.ipynb #cad810ea
 def radius_curve(
