@@ -116,6 +116,8 @@ class StoredPatchCore:
         found = state["parameters"]
         embedder, search = Embedder(**found["embedder"]), Search(**found["search"])
         embedder = embedder if weights == "as saved" else replace(embedder, weights=weights)
+        if type(found["seed"]) is not int:
+            raise ValueError(f"seed={found['seed']!r:.50} is no whole number")
         views = None if found["views"] is None else cls.parts["views"].from_dict(found["views"])
         return cls(embedder, Coreset(**found["coreset"]), Scoring(**found["scoring"]), views,
                    None if search == Search() else search, device=device, seed=found["seed"], progress=progress,
@@ -170,14 +172,14 @@ def restore(
     "The model in a folder. Raises `ValueError` that names the folder, whatever does not fit in it."
     state = read_model(folder, geometry)
     wanted, search = {cls.kind: cls for cls in classes}, Search.of(search)
-    if state.get("kind") not in wanted:
-        raise ValueError(f"{folder} holds a model of kind {state.get('kind')!r:.50}, not {' or '.join(wanted)}: "
+    if (kind := str(state.get("kind"))) not in wanted:
+        raise ValueError(f"{folder} holds a model of kind {kind!r:.50}, not {' or '.join(wanted)}: "
                          "read it with its own class, or with load_model")
     try:
         for single in single_states(state):
             kept = single["parameters"]["search"]["precision"]  # engine and threads are those of this machine
             single["parameters"]["search"] = asdict(replace(search, precision=kept))
-        model = wanted[state["kind"]].from_state(state, weights=weights, device=device, progress=progress)
+        model = wanted[kind].from_state(state, weights=weights, device=device, progress=progress)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
     except ValueError as error:
