@@ -149,7 +149,7 @@ class Plan:
         "In words, one of `WAYS`."
         return WAYS[2] if self.mapped else WAYS[1] if self.chunk else WAYS[0]
 
-# %% ../../nbs/scale/02_bounded.ipynb #cf2b1f48
+# %% ../../nbs/scale/02_bounded.ipynb #98f22453
 class RowCollector:
     "Takes the rows of image after image, gives the coreset of all of them."
 
@@ -159,7 +159,7 @@ class RowCollector:
         count: int, # N, rows that will come at most
         coreset: Coreset, # which of them to keep
         seed: int = 0, # of the random numbers
-        plan: Plan = Plan(), # how  # noqa: B008 (it is frozen)
+        plan: Plan = Plan(), # how
         progress: bool = False, # show progress bars
     ):
         self.count, self.coreset, self.seed, self.progress = count, coreset, seed, progress
@@ -241,7 +241,7 @@ def _in_chunks(count: int, row: int, choice: int, n: int, bank: int, room: int) 
     fits = n < count and chunk >= _SMALLEST and needed <= room
     return Plan(chunk, union, bytes=needed + _SCRATCH) if fits else None
 
-# %% ../../nbs/scale/02_bounded.ipynb #1ef52124
+# %% ../../nbs/scale/02_bounded.ipynb #ce8c83b9
 def plan_rows(
     count: int, # N, rows that will come
     width: int, # D
@@ -258,7 +258,7 @@ def plan_rows(
     raise ValueError(f"a memory bank of {n} rows from {count} does not fit into the {max(0, room) / 1e9:.2f} GB "
                      f"that are left for rows: {advice} a higher max_memory")
 
-# %% ../../nbs/scale/02_bounded.ipynb #eaec0681
+# %% ../../nbs/scale/02_bounded.ipynb #62d2c83b
 @dataclass(frozen=True)
 class _Probe:
     "What a few batches have shown."
@@ -299,7 +299,7 @@ def _probe(patches: PatchRows, count: int) -> _Probe:
         del clock[0], seen[0]  # the first batch also starts up what computes
     return _Probe(torch.cat(found), patches.count(), most, (clock[-1] - clock[0]) / (seen[-1] - seen[0]))
 
-# %% ../../nbs/scale/02_bounded.ipynb #03fc99e0
+# %% ../../nbs/scale/02_bounded.ipynb #e120d89a
 @dataclass(frozen=True)
 class _Limited:
     "Collect rows within a limit."
@@ -332,9 +332,10 @@ class _Limited:
             numbers.append(of_rows)
         scoring.require(coreset.size(collector.seen))  # a loader may leave out its last batch
         bank_rows, picks = collector.finish()
+        assert patches.grid is not None  # rows have come
         return Bank.of(bank_rows, torch.cat(numbers)[picks], patches.paths, patches.grid, patches.skipped)
 
-# %% ../../nbs/scale/02_bounded.ipynb #afff94bc
+# %% ../../nbs/scale/02_bounded.ipynb #9ae13e08
 class MergeReduce(_Limited):
     "Collect rows within a limit; where they do not fit, in chunks of which a coreset stays: another bank."
 
@@ -373,7 +374,7 @@ def _choosing_seconds(narrow: Tensor, count: int, n: int) -> float:
     seconds = _median_seconds(lambda: nearest_pick_distances(narrow, picks, chunk=2048))
     return count * n * seconds / len(narrow) / len(picks)
 
-# %% ../../nbs/scale/02_bounded.ipynb #528216aa
+# %% ../../nbs/scale/02_bounded.ipynb #abce5243
 def choice_seconds(
     rows: Tensor, # a sample of the rows, `(m, D)`, some thousand
     count: int, # N, rows that will come
@@ -445,7 +446,7 @@ class Forecast:
         fits = f"fits: {self.way}, at most {_amount(self.peak_bytes)} of {_amount(self.limit)}{temporary}"
         return "\n".join([*lines, fits, f"about {_duration(self.seconds)}"])
 
-# %% ../../nbs/scale/02_bounded.ipynb #733d4132
+# %% ../../nbs/scale/02_bounded.ipynb #f5bb0fb5
 class Forecasting:
     "What `fit` will take, for a model whose `fit` collects rows."
 
@@ -464,15 +465,17 @@ class Forecasting:
     ) -> Forecast: # can be printed
         "Measure a little and multiply. Raises `ValueError` as `fit`, but not for a bank that does not fit."
         collect = MergeReduce(_free_memory()) if collect is None else _require_limited(collect)
+        coreset, scoring, search = Coreset.of(self.coreset), Scoring.of(self.scoring), Search.of(self.search)
+        coreset.check()
         network, geometry = self.build_network(), agreed_geometry(self.geometry, data) or Geometry()
         patches = self.patch_rows(as_dataset(data, geometry), geometry, network)
         if on_error != "raise":
             patches.check(on_error)
-        coreset, search, probe = Coreset.of(self.coreset), Search.of(self.search), _probe(patches, 5)
-        Scoring.of(self.scoring).require(coreset.size(probe.count))
+        probe = _probe(patches, 5)
+        scoring.require(coreset.size(probe.count))
         return _foretold(patches.images, probe, coreset, search, collect)
 
-# %% ../../nbs/scale/02_bounded.ipynb #732296b2
+# %% ../../nbs/scale/02_bounded.ipynb #17cde6d3
 def _free_memory() -> int:
     "Bytes that this process may have."
     return psutil.virtual_memory().available + psutil.Process().memory_info().rss
