@@ -322,7 +322,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         scores, peaks = _peaks(judged).T
         return scores, peaks
 
-# %% ../../nbs/line/05_tiles.ipynb #230bd87b
+# %% ../../nbs/line/05_tiles.ipynb #e8a1e40c
 def _whole(
     geometry: Geometry, # of photographs
 ) -> Geometry:
@@ -368,7 +368,7 @@ def _bank_of_tiles(
     rows = bank.rows if model.search is None else model.parts["search"].of(model.search).stored(bank.rows)
     return replace(bank, rows=rows, history=(learned,))
 
-# %% ../../nbs/line/05_tiles.ipynb #30c50326
+# %% ../../nbs/line/05_tiles.ipynb #4ff7260c
 class _EachPosition:
     "Collects a bank for each tile position."
 
@@ -403,7 +403,7 @@ class _EachPosition:
         rows, numbers = map(torch.cat, zip(*parts))
         return Bank.of(rows, numbers, paths, patches.grid)
 
-# %% ../../nbs/line/05_tiles.ipynb #51f911e8
+# %% ../../nbs/line/05_tiles.ipynb #dcf7ef2b
 def _at_once(
     patches: ViewedRows, # of tiles
     coreset: Coreset, # which rows of a position to keep
@@ -456,7 +456,7 @@ def _position_banks(
     of_part = [rows.take(part) if isinstance(rows, QuantisedRows) else rows[part] for part in parts]
     return [model.memory_of(some) if len(some) else None for some in of_part]
 
-# %% ../../nbs/line/05_tiles.ipynb #b23be645
+# %% ../../nbs/line/05_tiles.ipynb #d72a1733
 def _judged(
     tiled: TiledPatchCore, # fitted
     photograph: Tensor, # `(3, H, W)`
@@ -502,7 +502,7 @@ def _scores_of_tiles(
     scores, maps = zip(*(scoring.score_batch(memory, part, sides, mask) for memory, part, mask in parts))
     return np.concatenate(scores), np.concatenate(maps)
 
-# %% ../../nbs/line/05_tiles.ipynb #49b59e3c
+# %% ../../nbs/line/05_tiles.ipynb #fa0356c9
 def _held_out(
     tiled: TiledPatchCore, # fitted
     images: object, # training photographs, as for `calibrate`
@@ -586,7 +586,7 @@ def _audited(
     order = np.argsort(-isolation, kind="stable")
     return Audit(order, isolation, sum(audit.rows for audit in found), cells, tiled.paths_)
 
-# %% ../../nbs/line/05_tiles.ipynb #ec16fc20
+# %% ../../nbs/line/05_tiles.ipynb #d400793c
 def _require_tiles(
     bank: Bank, # of the model of the tiles
     tiling: Tiling, # of a photograph
@@ -599,7 +599,8 @@ def _require_tiles(
     if not isinstance(position_banks, bool):
         raise ValueError(f"position_banks={position_banks!r:.50}: expected True or False")
     if bank.grid is None or len(bank.paths) != len(paths) * len(tiling):
-        raise ValueError(f"its bank is of {len(bank.paths)} images, not of {len(tiling)} tiles of {len(paths)} photographs")
+        raise ValueError(f"its bank is of {len(bank.paths)} images, "
+                         f"not of {len(tiling)} tiles of {len(paths)} photographs")
     tile = bank.origin[:, 0]
     if not ((0 <= tile) & (tile < len(bank.paths))).all() or position_banks and (np.diff(tile % len(tiling)) < 0).any():
         raise ValueError("the origins of its rows are not those of tiles")
