@@ -6,7 +6,7 @@
 __all__ = ['threshold_rank', 'realised_rate', 'thresholds_from_good', 'Calibrated', 'CalibratedPatchCore', 'training_set',
            'held_out']
 
-# %% ../../nbs/line/03_calibration.ipynb #14f10971
+# %% ../../nbs/line/03_calibration.ipynb #114edf82
 import math
 import os
 import warnings
@@ -15,10 +15,9 @@ from copy import copy
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from scipy.stats import beta
 from sklearn.base import clone
@@ -35,7 +34,7 @@ from ..scorer import Bank, MemoryBank, Scoring
 if TYPE_CHECKING:
     from typing_extensions import Self  # of typing from Python 3.11 on
 
-# %% ../../nbs/line/03_calibration.ipynb #9fca0c08
+# %% ../../nbs/line/03_calibration.ipynb #4163a35f
 def threshold_rank(
     n: int, # good scores, at least 1
     false_alarm_rate: float, # alpha, share of good images that may be flagged, 0 < alpha < 1
@@ -59,7 +58,7 @@ def realised_rate(
     low, high = beta.interval(confidence, n + 1 - rank, rank)
     return (n + 1 - rank) / (n + 1), float(low), float(high)
 
-# %% ../../nbs/line/03_calibration.ipynb #e270b5d5
+# %% ../../nbs/line/03_calibration.ipynb #36c0fb1b
 def thresholds_from_good(
     scores: ArrayLike, # image scores of good images that the model has not seen, `(n,)`
     peaks: ArrayLike, # the largest value of the anomaly map of each, `(n,)`
@@ -92,7 +91,7 @@ def _next_above(values: np.ndarray, rank: int) -> float:
     dtype = values.dtype if values.dtype.kind == "f" else float
     return float(np.nextafter(np.sort(values)[rank - 1], np.inf, dtype=dtype))
 
-# %% ../../nbs/line/03_calibration.ipynb #aeff605c
+# %% ../../nbs/line/03_calibration.ipynb #1b6d0b0a
 class Calibrated:
     "Mixed into a model: thresholds from good images. The model says how it scores good images it has not seen."
 
@@ -142,7 +141,7 @@ class Calibrated:
         self.calibration_ = replace(calibration, made_with=self.scored_with())
         return self
 
-# %% ../../nbs/line/03_calibration.ipynb #3a3c3227
+# %% ../../nbs/line/03_calibration.ipynb #e56d17f2
 class CalibratedPatchCore(Calibrated, PatchCore):
     "A `PatchCore` with thresholds."
 
@@ -174,7 +173,7 @@ def _places(paths: Iterable[str]) -> set[str]:
     "Where files are, whatever links lead there; URLs as they are."
     return {path if "://" in path else os.path.realpath(path) for path in paths if path}
 
-# %% ../../nbs/line/03_calibration.ipynb #d78ff144
+# %% ../../nbs/line/03_calibration.ipynb #a830c8fd
 def training_set(
     bank: Bank, # that was made of the images
     images: object = None, # training images as they were given to `fit`; None: the files the bank remembers
@@ -223,7 +222,7 @@ def _require_same_names(given: Sequence[str], known: Sequence[str]) -> None:
             raise ValueError(f"image {i} is {'/'.join(new[-depth:])}, the model was fitted on {'/'.join(old[-depth:])} "
                              "there: pass the images of the training, in their order")
 
-# %% ../../nbs/line/03_calibration.ipynb #58e3b260
+# %% ../../nbs/line/03_calibration.ipynb #bf620ab0
 def held_out(
     model: PatchCore, # its parameters count; it need not be fitted, and is not changed
     images: Any, # good images, at least 2: a Dataset with a length
@@ -257,7 +256,7 @@ def _refitted(model, images, parts, collect) -> Iterator[Prediction]: # one for 
         others = np.setdiff1d(np.arange(len(images)), held).tolist()
         yield clone(model).fit(Subset(images, others), collect=collect).predict(Subset(images, held.tolist()))
 
-# %% ../../nbs/line/03_calibration.ipynb #1f2ba10d
+# %% ../../nbs/line/03_calibration.ipynb #13074aee
 class _Embedded(NamedTuple):
     "Images after one pass of the network."
 
@@ -272,14 +271,15 @@ class _Embedded(NamedTuple):
 def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     "The rows of all images. Raises `ValueError` after the first batch if the bank of a fold would be too small."
     geometry = agreed_geometry(getattr(model, "geometry_", model.geometry), images) or Geometry()
+    coreset, scoring, views = Coreset.of(model.coreset), Scoring.of(model.scoring), cast(Any, model.views)
+    coreset.check()
     patches, paths, sizes = model.patch_rows(images, geometry, _network(model)), [], []
-    views: Any = model.views
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         B, done = len(batch["image"]), len(paths)
         new, _ = patches.rows(batch, done)                                          # (B·r, D)
         if not paths:
-            fewest = Coreset.of(model.coreset).size(patches.count(len(images) - math.ceil(len(images) / folds)))
-            Scoring.of(model.scoring).require(fewest, f"with {folds} folds, the bank of a fold")
+            fewest = len(images) - math.ceil(len(images) / folds)
+            scoring.require(coreset.size(patches.count(fewest)), f"with {folds} folds, the bank of a fold")
             rows = new.new_empty(len(images), len(new) // B, new.shape[1])          # (N, r, D)
         rows[done : done + B] = new.unflatten(0, (B, -1))
         paths += batch.get("path", [""] * B)
@@ -296,7 +296,7 @@ def _network(model: PatchCore) -> EmbeddingNetwork:
     network.spec = Embedder.of(model.embedder)
     return network
 
-# %% ../../nbs/line/03_calibration.ipynb #e4965817
+# %% ../../nbs/line/03_calibration.ipynb #e7e03e76
 def _embedded_once(model: PatchCore, images: Any, parts: list[np.ndarray]) -> Iterator[Prediction]:
     "The same with one pass of the network, then a bank for each part."
     patches, rows, size, mask, paths, sizes = _embedded(model, images, len(parts))

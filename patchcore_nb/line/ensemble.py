@@ -17,10 +17,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader, IterableDataset
 
+from ..coreset import Coreset
 from ..data import Geometry, as_dataset, checked
 from .calibration import Calibrated, CalibratedPatchCore, held_out, training_set
+from .views import Views
 from ..prediction import Calibration, Prediction
-from ..scorer import Bank
+from ..scorer import Bank, Scoring
 
 # %% ../../nbs/line/06_ensemble.ipynb #3048c3f5
 def value_range(
@@ -231,8 +233,11 @@ def _check(models: Sequence[Any], scaling: str) -> None:
     for name, values in ("geometry", {model.geometry for model in models}), ("region of interest", regions):
         if len(values) > 1:
             raise ValueError(f"the maps of all members are averaged, so they need one {name}, got {values}")
-    for model in models:
-        model.build_network()  # parameters and weights
+    for model in models:  # parameters and weights
+        Coreset.of(model.coreset).check()
+        Scoring.of(model.scoring)
+        Views.of(model.views).check()
+        model.build_network()
 
 
 def _require_order(data: object) -> None:
