@@ -198,7 +198,7 @@ def _open_sample(
     "Read an image that the geometry can prepare."
     image = read_image(sample.path)
     try:
-        geometry.output_size(image.height, image.width)
+        _placed(geometry, image.height, image.width)
     except ValueError as error:
         raise ValueError(f"{sample.path}: {error}") from None
     return image
@@ -292,8 +292,7 @@ class ImageSet(Dataset):
 
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
-        _require_known(on_error)
-        return self if self.checked else _usable(self, on_error, progress)
+        return checked(self, on_error, progress)
 
 # %% ../nbs/00_data.ipynb #45a29c3f
 _logger = logging.getLogger(__name__)
@@ -312,21 +311,17 @@ def _inspect(
         return None, str(error)
     return geometry.output_size(image.height, image.width), ""
 
-
-def _require_known(
-    on_error: str, # what to do with files that cannot be used
-) -> None: # nothing, if it is known
-    "`ValueError` for another word."
+# %% ../nbs/00_data.ipynb #c9023143
+def checked(
+    images: object, # of `as_dataset`; files are those of an `ImageSet`
+    on_error: str, # files that cannot be used: "raise", or "skip" them
+    progress: bool, # show a progress bar
+) -> Any: # the images that can be used, all of one size; `.skipped` lists the others
+    "Open the files now, not after hours of work. Raises `ValueError` naming those that cannot be used."
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
-
-
-def _usable(
-    images: ImageSet, # to be opened, file by file
-    on_error: str, # "raise" or "skip"
-    progress: bool, # show a bar
-) -> ImageSet: # images that can be used, all of one size; `.skipped` lists the others
-    "Open every file of a set."
+    if not isinstance(images, ImageSet) or images.checked:
+        return images
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
@@ -356,7 +351,7 @@ def _sorted_out(
     good.skipped = images.skipped + bad
     return good
 
-# %% ../nbs/00_data.ipynb #b6b1d4eb
+# %% ../nbs/00_data.ipynb #5e7591d0
 def _bad_files(
     name: str, # of the set
     bad: list[tuple[str, str]], # (path, reason)
@@ -644,18 +639,6 @@ def agreed_geometry(
     return next(iter(found), None)
 
 
-def checked(
-    images: object, # of `as_dataset`
-    on_error: str, # unreadable files: "raise", or "skip" them
-    progress: bool, # show a progress bar
-) -> Any: # the images, without unreadable files
-    "Open the files of an image set now, not after hours of work. Raises `ValueError` naming the unreadable ones."
-    if isinstance(images, ImageSet):
-        return images.check(on_error, progress)
-    _require_known(on_error)
-    return images
-
-
 def image_count(
     images: object, # of `as_dataset`
 ) -> int: # images they yield
@@ -681,7 +664,7 @@ def _stacked(
         )
     return default_collate(items)
 
-# %% ../nbs/00_data.ipynb #1f406450
+# %% ../nbs/00_data.ipynb #e68f84ff
 def _collate(
     items: list, # what a data set of one's own yields: dicts, tuples, or bare images
     geometry: Geometry, # applied to images that are not tensors
@@ -725,9 +708,11 @@ def batches(
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     images = as_dataset(data, geometry)
-    if ours := isinstance(images, (ImageSet, _Given, _Stream)):
-        num_workers = 0 if isinstance(images, _Stream) else num_workers  # each would go through the whole stream
-        images = images.without_masks() if isinstance(images, ImageSet) else images
+    ours = isinstance(images, (ImageSet, _Given, _Stream))
+    if isinstance(images, _Stream):
+        num_workers = 0  # each process would go through the whole stream
+    if isinstance(images, ImageSet) and images.has_masks:
+        images = images.without_masks()
     if not isinstance(images, DataLoader):
         own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
         collate = _stacked if ours else partial(_collate, geometry=geometry)
