@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
-from .backbones import FeatureExtractor, default_dims, default_layers, load_backbone
+from .backbones import default_dims, load_extractor
 from .data import Geometry, batches, checked, image_count
 
 # %% ../nbs/02_patches.ipynb #34bab4c0
@@ -252,9 +252,8 @@ class EmbeddingNetwork(nn.Module):
     ):
         super().__init__()
         self.spec, self.device, self.seed = spec, device, int(seed)
-        self.layers = tuple(spec.layers or default_layers(spec.backbone))
-        backbone = load_backbone(spec.backbone, spec.weights, self.seed, progress)
-        self.extractor = FeatureExtractor(backbone.to(device, memory_format=torch.channels_last), self.layers)
+        self.extractor = load_extractor(spec.backbone, spec.layers, spec.weights, self.seed, progress, device)
+        self.layers = self.extractor.layers
         pretrain_dim, target_dim = default_dims(spec.backbone, self.extractor.channels)
         self.dims = int(spec.pretrain_dim or pretrain_dim), int(spec.target_dim or target_dim)
         self.patches = PatchEmbedding(self.extractor.channels, spec.patch_size, spec.stride, *self.dims).to(device)
@@ -267,8 +266,7 @@ class EmbeddingNetwork(nn.Module):
     ) -> Tensor: # patch embeddings, `(B, D, h, w)` float32
         "Embed a batch."
         images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
-        in_half = (precision or self.spec.precision) == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=in_half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=(precision or self.spec.precision) == "bf16"):
             features = self.extractor(images)                                   # [(B, C_l, H_l, W_l)]
         return self.patches([f.float() for f in features])                      # (B, D, h, w)
 
@@ -291,6 +289,7 @@ class PatchRows:
 
     size: tuple[int, int] | None = None  # (H, W) of the network input, once a batch was seen
     grid: tuple[int, int] | None = None  # (h, w), patches down and across, once a batch was seen
+    skipped: Sequence[tuple[str, str]] = ()  # unreadable files and why, after `check`
 
     def __init__(
         self,
@@ -311,11 +310,7 @@ class PatchRows:
     ) -> None:
         "Open the files now, before the long work. Raises `ValueError` naming the unreadable ones."
         self.images = checked(self.images, on_error, self.progress)
-
-    @property
-    def skipped(self) -> list[tuple[str, str]]:
-        "Unreadable files and why, after `check`."
-        return list(getattr(self.images, "skipped", []))
+        self.skipped = list(getattr(self.images, "skipped", []))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: # rows `(r, D)` and their numbers `(r,)` int64
         self.paths = []

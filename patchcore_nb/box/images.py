@@ -38,8 +38,8 @@ def _upright(
 ) -> Image.Image: # the same
     "The picture turned upright by its EXIF tag."
     try:
-        if type(pil) is Image.Image and pil.getexif().get(0x0112, 1) == 1:
-            return pil  # in memory and upright: to copy a large picture takes as long as to shrink it
+        if pil.getexif().get(0x0112, 1) == 1 and not getattr(pil, "tile", None):
+            return pil  # upright, and nothing left to load: to copy a large picture takes as long as to shrink it
         return ImageOps.exif_transpose(pil)
     except Exception as error:  # Pillow fails at damaged tags in many ways
         found = f"{type(error).__name__}: {error}"
