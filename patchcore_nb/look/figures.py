@@ -29,18 +29,17 @@ from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from sklearn.decomposition import PCA
 from sklearn.metrics import precision_recall_curve, roc_curve
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
-from torch.utils.data import Subset
+from torch.utils.data import Dataset, Subset
 
 from ..data import batches, network_input
-from ..fitting import region_mask
-from ..metrics import average_precision, image_auroc, pixel_roc_curve, pro_curve, verdict_counts
-from ..patchcore import PatchCore, training_set
-from ..patches import cell_box, to_rows
-from ..line.roi import cells_inside
-from ..scorer import patch_scores
+from ..line.calibration import training_set
+from ..line.views import Views
 from .viz import draw_contour, mark_cells, overlay, to_picture, veil
+from ..metrics import average_precision, image_auroc, pixel_roc_curve, pro_curve, verdict_counts
+from ..model import PatchCore
+from ..patches import cell_box, cells_inside, to_rows
+from ..scorer import MemoryBank, Scoring, patch_scores
 
 # %% ../../nbs/look/01_figures.ipynb #9e51f863
 _GOOD, _DEFECT, _FLAGGED = "#0072B2", "#D55E00", "#00DCFF"  # blue and orange of Okabe and Ito; the colour of `draw_contour`
@@ -287,14 +286,24 @@ def plot_pro(
     return ax
 
 # %% ../../nbs/look/01_figures.ipynb #e1d2f372
+def _training_images(
+    model: PatchCore, # fitted
+    images: object, # as for `training_set`
+) -> Dataset:
+    "The images a model was fitted on. Raises `NotFittedError` before `fit`, else as `training_set`."
+    model.require_fitted()
+    return training_set(model.bank_, images, model.geometry_, model.progress)
+
+
 def training_rows(
     model: PatchCore, # fitted
-    images: object = None, # as for `training_set`
-) -> tuple[Tensor, Tensor]: # patch embeddings `(N, D)` float32, on the CPU; which of them are the memory bank, `(n,)` int64 in its order
+    images: object = None, # training images as they were given to `fit`; None: the files the model remembers
+) -> tuple[Tensor, Tensor]: # embeddings `(N, D)` float32, on the CPU; numbers of those in the bank, `(n,)` int64
     "All patch embeddings of the training images, 4·N·D bytes. Raises as `training_set`."
-    embeddings = [model.embed(batch["image"]).cpu() for batch in batches(training_set(model, images), model.geometry_, model.batch_size)]
+    loader = batches(_training_images(model, images), model.geometry_, model.batch_size)
+    embeddings = [model.embed(batch["image"]).cpu() for batch in loader]
     h, w = embeddings[0].shape[2:]
-    image, row, column = torch.from_numpy(model.origin_).long().T
+    image, row, column = torch.from_numpy(model.bank_.origin).long().T
     return torch.cat([to_rows(e) for e in embeddings]), (image * h + row) * w + column
 
 # %% ../../nbs/look/01_figures.ipynb #33d38e6d
@@ -313,7 +322,7 @@ def training_patches(
 ) -> TrainingPatches: # rows, pictures, grid, numbers
     "Embeddings and pictures of some training images. Raises as `training_set`, and `ValueError` for most < 1 or images of different sizes."
     if most < 1: raise ValueError(f"most must be at least 1, got {most}")
-    images = training_set(model, images)
+    images = _training_images(model, images)
     numbers = np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int).tolist()
     rows, pictures, grids = [], [], set()
     for batch in batches(Subset(images, numbers), model.geometry_, model.batch_size):
@@ -326,7 +335,7 @@ def training_patches(
 
 # %% ../../nbs/look/01_figures.ipynb #9157b3ef
 def picked_cells(
-    origins: ArrayLike, # where the rows of a bank were seen: training image, grid row, grid column, `(n, 3)` int, as `model.origin_`
+    origins: ArrayLike, # of the rows of a bank: training image, grid row, grid column, `(n, 3)`, as `bank_.origin`
     numbers: Sequence[int], # of M training images
     grid: tuple[int, int], # (h, w), patches down and across
 ) -> np.ndarray: # `(M, h, w)` bool, True where a patch is in the bank
@@ -402,12 +411,11 @@ def plot_coverage(
 
 # %% ../../nbs/look/01_figures.ipynb #213dd97d
 def bank_distances(
-    model: PatchCore, # fitted
+    memory: MemoryBank, # such as `model.memory`
     rows: Tensor, # patch embeddings of any images, `(N, D)`, as from `to_rows(model.embed(images))`
 ) -> Tensor: # `(N,)` float32 on the CPU, distance of every row to the nearest one of the bank (L2, not squared)
-    "How far patches, seen or unseen, are from the memory bank. Raises `NotFittedError` before `fit`, `ValueError` for rows of another width."
-    check_is_fitted(model, "bank_")
-    return model.bank_.search(rows, 1)[0][:, 0].sqrt().cpu()
+    "How far patches, seen or unseen, are from a memory bank. Raises `ValueError` for rows of another width."
+    return memory.search(rows, 1)[0][:, 0].sqrt().cpu()
 
 # %% ../../nbs/look/01_figures.ipynb #6513226f
 def plot_radius(
@@ -464,31 +472,42 @@ def nearest_good_patches(
     embedding: Tensor, # of one image, `(D, h, w)`, as from `model.embed(image[None])[0]`
     cell: tuple[int, int] | None = None, # (row, column) of the patch in question; None: the most anomalous one
     count: int = 5, # neighbours wanted, at most the rows of the bank
-    mask: Tensor | None = None, # where the model looks, `(H, W)` bool as from `region_mask`, for the most anomalous patch; None: everywhere
+    mask: Tensor | None = None, # where to look for it, `(H, W)` bool, as from `Views.mask`; None: everywhere
 ) -> NearestPatches: # the patch and its neighbours
-    "Which good patches come nearest to a patch. Raises `NotFittedError` before `fit`, `ValueError` for a shape, cell or count that cannot be."
-    check_is_fitted(model, "bank_")
-    if embedding.ndim != 3: raise ValueError(f"embedding of shape {tuple(embedding.shape)}: expected that of one image, (D, h, w)")
-    if not 1 <= count <= len(model.bank_): raise ValueError(f"count must be from 1 to the {len(model.bank_)} rows of the memory bank, got {count}")
-    (h, w), queries = embedding.shape[1:], to_rows(embedding[None])
-    if cell is None:
-        squared, _ = model.bank_.search(queries, model.k)
-        scores = patch_scores(squared, 1, (h, w), model.squared)[0]
-        if mask is not None: scores = scores.masked_fill(~cells_inside(mask, (h, w)).to(scores.device), -1)
-        cell = divmod(int(scores.argmax()), w)
-    cell_box(cell, (h, w), (h, w))  # refuses cells outside the grid
-    squared, rows = model.bank_.search(queries[[cell[0] * w + cell[1]]], count)
-    distances, rows = (squared if model.squared else squared.sqrt())[0].cpu().numpy(), rows[0].cpu().numpy()
-    return NearestPatches((int(cell[0]), int(cell[1])), (h, w), distances, rows, model.origin_[rows])
+    """Which good patches come nearest to a patch.
+
+    Raises `NotFittedError` before `fit`, `ValueError` for a shape, cell or count that cannot be.
+    """
+    model.require_fitted()
+    if embedding.ndim != 3:
+        raise ValueError(f"embedding of shape {tuple(embedding.shape)}: expected that of one image, (D, h, w)")
+    if not 1 <= count <= len(model.bank_):
+        raise ValueError(f"count must be from 1 to the {len(model.bank_)} rows of the memory bank, got {count}")
+    scoring = model.scoring
+    row, column = _most_anomalous(model.memory, scoring, embedding, mask) if cell is None else map(int, cell)
+    cell_box((row, column), embedding.shape[1:], embedding.shape[1:])  # refuses cells outside the grid
+    squared, rows = model.memory.search(embedding[:, row, column][None], count)
+    distances, rows = (squared if scoring.squared else squared.sqrt())[0].cpu().numpy(), rows[0].cpu().numpy()
+    return NearestPatches((row, column), tuple(embedding.shape[1:]), distances, rows, model.bank_.origin[rows])
+
+
+def _most_anomalous(memory: MemoryBank, scoring: Scoring, embedding: Tensor, mask: Tensor | None) -> tuple[int, int]:
+    "(row, column) of the patch with the highest score, of those that lie inside of the mask."
+    grid = tuple(embedding.shape[1:])
+    squared, _ = memory.search(to_rows(embedding[None]), scoring.k)
+    scores = patch_scores(squared, 1, grid, scoring.squared)[0]                     # (h, w)
+    if mask is not None:
+        scores = scores.masked_fill(~cells_inside(mask, grid).to(scores.device), -1)
+    return divmod(int(scores.argmax()), grid[1])
 
 # %% ../../nbs/look/01_figures.ipynb #a63c7b34
 def training_pictures(
     model: PatchCore, # fitted
-    numbers: Sequence[int], # of training images, as in `origin_`; may repeat
-    images: object = None, # as for `training_set`
+    numbers: Sequence[int], # of training images, as in `bank_.origin`; may repeat
+    images: object = None, # training images as they were given to `fit`; None: the files the model remembers
 ) -> list[np.ndarray]: # one for each number, `(H, W, 3)` uint8, as the network saw them
     "Pictures of training images. Raises as `training_set`."
-    some = Subset(training_set(model, images), sorted({int(i) for i in numbers}))  # each is read once
+    some = Subset(_training_images(model, images), sorted({int(i) for i in numbers}))  # each is read once
     found = {i: to_picture(batch["image"][0]) for i, batch in zip(some.indices, batches(some, model.geometry_, 1))}
     return [found[int(i)] for i in numbers]
 
@@ -539,17 +558,21 @@ def plot_reason(
     images: object = None, # training images as they were given to `fit`; None: the files the model remembers
     fig: Figure | SubFigure | None = None, # where to draw; None: a new figure
 ) -> np.ndarray: # axes: the image, its patch, then the good patches
-    "Why an image got its score: its most anomalous patch beside the nearest good ones. Raises as `training_set` and `nearest_good_patches`."
-    images = training_set(model, images)
+    """Why an image got its score: its most anomalous patch beside the nearest good ones.
+
+    Raises as `training_set` and `nearest_good_patches`.
+    """
+    images, bank, spec = _training_images(model, images), model.bank_, model.embedder_.spec
     x = network_input(image, model.geometry_)
-    nearest = nearest_good_patches(model, model.embed(x[None])[0], cell, count, region_mask(model, model.geometry_, x.shape[1:]))
-    names = [Path(model.paths_[i]).name or f"image {i}" for i in nearest.origins[:, 0]]
+    mask = Views.of(model.views).mask({"image": x[None]}, model.geometry_)
+    nearest = nearest_good_patches(model, model.embed(x[None])[0], cell, count, mask)
+    names = [Path(bank.paths[i]).name or f"image {i}" for i in nearest.origins[:, 0]]
     good = training_pictures(model, nearest.origins[:, 0], images)
-    size, grid = good[0].shape[:2], nearest.grid
-    if size != x.shape[1:]: grid = tuple(model.embed(x.new_zeros(1, 3, *size)).shape[2:])  # without a crop images may differ in size
-    box = cell_box(nearest.cell, nearest.grid, x.shape[1:], model.patch_size, model.stride)
-    boxes = [cell_box(cell, grid, size, model.patch_size, model.stride) for cell in nearest.origins[:, 1:]]
-    return plot_nearest(to_picture(x), box, good, boxes, nearest.distances, names, model.squared, fig)
+    box = cell_box(nearest.cell, nearest.grid, x.shape[1:], spec.patch_size, spec.stride)
+    size, grid = good[0].shape[:2], bank.grid  # without a crop they may be others than those of the image
+    assert grid is not None  # it is known wherever provenance is
+    boxes = [cell_box(cell, grid, size, spec.patch_size, spec.stride) for cell in nearest.origins[:, 1:]]
+    return plot_nearest(to_picture(x), box, good, boxes, nearest.distances, names, model.scoring.squared, fig)
 
 # %% ../../nbs/look/01_figures.ipynb #924e6131
 def plot_audit(
@@ -558,21 +581,30 @@ def plot_audit(
     count: int = 6, # images to show, the most isolated first
     fig: Figure | SubFigure | None = None, # where to draw; None: a new figure
 ) -> np.ndarray: # axes of the pictures, as many as there are images with rows in the bank, at most `count`
-    "The training images that stand alone, each with its most isolated patch framed. Raises as `PatchCore.audit` and `training_set`, `ValueError` for count < 1, `TypeError` for another kind of model."
-    if not isinstance(model, PatchCore): raise TypeError(f"{type(model).__name__}: expected a PatchCore; the audit() of a tiled model names photographs and pixels, of an ensemble pass a member")
-    if count < 1: raise ValueError(f"count must be at least 1, got {count}")
-    found = model.audit()
+    """The training images that stand alone, each with its most isolated patch framed.
+
+    Raises as `PatchCore.audit` and `training_set`, `ValueError` for count < 1, `TypeError` for another kind of model.
+    """
+    if not isinstance(model, PatchCore):
+        raise TypeError(f"{type(model).__name__}: expected a PatchCore; the audit() of a tiled model names photographs "
+                        "and pixels, of an ensemble pass a member")
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    found, spec = model.audit(), model.embedder_.spec
     shown = [int(i) for i in found.order[:count] if found.rows[i]]
     pictures = training_pictures(model, shown, images)
     rows, columns = -(-len(shown) // 6), min(6, len(shown))
     fig = fig or plt.figure(figsize=(1.3 * columns, 1.8 * rows), layout="constrained")
     axs = fig.subplots(rows, columns, squeeze=False).ravel()
-    grid = model.grid_ or tuple(model.embed(torch.zeros(1, 3, *pictures[0].shape[:2])).shape[2:])  # a model from an older folder does not know its grid
+    grid = model.bank_.grid
+    assert grid is not None  # it is known wherever provenance is
     for ax, picture, i in zip(axs, pictures, shown):
-        top, left, bottom, right = cell_box(tuple(found.cells[i]), grid, picture.shape[:2], model.patch_size, model.stride)
+        box = cell_box(tuple(found.cells[i]), grid, picture.shape[:2], spec.patch_size, spec.stride)
+        top, left, bottom, right = box
         ax.imshow(picture)
         ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=_DEFECT, lw=2))
         ax.set(xticks=[], yticks=[])
-        ax.set_xlabel(f"{_short(Path(found.paths[i]).name or f'image {i}', 18)}\nisolation {found.isolation[i]:.3g}", fontsize="small", parse_math=False)
+        name = _short(Path(found.paths[i]).name or f"image {i}", 18)
+        ax.set_xlabel(f"{name}\nisolation {found.isolation[i]:.3g}", fontsize="small", parse_math=False)
     for ax in axs[len(shown) :]: ax.remove()
     return axs[: len(shown)]

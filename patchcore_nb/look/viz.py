@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from ..box.images import read_image, read_mask
 from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
-from ..patchcore import Prediction
+from ..prediction import Prediction
 
 # %% ../../nbs/look/00_viz.ipynb #8d0e8573
 def to_picture(

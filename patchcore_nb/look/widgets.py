@@ -21,18 +21,20 @@ from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.utils.validation import check_is_fitted
 
 from ..backbones import FeatureExtractor, default_dims, default_layers, load_backbone
 from ..coreset import choose_rows, prefix_distances
 from ..data import Geometry, ImageSet, as_dataset
-from .figures import feature_colours, nearest_good_patches, plot_coverage, project_2d, training_patches, training_pictures
-from ..fitting import region_mask
+from ..line.calibration import training_set
+from ..line.views import Views
+from .figures import feature_colours, nearest_good_patches, plot_coverage, project_2d
+from .figures import training_patches, training_pictures
+from .viz import blended, colour_scale, contact_sheet, cut_out, draw_box, draw_contour, draw_truth
+from .viz import encode, enlarged, mark_cells, overlay, stacked, stamp, to_picture
 from ..metrics import f1_max, verdict_counts
-from ..patchcore import PatchCore, training_set
-from ..patches import PatchEmbedding, cell_at, cell_box
-from ..scorer import anomaly_maps
-from .viz import blended, colour_scale, contact_sheet, cut_out, draw_box, draw_contour, draw_truth, encode, enlarged, mark_cells, overlay, stacked, stamp, to_picture
+from ..model import PatchCore
+from ..patches import Embedder, PatchEmbedding, cell_at, cell_box
+from ..scorer import Scoring, anomaly_maps
 
 # %% ../../nbs/look/02_widgets.ipynb #7c37b6f3
 def _library(name: str):
@@ -164,9 +166,16 @@ class _Explorer:
 # %% ../../nbs/look/02_widgets.ipynb #37e355ba
 def _fitted_model(model: PatchCore) -> PatchCore:
     "A model that can be explored. Raises `NotFittedError` before `fit`, `TypeError` for anything else."
-    if not isinstance(model, PatchCore): raise TypeError(f"{type(model).__name__}: expected a PatchCore; of an ensemble, explore the members, such as ensemble.models_[0]")
-    check_is_fitted(model, "bank_")
+    if not isinstance(model, PatchCore):
+        raise TypeError(f"{type(model).__name__}: expected a PatchCore; "
+                        "of an ensemble, explore the members, such as ensemble.members[0]")
+    model.require_fitted()
     return model
+
+
+def _unit(scoring: Scoring) -> str:
+    "What scores and distances are counted in."
+    return "squared feature distance" if scoring.squared else "feature distance"
 
 
 def _image_set(images: object, geometry: Geometry | None = None) -> ImageSet:
@@ -343,12 +352,12 @@ class _Judged:
     "The images of a category, their maps before smoothing, and what was found out about them."
 
     def __init__(self, model: PatchCore, images: ImageSet, side: int):
-        sharp = copy(model)
-        sharp.sigma = 0  # of the copy
+        sharp = copy(model).set_params(scoring__sigma=0)
+        sharp.calibration_ = None  # made with another sigma
         prediction = sharp.predict(images)
         self.images, self.labels, self.side = images, images.labels.astype(bool), side
         self.scores, self.maps = prediction.scores, torch.from_numpy(prediction.maps)
-        self.unit = "squared feature distance" if model.squared else "feature distance"
+        self.unit = _unit(model.scoring)
         self.end = 1.05 * float(max(self.scores.max(), self.maps.max())) or 1.0  # of a threshold; scores may all be 0
         self._peaks, self.pictures = {}, lru_cache(64)(self._pictures)
 
@@ -457,7 +466,8 @@ class HeatmapExplorer(_Explorer):
         if threshold is not None and not 0 <= threshold < np.inf: raise ValueError(f"threshold={threshold}: expected a finite number, 0 or more")
         self._models, self._images = _categories(model, images)
         self._judged, self._side = {}, side
-        self._kept = {name: (threshold, m.sigma if sigma is None else sigma) for name, m in self._models.items()}  # threshold and smoothing of each category
+        smoothing = {name: m.scoring.sigma if sigma is None else sigma for name, m in self._models.items()}
+        self._kept = {name: (threshold, s) for name, s in smoothing.items()}  # of each category
         self._make_controls(max(10, *(s for _, s in self._kept.values())))
         self._choose_category()
         titled = [_library("ipywidgets").VBox([_widget("HTML", value=title), picture]) for title, picture in (("Photograph and true defect", self.photograph), ("Anomaly map and what is flagged", self.overlay))]
@@ -593,20 +603,19 @@ class _Looked:
     "Images and training images of a model, each with what its patches are found by; the last ones are kept."
 
     def __init__(self, model: PatchCore, images: ImageSet, training: object):
-        self.model, self.images, self.training = model, images, training_set(model, training)
-        self.asked, self.good, self.grid = lru_cache(16)(self._asked), lru_cache(256)(self._good), lru_cache(self._grid)
+        self.model, self.images = model, images
+        self.training = training_set(model.bank_, training, model.geometry_, model.progress)
+        self.asked, self.good = lru_cache(16)(self._asked), lru_cache(256)(self._good)
 
-    def _asked(self, number: int) -> tuple[torch.Tensor, np.ndarray]:
-        "Embedding `(D, h, w)` and photograph of an image."
+    def _asked(self, number: int) -> tuple[torch.Tensor, np.ndarray, torch.Tensor | None]:
+        "Embedding `(D, h, w)` and photograph of an image, and where the model looks in it, `(H, W)` bool."
         x = self.images[number]["image"]
-        return self.model.embed(x[None])[0], to_picture(x)
+        mask = Views.of(self.model.views).mask({"image": x[None]}, self.model.geometry_)
+        return self.model.embed(x[None])[0], to_picture(x), mask
 
-    def _good(self, number: int) -> tuple[np.ndarray, tuple[int, int]]:
-        "Photograph and grid (h, w) of a training image."
-        picture = training_pictures(self.model, [number], self.training)[0]
-        return picture, self.grid(picture.shape[:2])
-
-    def _grid(self, size: tuple[int, int]) -> tuple[int, int]: return tuple(self.model.embed(torch.zeros(1, 3, *size)).shape[2:])
+    def _good(self, number: int) -> np.ndarray:
+        "Photograph of a training image."
+        return training_pictures(self.model, [number], self.training)[0]
 
 # %% ../../nbs/look/02_widgets.ipynb #0d84144c
 class PatchInspector(_Explorer):
@@ -655,9 +664,10 @@ class PatchInspector(_Explorer):
 
     def _show(self, point: tuple[int, int] | None = None) -> None:
         "The patch of a pixel; None: the most anomalous one."
-        embedding, size = self._looked.asked(self.image.value)[0], self.picture.size
+        (embedding, _, mask), size = self._looked.asked(self.image.value), self.picture.size
         grid = tuple(embedding.shape[1:])
-        self.nearest = near = nearest_good_patches(self._model, embedding, None if point is None else cell_at(point, grid, size), self._count, region_mask(self._model, self._model.geometry_, size))
+        cell = None if point is None else cell_at(point, grid, size)
+        self.nearest = near = nearest_good_patches(self._model, embedding, cell, self._count, mask)
         self.picture.step = tuple(pixels / n for pixels, n in zip(size, grid))
         if point is None:
             top, left, bottom, right = cell_box(near.cell, grid, size, 1)
@@ -665,11 +675,15 @@ class PatchInspector(_Explorer):
 
     def draw(self) -> None:
         "Redraw the image and the close-ups, and say distances and names."
-        s, near, sizes = self.state, self.nearest, (self._model.patch_size, self._model.stride)
-        photograph, box = self._looked.asked(s["image"])[1], cell_box(near.cell, near.grid, self.picture.size, *sizes)
-        picture = overlay(photograph, self.prediction.maps[s["image"]], self._scale, self.heat.value / 100) if self.heat.value else photograph
+        s, near, spec, grid = self.state, self.nearest, self._model.embedder_.spec, self._model.bank_.grid
+        sizes, photograph = (spec.patch_size, spec.stride), self._looked.asked(s["image"])[1]
+        box, picture = cell_box(near.cell, near.grid, self.picture.size, *sizes), photograph
+        if self.heat.value:
+            picture = overlay(photograph, self.prediction.maps[s["image"]], self._scale, self.heat.value / 100)
         good = [self._looked.good(int(number)) for number in near.origins[:, 0]]
-        seen = [_good_patch(g, cell_box(cell, grid, g.shape[:2], *sizes)) for (g, grid), cell in zip(good, near.origins[:, 1:])]
+        assert grid is not None  # it is known wherever provenance is
+        boxes = [cell_box(cell, grid, g.shape[:2], *sizes) for g, cell in zip(good, near.origins[:, 1:])]
+        seen = [_good_patch(g, of_good) for g, of_good in zip(good, boxes)]
         self._pictures = _framed(picture, box, 400), cut_out(photograph, box, _CLOSE, _ASKED), seen
         where = f"row {s['cell'][0]}, column {s['cell'][1]}"
         self.picture.show(self._pictures[0], f"{s['name']} with a frame around the patch in {where}; distance {s['distances'][0]:.3g}. Arrow keys move the frame.")
@@ -684,9 +698,10 @@ class PatchInspector(_Explorer):
     def state(self) -> dict: # `image` (number), `name`, `score`, `cell` and `grid` (rows, columns), `distances` rising and their `unit`, `rows` of the bank, `origins` (image, row, column), `names` of the training images
         "What is shown now, as data."
         i, near = self.image.value, self.nearest
-        names = [Path(self._model.paths_[n]).name or f"image {n}" for n in near.origins[:, 0]]
-        return dict(image=i, name=Path(self._looked.images.paths[i]).name, score=float(self.prediction.scores[i]), cell=near.cell, grid=near.grid, distances=near.distances,
-                    unit="squared feature distance" if self._model.squared else "feature distance", rows=near.rows, origins=near.origins, names=names)
+        names = [Path(self._model.bank_.paths[n]).name or f"image {n}" for n in near.origins[:, 0]]
+        return dict(image=i, name=Path(self._looked.images.paths[i]).name, score=float(self.prediction.scores[i]),
+                    cell=near.cell, grid=near.grid, distances=near.distances, rows=near.rows, origins=near.origins,
+                    unit=_unit(self._model.scoring), names=names)
 
     def figure(self) -> np.ndarray: # `(H, W, 3)` uint8
         "The image, its patch, the nearest good patches, and where they were seen."
@@ -698,14 +713,18 @@ class PatchInspector(_Explorer):
 class _Tapped:
     "Feature maps of some images, of which embeddings of any layers and patch size are made."
 
-    def __init__(self, backbone: str, weights: str | Path | None, names: Sequence[str], x: torch.Tensor):
-        extractor = FeatureExtractor(load_backbone(backbone, weights), tuple(names))
-        self.backbone, self.features, self.channels = backbone, dict(zip(names, extractor(x))), dict(zip(names, extractor.channels))
+    def __init__(self, spec: Embedder, names: Sequence[str], x: torch.Tensor):
+        extractor = FeatureExtractor(load_backbone(spec.backbone, spec.weights), tuple(names))
+        self.spec, self.features = spec, dict(zip(names, extractor(x)))
+        self.channels = dict(zip(names, extractor.channels))
 
+    @torch.no_grad()
     def embedding(self, names: Sequence[str], patch_size: int) -> torch.Tensor:
-        "As `PatchCore` would make it with its default sizes, `(B, D, h, w)`."
-        channels = [self.channels[name] for name in names]
-        with torch.no_grad(): return PatchEmbedding(channels, patch_size, 1, *default_dims(self.backbone, tuple(channels)))([self.features[name] for name in names])
+        "As the embedder would make it of these layers and with this patch size, `(B, D, h, w)`."
+        spec, channels = self.spec, tuple(self.channels[name] for name in names)
+        pretrain_dim, target_dim = default_dims(spec.backbone, channels)
+        dims = spec.pretrain_dim or pretrain_dim, spec.target_dim or target_dim
+        return PatchEmbedding(channels, patch_size, spec.stride, *dims)([self.features[name] for name in names])
 
 
 def _spread_out(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -721,20 +740,23 @@ class LayerExplorer(_Explorer):
 
     def __init__(
         self,
-        backbone: str, # name of the network, see `box.zoo.backbone_names`
+        embedder: str | Embedder, # name of the backbone, or backbone, layers and patches, as for `PatchCore`
         images: ImageSet, # of which some are shown, all of one size; or folder, or files
-        layers: Sequence[str] | None = None, # to choose from, in the order of the network; None: the backbone's default
-        weights: str | Path | None = "pretrained", # as for `PatchCore`
+        layers: Sequence[str] | None = None, # to choose from, in the order of the network; None: those of the embedder
         most: int = 4, # images shown, evenly from the first to the last
-        patch_size: int = 3, # at first
     ):
         super().__init__()
-        images, names = _image_set(images), tuple(layers or default_layers(backbone))
+        spec = Embedder.of(embedder)
+        spec.check()
+        own = tuple(spec.layers or default_layers(spec.backbone))
+        images, names, patch_size = _image_set(images), tuple(layers or own), spec.patch_size
         x = [images[i]["image"] for i in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int)]
-        if len(sizes := {tuple(image.shape[1:]) for image in x}) > 1: raise ValueError(f"images of different sizes {sorted(sizes)}: give them a geometry with a fixed size")
-        self._tapped, self._embedded = _Tapped(backbone, weights, names, torch.stack(x)), {}
+        if len(sizes := {tuple(image.shape[1:]) for image in x}) > 1:
+            raise ValueError(f"images of different sizes {sorted(sizes)}: give them a geometry with a fixed size")
+        self._tapped, self._embedded = _Tapped(spec, names, torch.stack(x)), {}
         self._photographs = [_fitted(to_picture(image), 232) for image in x]
-        self.layers = _widget("SelectMultiple", "Layers", _COLUMN, options=names, value=[n for n in names if n in default_layers(backbone)] or names[:1], rows=min(5, len(names)))
+        chosen = [name for name in names if name in own] or names[:1]
+        self.layers = _widget("SelectMultiple", "Layers", _COLUMN, options=names, value=chosen, rows=min(5, len(names)))
         self.patch_size = _widget("SelectionSlider", "Patch size (cells)", _COLUMN, options=sorted({1, 3, 5, 7, 9, patch_size}), value=patch_size)
         self.opacity = _widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
         self.colours = _widget("Dropdown", "Colours", _COLUMN, options={"three components": 3, "one component": 1})
@@ -743,7 +765,7 @@ class LayerExplorer(_Explorer):
         self._assemble(_row(self.layers, _library("ipywidgets").VBox([self.patch_size, self.opacity, self.colours])), self.status, self.picture)
 
     def embedding(self) -> torch.Tensor: # `(B, D, h, w)`
-        "The patch embeddings for the chosen layers and patch size, with the sizes that `PatchCore` takes by default. None chosen: the first layer."
+        "The patch embeddings for the chosen layers and patch size. None chosen: the first layer."
         return self._tapped.embedding(self._chosen(), self.patch_size.value)
 
     def _chosen(self) -> tuple[str, ...]: return tuple(self.layers.value) or self.layers.options[:1]
