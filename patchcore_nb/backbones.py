@@ -61,7 +61,8 @@ class FeatureExtractor(nn.Module):
         "Run the network as far as needed."
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) float, got {tuple(x.shape)} {x.dtype}")
-        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in self._overwritten else out)
+        written = self._overwritten
+        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in written else out)
         return [_as_map(outputs[name], name, self.backbone, (x.shape[2], x.shape[3])) for name in self.layers]
 
     def train(
@@ -169,7 +170,8 @@ def _probe(
     ran: set[nn.Module] = set()
     watch = register_module_forward_pre_hook(lambda module, args: ran.add(module))
     with _one_pass, watch, torch.inference_mode(False), torch.no_grad(): # inference tensors do not count writes
-        heard = _run(backbone, like.new_zeros(1, 3, *size), layers, lambda name, out: (out, getattr(out, "_version", 0)))
+        black = like.new_zeros(1, 3, *size)
+        heard = _run(backbone, black, layers, lambda name, out: (out, getattr(out, "_version", 0)))
     if silent := [name for name in layers if name not in heard]:
         raise ValueError(f"layer {silent[0]!r} never runs in a forward pass: choose one inside it, or another")
     maps = [_as_map(heard[name][0], name, backbone, size) for name in layers]
@@ -332,7 +334,7 @@ def load_backbone(
     _log.info("backbone %s: %s", name, f"weights from {weights}" if weights else f"untrained, seed {seed}")
     return network.eval().requires_grad_(False)
 
-# %% ../nbs/01_backbones.ipynb #db1934b9
+# %% ../nbs/01_backbones.ipynb #9eb7f409
 def load_extractor(
     name: str, # as for `load_backbone`
     layers: tuple[str, ...] | None = None, # to tap; None: `default_layers`

@@ -311,7 +311,7 @@ def _inspect(
         return None, str(error)
     return geometry.output_size(image.height, image.width), ""
 
-# %% ../nbs/00_data.ipynb #c9023143
+# %% ../nbs/00_data.ipynb #90dcbb54
 def checked(
     images: object, # of `as_dataset`; files are those of an `ImageSet`
     on_error: str, # files that cannot be used: "raise", or "skip" them
@@ -351,7 +351,7 @@ def _sorted_out(
     good.skipped = images.skipped + bad
     return good
 
-# %% ../nbs/00_data.ipynb #5e7591d0
+# %% ../nbs/00_data.ipynb #3bbd9348
 def _bad_files(
     name: str, # of the set
     bad: list[tuple[str, str]], # (path, reason)
@@ -635,7 +635,9 @@ def agreed_geometry(
         if own is None:
             raise ValueError(f"the images are prepared in different ways: {found}")
         other = (found - {own}).pop()
-        raise ValueError(f"the images are prepared with {other}, the model works with {own}: give both the same geometry")
+        raise ValueError(
+            f"the images are prepared with {other}, the model works with {own}: give both the same geometry"
+        )
     return next(iter(found), None)
 
 
@@ -664,7 +666,7 @@ def _stacked(
         )
     return default_collate(items)
 
-# %% ../nbs/00_data.ipynb #e68f84ff
+# %% ../nbs/00_data.ipynb #baf17021
 def _collate(
     items: list, # what a data set of one's own yields: dicts, tuples, or bare images
     geometry: Geometry, # applied to images that are not tensors
