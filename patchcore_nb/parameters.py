@@ -55,7 +55,7 @@ def require_same(
     "Raises `ValueError` naming the first parameter, or field of a part, that is not what it was."
     for name, pair in ((name, (old, now[name])) for name, old in then.items() if old != now[name]):
         found = {name: pair}
-        if name in parts and None not in pair:
+        if name in parts:
             old, new = (vars(parts[name].of(value)) for value in pair)
             found = {f"{name}__{field}": (old[field], new[field]) for field in old}
         for place, (old, new) in found.items():

@@ -18,7 +18,7 @@ from .coreset import Coreset
 from .data import Geometry, agreed_geometry, as_dataset, batches, checked
 from .parameters import Composed, require_same
 from .patches import Embedder, EmbeddingNetwork, PatchRows, finite
-from .prediction import Prediction
+from .prediction import Calibration, Prediction
 from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
 
 # %% ../nbs/05_patchcore.ipynb #bf375040
@@ -46,6 +46,7 @@ class PatchCore(Composed):
     bank_: Bank
     embedder_: EmbeddingNetwork
     geometry_: Geometry
+    calibration_: Calibration | None
 
     def __init__(
         self,
@@ -159,7 +160,7 @@ class PatchCore(Composed):
         network: EmbeddingNetwork, # that embeds them
     ) -> PatchRows: # as the bank sees them: where to look, turned copies
         "The patch embeddings of images as rows."
-        make = PatchRows if self.views is None else self.views.patch_rows
+        make = PatchRows if self.views is None else self.parts["views"].of(self.views).patch_rows
         return make(images, geometry, network, self.batch_size, self.num_workers, self.progress)
 
     def memory_of(

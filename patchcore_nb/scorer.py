@@ -335,6 +335,12 @@ class Bank:
         "Whether every row can be traced to a training image."
         return bool((self.origin >= 0).all())
 
+    def require_origin(self) -> None:
+        "Raises `ValueError` unless every row can be traced to a training image."
+        if not self.knows_origin:
+            raise ValueError("this model does not know which training patches its rows came from (the official format "
+                             "has no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
+
     @classmethod
     def of(
         cls,
@@ -398,5 +404,6 @@ class InMemory:
             scoring.require(coreset.size(seen))
             collected = collected[:seen]
         picks = coreset.choose(collected, seed, progress=patches.progress)          # (n,)
-        bank_rows = collected[picks.to(collected.device)]
+        every = len(picks) == len(collected)                                        # then they need no second copy
+        bank_rows = collected if every else collected[picks.to(collected.device)]
         return Bank.of(bank_rows, torch.cat(numbers)[picks.cpu()], patches.paths, patches.grid, patches.skipped)

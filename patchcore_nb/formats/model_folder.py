@@ -175,6 +175,10 @@ def restore(
     if (kind := str(state.get("kind"))) not in wanted:
         raise ValueError(f"{folder} holds a model of kind {kind!r:.50}, not {' or '.join(wanted)}: "
                          "read it with its own class, or with load_model")
+    if isinstance(weights, (list, tuple)) and kind != "ensemble":
+        if len(weights) != 1:
+            raise ValueError(f"{folder} holds one model, weights are given for {len(weights)}")
+        weights = weights[0]
     try:
         for single in single_states(state):
             kept = single["parameters"]["search"]["precision"]  # engine and threads are those of this machine

@@ -185,9 +185,7 @@ def training_set(
     Raises `ValueError` for a bank without provenance and images that are not those of the training,
     `FileNotFoundError` if files are gone.
     """
-    if not bank.knows_origin:
-        raise ValueError("this model does not know which training patches its rows came from (the official format has "
-                         "no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
+    bank.require_origin()
     given: Any = as_dataset(_remembered(bank.paths) if images is None else images, geometry)
     given = given.dataset if isinstance(given, DataLoader) else given
     if isinstance(given, ImageSet) and len(given) > len(bank.paths):

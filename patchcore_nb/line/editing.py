@@ -258,7 +258,8 @@ class Editable(PatchCore):
         Raises `ValueError` for images that are none of the training, a model that does not know where its rows came
         from, or if too few rows would be left.
         """
-        self._require_origin()
+        self.require_fitted()
+        self.bank_.require_origin()
         if not (numbers := training_numbers(self.bank_.paths, images)):
             return self
         return self._edited(shrunk(self.bank_, numbers, Scoring.of(self.scoring).least_rows, reason))
@@ -268,14 +269,9 @@ class Editable(PatchCore):
 
         Raises `ValueError` for a model that does not know where its rows came from, or if all are of one image.
         """
-        self._require_origin()
-        return audit_images(self.bank_.rows[:], self.bank_.origin, self.bank_.paths)
-
-    def _require_origin(self) -> None:
         self.require_fitted()
-        if not self.bank_.knows_origin:
-            raise ValueError("this model does not know which training patches its rows came from (the official format "
-                             "has no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
+        self.bank_.require_origin()
+        return audit_images(self.bank_.rows[:], self.bank_.origin, self.bank_.paths)
 
     def _edited(self, bank: Bank) -> "Editable":
         "Take over another bank. Its scores are others, so a threshold is dropped."
