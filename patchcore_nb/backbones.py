@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,9 +45,10 @@ class FeatureExtractor(nn.Module):
         if unknown := [name for name in layers if name not in known]:
             raise ValueError(_no_layer(backbone, unknown[0], known))
         self.backbone, self.layers = backbone, tuple(layers)
-        self.eval()
+        super().train(False)
         self.channels, self.strides, self._ran, self._overwritten, self.last_layer = _probe(backbone, self.layers)
-        if absent := [name for name, t in _tensors(backbone, self._ran).items() if not t.is_meta and t.isnan().any()]:
+        used = {key: t for key, t in backbone.state_dict().items() if key.rpartition(".")[0] in self._ran}
+        if absent := [key for key, t in used.items() if not t.is_meta and t.isnan().any()]:
             raise ValueError(
                 f"layers {self.layers} need weights that are NaN: {_first(absent)}. The weights file ends before them"
                 " (a trunk) or is damaged: choose earlier layers or a whole file"
@@ -107,10 +108,8 @@ def _run(
     with _one_pass, ExitStack() as hooks:
         for name in layers:
             hooks.enter_context(backbone.get_submodule(name).register_forward_hook(partial(hook, name)))
-        try:
+        with suppress(_Heard):
             backbone(x)
-        except _Heard:
-            pass
     return heard
 
 # %% ../nbs/01_backbones.ipynb #f65a565f
@@ -175,13 +174,10 @@ def _probe(
     if silent := [name for name in layers if name not in heard]:
         raise ValueError(f"layer {silent[0]!r} never runs in a forward pass: choose one inside it, or another")
     maps = [_as_map(heard[name][0], name, backbone, size) for name in layers]
-    return _Findings(
-        channels=tuple(fmap.shape[1] for fmap in maps),
-        strides=tuple(_stride(fmap, name, size) for fmap, name in zip(maps, layers, strict=True)),
-        ran=tuple(name for name, module in backbone.named_modules() if module in ran),
-        overwritten=frozenset(name for name, (out, writes) in heard.items() if getattr(out, "_version", 0) != writes),
-        last=list(heard)[-1],
-    )
+    strides = tuple(_stride(fmap, name, size) for fmap, name in zip(maps, layers, strict=True))
+    names = tuple(name for name, module in backbone.named_modules() if module in ran)
+    overwritten = frozenset(name for name, (out, writes) in heard.items() if getattr(out, "_version", 0) != writes)
+    return _Findings(tuple(fmap.shape[1] for fmap in maps), strides, names, overwritten, list(heard)[-1])
 
 # %% ../nbs/01_backbones.ipynb #6e84a3eb
 def _tensors(
@@ -324,13 +320,16 @@ def load_backbone(
     neither a file nor a download.
     """
     known = NETWORKS.get(name) or look_up(name)
-    if weights == "pretrained":  # before the network is built: fail early
-        weights = known.weights() if known.weights else find_weights(name, known, progress)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        network = known.builder() if known.builder else build(known)
-    if weights is not None:
-        _fill(network, Path(weights).expanduser())
+    if weights == "pretrained" and known.pretrained:
+        network = known.pretrained()
+    else:
+        if weights == "pretrained":  # before the network is built: fail early
+            weights = find_weights(name, known, progress)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            network = known.builder() if known.builder else build(known)
+        if weights is not None:
+            _fill(network, Path(weights).expanduser())
     _log.info("backbone %s: %s", name, f"weights from {weights}" if weights else f"untrained, seed {seed}")
     return network.eval().requires_grad_(False)
 
@@ -342,8 +341,9 @@ def load_extractor(
     seed: int = 0, # of the untrained weights
     progress: bool = True, # show a bar while weights are downloaded
     device: str | torch.device = "cpu", # where
-) -> FeatureExtractor:
+) -> tuple[FeatureExtractor, tuple[int, int]]: # and `default_dims` of the backbone and these layers
     "Feature maps by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
     backbone = load_backbone(name, weights, seed, progress)
-    return FeatureExtractor(backbone.to(device, memory_format=torch.channels_last), layers)
+    extractor = FeatureExtractor(backbone.to(device, memory_format=torch.channels_last), layers)
+    return extractor, default_dims(name, extractor.channels)

@@ -191,6 +191,10 @@ class Coreset:
     fraction: float = 0.1  # share of the patches to keep, 0 < fraction <= 1
     sampler: str = "approx_greedy"  # one of `SAMPLERS`; "identity" keeps all
 
+    def __post_init__(self):
+        "Raises `ValueError` for an unknown sampler and a share outside (0, 1]."
+        self.size(1_000_000_000)
+
     @classmethod
     def of(
         cls,
@@ -203,15 +207,11 @@ class Coreset:
             raise ValueError(f"coreset={value!r}: expected a share such as 0.1, or a Coreset")
         return value
 
-    def check(self) -> None:
-        "Raises `ValueError` for an unknown sampler and a share outside (0, 1]."
-        self.size(1_000_000_000)
-
     def size(
         self,
         count: int, # N, rows to choose from
     ) -> int: # n = int(N · fraction), at least 1
-        "How many rows are kept. Raises `ValueError` as `check` does, and for a share that keeps no row."
+        "How many rows are kept. Raises `ValueError` for a share that keeps no row."
         if self.sampler not in SAMPLERS:
             raise ValueError(f"unknown sampler {self.sampler!r}: choose one of {', '.join(SAMPLERS)}")
         if self.sampler == "identity":

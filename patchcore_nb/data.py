@@ -641,17 +641,14 @@ def agreed_geometry(
     return next(iter(found), None)
 
 
-def image_count(
-    images: object, # of `as_dataset`
-) -> int: # images they yield
-    "How many images there will be. Raises `ValueError` if nobody knows."
-    try:
-        return len(images.sampler if isinstance(images, DataLoader) else images)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ValueError(
-            "the data have no length, and memory is set aside for all patches at once:"
-            " pass a list or a Dataset with __len__"
-        ) from error
+def prepared(
+    data: object, # whatever `as_dataset` takes
+    own: Geometry | None, # of the model; None: not decided yet
+    otherwise: Geometry = Geometry(), # where neither model nor data says  # noqa: B008 (it is frozen)
+) -> tuple[Dataset | DataLoader, Geometry]: # of `as_dataset`, and how its images are prepared
+    "Images as a data set in the geometry of model and data. Raises `ValueError` if they differ, and as `as_dataset`."
+    geometry = agreed_geometry(own, data) or otherwise
+    return as_dataset(data, geometry), geometry
 
 # %% ../nbs/00_data.ipynb #6ce680cd
 def _stacked(

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from .coreset import Coreset
-from .data import Geometry, agreed_geometry, as_dataset, batches, checked
+from .data import Geometry, batches, checked, prepared
 from .parameters import Composed, require_same
 from .patches import Embedder, EmbeddingNetwork, PatchRows, finite
 from .prediction import Calibration, Prediction
@@ -33,7 +33,8 @@ def concatenate(
     if len(sizes := {part.maps.shape[1:] for part in parts}) > 1:
         raise ValueError(f"images of different sizes {sorted(sizes)}: predict them one by one, "
                          "or give the model a geometry with a fixed size")
-    scores, maps, sizes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "maps", "sizes"))
+    arrays = [[getattr(part, name) for part in parts] for name in ("scores", "maps", "sizes")]
+    scores, maps, sizes = map(np.concatenate, arrays)
     paths = [path for part in parts for path in part.paths]
     return Prediction(scores, maps, paths, list(skipped), parts[0].calibration, parts[0].geometry, sizes)
 
@@ -53,8 +54,8 @@ class PatchCore(Composed):
         embedder: str | Embedder = "wideresnet50", # name of the backbone, or backbone, layers and patches
         coreset: float | Coreset = 0.1, # share of the patches that goes into the memory bank, or share and sampler
         scoring: Scoring = Scoring(), # neighbours, image score, smoothing  # noqa: B008 (it is frozen)
-        views: object | None = None, # a `line.views.Views`: where to look, turned copies; None: the whole image as it is
-        search: object | None = None, # a `scale.search.Search`, or the name of its engine; None: exact, the fastest here
+        views: object | None = None, # a `line.views.Views`: where to look, turned copies; None: the image as it is
+        search: object | None = None, # a `scale.search.Search`, or the name of an engine; None: exact, the fastest
         *,
         geometry: Geometry | None = None, # resize and crop; None: that of the data set, else 256 and 224
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
@@ -78,12 +79,11 @@ class PatchCore(Composed):
         Raises `ValueError` for parameters that cannot work, images that cannot be read, features that are not finite,
         and as `collect` does (None: `InMemory`).
         """
-        collect, coreset, scoring = collect or InMemory(), Coreset.of(self.coreset), Scoring.of(self.scoring)
-        coreset.check()
+        collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
         network = self.build_network()
-        geometry = agreed_geometry(self.geometry, data) or Geometry()
-        patches = self.patch_rows(as_dataset(data, geometry), geometry, network)
-        bank = collect(patches, on_error, coreset, scoring, self.seed)
+        images, geometry = prepared(data, self.geometry)
+        patches = self.patch_rows(images, geometry, network)
+        bank = collect(patches, on_error, coreset, Scoring.of(self.scoring), self.seed)
         if self.search is not None:
             bank = replace(bank, rows=self.parts["search"].of(self.search).stored(bank.rows))
         return self.keep(bank, network, geometry)
@@ -101,7 +101,7 @@ class PatchCore(Composed):
         geometry, and if parameters have changed that made the bank.
         """
         self.require_fitted()
-        images = as_dataset(data, agreed_geometry(self.geometry_, data))
+        images, _ = prepared(data, self.geometry_)
         if workers is not None:
             return workers.predict(self, images, on_error)
         images = checked(images, on_error, self.progress)
@@ -115,8 +115,7 @@ class PatchCore(Composed):
     ) -> Iterator[Prediction]: # of so many images each, as they come
         "Image scores and anomaly maps, batch after batch. Raises as `predict`, for a file when its turn comes."
         self.require_fitted()
-        geometry = agreed_geometry(self.geometry_, data)
-        images = as_dataset(data, geometry)
+        images, geometry = prepared(data, self.geometry_)
         for batch in batches(images, geometry, batch_size, self.num_workers, progress, "predict"):
             x = batch["image"]                                                      # (B, 3, H, W)
             mask = None if self.views is None else self.views.mask(batch, geometry)
@@ -186,8 +185,8 @@ class PatchCore(Composed):
 
     def bank_parameters(self) -> dict[str, object]:
         "What the bank depends on."
-        values = {name: vars(self)[name] for name in ("embedder", "coreset", "views", "geometry", "device", "seed")}
-        return values | {"search__precision": getattr(self.search, "precision", "f32")}
+        kept = {name: vars(self)[name] for name in ("embedder", "coreset", "views", "geometry", "device", "seed")}
+        return kept | {"search__precision": getattr(self.search, "precision", "f32")}
 
     def scored_with(self) -> dict[str, object]:
         "What a score depends on, beside the rows of the bank: a threshold is valid for these values alone."

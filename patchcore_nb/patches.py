@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from .backbones import default_dims, load_extractor
-from .data import Geometry, batches, checked, image_count
+from .backbones import load_extractor
+from .data import Geometry, batches, checked
 
 # %% ../nbs/02_patches.ipynb #34bab4c0
 def _pool_matrix(
@@ -195,8 +196,14 @@ class Embedder:
     precision: str = "f32"  # numbers the backbone computes with, one of `PRECISIONS`
 
     def __post_init__(self):
+        "Raises `ValueError` for sizes below 1 and an unknown precision."
         if isinstance(self.layers, list):
             object.__setattr__(self, "layers", tuple(self.layers))
+        for name in ("patch_size", "stride", "pretrain_dim", "target_dim"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
 
     @classmethod
     def of(
@@ -208,22 +215,13 @@ class Embedder:
             raise ValueError(f"embedder={value!r}: expected the name of a backbone, or an Embedder")
         return cls(value) if isinstance(value, str) else value
 
-    def check(self) -> None:
-        "Raises `ValueError` for sizes below 1 and an unknown precision."
-        for name in ("patch_size", "stride", "pretrain_dim", "target_dim"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
-
     def build(
         self,
         device: str | torch.device | None = None, # None: CUDA where there is one, else CPU
         seed: int = 0, # of untrained weights
         progress: bool = False, # show a bar while weights are downloaded
     ) -> "EmbeddingNetwork":
-        "The network, ready to embed. Raises `ValueError` for values that cannot work, and as `load_backbone` does."
-        self.check()
+        "The network, ready to embed. Raises `ValueError` for a device that cannot be used, and as `load_backbone`."
         return EmbeddingNetwork(self, torch_device(device), seed, progress)
 
 # %% ../nbs/02_patches.ipynb #5bc42364
@@ -232,12 +230,10 @@ def torch_device(
 ) -> torch.device:
     "A device that can be used. Raises `ValueError` for any other."
     try:
-        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=found)
+        return torch.empty(0, device=device or ("cuda" if torch.cuda.is_available() else "cpu")).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {str(device)!r} cannot be used: {reason}; device=None takes what there is") from error
-    return found
 
 # %% ../nbs/02_patches.ipynb #753a3de1
 class EmbeddingNetwork(nn.Module):
@@ -252,10 +248,9 @@ class EmbeddingNetwork(nn.Module):
     ):
         super().__init__()
         self.spec, self.device, self.seed = spec, device, int(seed)
-        self.extractor = load_extractor(spec.backbone, spec.layers, spec.weights, self.seed, progress, device)
+        self.extractor, dims = load_extractor(spec.backbone, spec.layers, spec.weights, self.seed, progress, device)
         self.layers = self.extractor.layers
-        pretrain_dim, target_dim = default_dims(spec.backbone, self.extractor.channels)
-        self.dims = int(spec.pretrain_dim or pretrain_dim), int(spec.target_dim or target_dim)
+        self.dims = int(spec.pretrain_dim or dims[0]), int(spec.target_dim or dims[1])
         self.patches = PatchEmbedding(self.extractor.channels, spec.patch_size, spec.stride, *self.dims).to(device)
 
     @torch.no_grad()
@@ -283,12 +278,24 @@ def finite(
         raise ValueError(f"{name}: features are NaN or infinite: check the image values and the backbone's weights")
     return embedding
 
+
+def image_count(
+    images: object, # of `as_dataset`
+) -> int: # images they yield
+    "How many images there will be. Raises `ValueError` if nobody knows."
+    try:
+        return len(images.sampler if isinstance(images, DataLoader) else images)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ValueError("the data have no length, and memory is set aside for all patches at once: "
+                         "pass a list or a Dataset with __len__") from error
+
 # %% ../nbs/02_patches.ipynb #b9000e88
 class PatchRows:
     "Patch embeddings of a set of images as rows, batch after batch."
 
     size: tuple[int, int] | None = None  # (H, W) of the network input, once a batch was seen
-    grid: tuple[int, int] | None = None  # (h, w), patches down and across, once a batch was seen
+    grid: tuple[int, int]  # (h, w), patches down and across, once a batch was seen
+    total = 0  # rows that all images have, once a batch was seen
     skipped: Sequence[tuple[str, str]] = ()  # unreadable files and why, after `check`
 
     def __init__(
@@ -312,12 +319,22 @@ class PatchRows:
         self.images = checked(self.images, on_error, self.progress)
         self.skipped = list(getattr(self.images, "skipped", []))
 
+    def checked(
+        self,
+        on_error: str, # unreadable files: "raise", or "skip" them
+    ) -> Iterator[tuple[Tensor, Tensor]]: # rows `(r, D)` and their numbers `(r,)` int64
+        "The same batches, after a check of all files."
+        self.check(on_error)
+        yield from self
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: # rows `(r, D)` and their numbers `(r,)` int64
-        self.paths = []
+        self.paths, self.total = [], 0
         for batch in batches(self.images, self.geometry, self.batch_size, self.num_workers, self.progress, "embed"):
             first = len(self.paths)
             self.paths += batch.get("path", [""] * len(batch["image"]))
-            yield self.rows(batch, first)
+            found = self.rows(batch, first)
+            self.total = self.total or self.count()
+            yield found
 
     def rows(
         self,
@@ -345,7 +362,6 @@ class PatchRows:
         images: int | None = None, # how many; None: all of the set
     ) -> int: # known once the first batch was seen
         "How many rows images have. Raises `ValueError` for a set that does not know its length."
-        assert self.grid is not None
         return (image_count(self.images) if images is None else images) * self.grid[0] * self.grid[1]
 
     def upright(
@@ -353,5 +369,4 @@ class PatchRows:
         rows: Tensor, # of images, `(B, r, D)`
     ) -> Tensor: # patch embeddings, `(B, D, h, w)`
         "The way back from rows to embeddings."
-        assert self.grid is not None
         return rows.unflatten(1, self.grid).movedim(3, 1)

@@ -57,9 +57,8 @@ class Flat:
         rows: Tensor, # memory bank, `(n, D)` float32
         with_faiss: bool | None = None, # search with FAISS, on the CPU; None: where it is installed
     ):
-        if with_faiss is None:
-            with_faiss = isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss") is not None
-        self.rows, self._neighbours = rows, _faiss_neighbours if with_faiss else _torch_neighbours
+        here = isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss") is not None
+        self.rows, self._with_faiss = rows, here if with_faiss is None else with_faiss
 
     def neighbours(
         self,
@@ -67,7 +66,7 @@ class Flat:
         k: int, # neighbours wanted
     ) -> Tensor: # row numbers, `(N, k)` int64
         "The k nearest rows of every query."
-        return self._neighbours(queries, self.rows, k)
+        return (_faiss_neighbours if self._with_faiss else _torch_neighbours)(queries, self.rows, k)
 
 # %% ../nbs/04_scorer.ipynb #7a7c12d0
 class MemoryBank:
@@ -116,10 +115,9 @@ def fastest_exact(
     indexes: Sequence[Any] = (), # classes of exact indexes for the CPU, with `least_rows` and `least_width`
 ) -> Any: # one of these classes, or `Flat`
     "The first index that pays for such rows."
-    n, width = len(rows), rows.shape[-1]
-    for index in indexes:
-        if rows.device.type == "cpu" and n >= index.least_rows and width >= index.least_width: return index
-    return Flat
+    n, width, on_cpu = len(rows), rows.shape[-1], rows.device.type == "cpu"
+    pays = (index for index in indexes if on_cpu and n >= index.least_rows and width >= index.least_width)
+    return next(pays, Flat)
 
 # %% ../nbs/04_scorer.ipynb #7ddb99c3
 def patch_scores(
@@ -235,7 +233,7 @@ class Scoring:
         if n < self.k:
             raise ValueError(f"{bank} will have {n} rows, fewer than k={self.k}: "
                              "more images, a larger coreset or a smaller k")
-        if n < self.least_rows:
+        if n < 9 and self.image_score == "reweighted":
             raise ValueError(f"{bank} will have {n} rows, fewer than the 9 that image_score='reweighted' compares: "
                              "more images or a larger coreset")
 
@@ -387,11 +385,10 @@ class InMemory:
         seed: int, # of the coreset's random numbers
     ) -> Bank:
         "Raises `ValueError` for images that cannot be used, and for a bank that would be too small to score with."
-        patches.check(on_error)
         collected, numbers, seen = torch.empty(0), [], 0
-        for rows, of_rows in patches:
+        for rows, of_rows in patches.checked(on_error):
             if not numbers:
-                scoring.require(coreset.size(count := patches.count()))
+                scoring.require(coreset.size(count := patches.total))
                 collected = rows.new_empty(count, rows.shape[1])                    # (N, D)
             if seen + len(rows) > count:
                 raise ValueError(f"the data yield more than the {len(patches.images)} images they announce")
@@ -404,6 +401,6 @@ class InMemory:
             scoring.require(coreset.size(seen))
             collected = collected[:seen]
         picks = coreset.choose(collected, seed, progress=patches.progress)          # (n,)
-        every = len(picks) == len(collected)                                        # then they need no second copy
-        bank_rows = collected if every else collected[picks.to(collected.device)]
-        return Bank.of(bank_rows, torch.cat(numbers)[picks.cpu()], patches.paths, patches.grid, patches.skipped)
+        if len(picks) < len(collected):                                             # else there is no need of a copy
+            collected = collected[picks.to(collected.device)]
+        return Bank.of(collected, torch.cat(numbers)[picks.cpu()], patches.paths, patches.grid, patches.skipped)

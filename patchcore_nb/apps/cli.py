@@ -572,11 +572,8 @@ def _chosen(given, fitted, on_error, quiet):
 
 def _set_precision(fitted, precision):
     "What the backbone computes with from now on; None: as before."
-    from patchcore_nb.patches import Embedder
-
     for member in fitted.members if precision is not None else ():
         member.set_params(embedder__precision=precision)
-        Embedder.of(member.embedder).check()
 
 # %% ../../nbs/apps/01_cli.ipynb #13cf64a8
 @cli.command("predict")

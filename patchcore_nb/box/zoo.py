@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from .loupe import Loupe, checked_weights
+from .loupe import Loupe, pretrained
 
 # %% ../../nbs/box/02_zoo.ipynb #97c8eb00
 class Network(NamedTuple):
@@ -30,13 +30,13 @@ class Network(NamedTuple):
     model: str # its name there
     layers: tuple[str, ...] # layers that are tapped; (): by the rule
     builder: Callable[[], nn.Module] | None = None # gives it untrained; None: its library does
-    weights: Callable[[], Path] | None = None # gives its own weights file; None: published ones are hunted for
+    pretrained: Callable[[], nn.Module] | None = None # gives it trained; None: published weights are hunted for
     every_channel: bool = False # of layers that are equally wide the patch embedding keeps all channels
 
 # %% ../../nbs/box/02_zoo.ipynb #84846468
 _BOXED = {
     "loupe": Network(
-        "patchcore_nb", "loupe", ("fine", "coarse"), builder=Loupe, weights=checked_weights, every_channel=True
+        "patchcore_nb", "loupe", ("fine", "coarse"), builder=Loupe, pretrained=pretrained, every_channel=True
     ),
 }
 _RESNET = ("layer2", "layer3")
@@ -234,7 +234,7 @@ def local_weights(
 ) -> Path | None: # None: there is none, or PATCHCORE_NB_WEIGHTS is not set
     "The file of the search folder that a backbone gets when its published weights are asked for."
     setting, network = os.environ.get("PATCHCORE_NB_WEIGHTS", ""), look_up(name)
-    if not setting or network.weights:
+    if not setting or network.pretrained:
         return None
     places = [Path(setting).expanduser() / file_name for file_name in _local_names(name, network)]
     return next((path for path in places if path.is_file()), None)

@@ -8,6 +8,7 @@ __all__ = ['StoredPatchCore', 'Stored']
 # %% ../../nbs/formats/01_model_folder.ipynb #79f0faf6
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -45,7 +46,12 @@ def _bank(state: Mapping[str, Any]) -> Bank:
     "The way back. Raises `KeyError`, `TypeError` or `ValueError` for anything that is no bank."
     rows, origin, paths, grid = state["rows"], state["origin"], state["paths"], state["grid"]
     if isinstance(rows, dict):
-        rows = QuantisedRows(rows["codes"], rows["low"], rows["span"])
+        codes, *ends = rows["codes"], rows["low"], rows["span"]
+        if codes.dtype != torch.uint8 or codes.ndim != 2:
+            raise ValueError("its rows are no codes (n, D) of 8 bits")
+        if any(end.dtype != torch.float32 or end.shape != codes.shape[1:] for end in ends):
+            raise ValueError("the ranges of its codes are not (D,) float32")
+        rows = QuantisedRows(codes, *ends)
     elif not isinstance(rows, Tensor) or rows.ndim != 2 or rows.dtype != torch.float32:
         raise ValueError("its rows are no table (n, D) of float32")
     if not isinstance(origin, np.ndarray) or origin.dtype != np.int32 or origin.shape != (len(rows), 3):
@@ -71,7 +77,7 @@ class StoredPatchCore:
         "All that a fitted model is, but the network. Raises `NotFittedError` before `fit`, `ValueError` as `predict`."
         self.require_fitted()
         scoring, embedder, network = Scoring.of(self.scoring), Embedder.of(self.embedder), self.embedder_
-        embedder.check()  # what could not be loaded is not saved
+        _require_sizes(embedder)  # what could not be loaded is not saved
         return {
             "kind": self.kind,
             "parameters": {
@@ -103,7 +109,7 @@ class StoredPatchCore:
     ) -> "Self": # fitted
         "The model again. Raises `ValueError` for a state that is damaged or does not fit the weights."
         model, bank, geometry = cls._unfitted(state, weights, device, progress), _bank(state["bank"]), state["geometry"]
-        calibration = state["calibration"] and Calibration(**state["calibration"])
+        calibration = None if state["calibration"] is None else _thresholds(state["calibration"])
         network = network or model.build_network()
         _require_network(network, state, bank.rows.shape[1])
         model.keep(replace(bank, rows=bank.rows.to(network.device)), network, Geometry(**geometry))
@@ -115,6 +121,7 @@ class StoredPatchCore:
         "The parameters of a state as a model."
         found = state["parameters"]
         embedder, search = Embedder(**found["embedder"]), Search(**found["search"])
+        _require_sizes(embedder)
         embedder = embedder if weights == "as saved" else replace(embedder, weights=weights)
         if type(found["seed"]) is not int:
             raise ValueError(f"seed={found['seed']!r:.50} is no whole number")
@@ -124,6 +131,23 @@ class StoredPatchCore:
                    geometry=found["geometry"] and Geometry(**found["geometry"]))
 
 # %% ../../nbs/formats/01_model_folder.ipynb #2027cd81
+_MOST = {"patch_size": 31, "stride": 64, "pretrain_dim": 16_384, "target_dim": 16_384}  # as in official folders
+
+
+def _require_sizes(embedder: Embedder) -> None:
+    "Raises `ValueError` for sizes that would fill the memory before anything is compared."
+    for name, most in _MOST.items():
+        value = getattr(embedder, name)
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if value is not None and not (whole and 1 <= value <= most):
+            raise ValueError(f"{name}={value!r:.50}: expected a whole number from 1 to {most}")
+
+
+def _thresholds(values: Mapping[str, Any]) -> Calibration:
+    "Raises `TypeError` for anything that is no calibration."
+    return Calibration(**{**values, "made_with": {**values["made_with"]}})
+
+
 def _require_network(network: EmbeddingNetwork, state: Mapping[str, Any], width: int) -> None:
     "Raises `ValueError` unless the network is that of the training, and its embeddings are as wide as the bank."
     name, actual, noted = network.spec.backbone, network.extractor.weights_hash(), state["weights_hash"]
@@ -184,7 +208,7 @@ def restore(
             kept = single["parameters"]["search"]["precision"]  # engine and threads are those of this machine
             single["parameters"]["search"] = asdict(replace(search, precision=kept))
         model = wanted[kind].from_state(state, weights=weights, device=device, progress=progress)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ..coreset import Coreset
-from ..data import Geometry, ImageSet, agreed_geometry, as_dataset, batches
+from ..data import Geometry, ImageSet, as_dataset, batches, prepared
 from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..patchcore import PatchCore, concatenate
 from ..prediction import Calibration, Prediction
@@ -268,9 +268,8 @@ class _Embedded(NamedTuple):
 
 def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     "The rows of all images. Raises `ValueError` after the first batch if the bank of a fold would be too small."
-    geometry = agreed_geometry(getattr(model, "geometry_", model.geometry), images) or Geometry()
+    images, geometry = prepared(images, getattr(model, "geometry_", model.geometry))
     coreset, scoring, views = Coreset.of(model.coreset), Scoring.of(model.scoring), cast(Any, model.views)
-    coreset.check()
     patches, paths, sizes = model.patch_rows(images, geometry, _network(model)), [], []
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         B, done = len(batch["image"]), len(paths)

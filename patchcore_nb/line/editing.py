@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..coreset import Coreset, k_center_greedy, random_projection
-from ..data import agreed_geometry, as_dataset
+from ..data import prepared
 from ..patchcore import PatchCore
 from ..scale.quantised import concatenate_rows, take_rows
 from ..scorer import Bank, InMemory, MemoryBank, Scoring
@@ -236,8 +236,8 @@ class Editable(PatchCore):
         Raises `ValueError` as `fit`, and for images that are in the training already, or of another geometry or size.
         """
         self.require_fitted()
-        geometry = agreed_geometry(self.geometry_, images) or self.geometry_
-        patches = self.patch_rows(as_dataset(images, geometry), geometry, self.embedder_)
+        images, geometry = prepared(images, self.geometry_)
+        patches = self.patch_rows(images, geometry, self.embedder_)
         patches.check(on_error)
         require_new(self.bank_.paths, getattr(patches.images, "paths", []))     # before the work, where they are known
         new = InMemory()(patches, on_error, Coreset(sampler="identity"), Scoring(), self.seed)

@@ -234,9 +234,9 @@ def _check(models: Sequence[Any], scaling: str) -> None:
         if len(values) > 1:
             raise ValueError(f"the maps of all members are averaged, so they need one {name}, got {values}")
     for model in models:  # parameters and weights
-        Coreset.of(model.coreset).check()
+        Coreset.of(model.coreset)
         Scoring.of(model.scoring)
-        Views.of(model.views).check()
+        Views.of(model.views)
         model.build_network()
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from ..coreset import Coreset
-from ..data import Geometry, agreed_geometry, as_dataset, batches, checked
+from ..data import Geometry, batches, checked, prepared
 from .augment import turns
 from .calibration import Calibrated, training_set
 from .editing import Audit, audit_images
@@ -186,12 +186,11 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         different sizes.
         """
         sides = tile_sides(self.tile, self.overlap)
-        geometry = _whole(agreed_geometry(self.model.geometry, data) or Geometry(None, None))
+        images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
+        geometry = _whole(geometry)
         model = clone(self.model).set_params(geometry=Geometry(None, None))        # tiles go in as they are
-        Views.of(model.views).check()
-        Coreset.of(model.coreset).check()
+        Views.of(model.views)                                                       # its error
         network = model.build_network()
-        images = as_dataset(data, geometry)
         if isinstance(images, (DataLoader, IterableDataset)):
             raise ValueError("the tiles of a photograph are asked for by number, "
                              f"a {type(data).__name__} has none: pass a list or a Dataset")
@@ -216,7 +215,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         """
         self.require_fitted()
         progress = self.model_.progress
-        images = checked(as_dataset(data, agreed_geometry(self.geometry_, data)), on_error, progress)
+        images = checked(prepared(data, self.geometry_)[0], on_error, progress)
         return concatenate(self.stream(images, progress=progress), getattr(images, "skipped", []))
 
     def stream(
@@ -227,8 +226,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     ) -> Iterator[Prediction]: # of so many photographs each, as they come
         "Photographs batch after batch, each by its tiles. Raises as `predict`, for a file when its turn comes."
         self.require_fitted()
-        geometry, model = agreed_geometry(self.geometry_, data), self.model_
-        images = as_dataset(data, geometry)
+        (images, geometry), model = prepared(data, self.geometry_), self.model_
         for batch in batches(images, geometry, batch_size, model.num_workers, progress, "predict"):
             Views.of(model.views).require_mask_size(batch)
             photographs, paths = batch["image"], batch.get("path", [""] * len(batch["image"]))

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Geometry, image_count
+from ..data import Geometry
 from .augment import Turn, cells_of_turn, turned, turns
 from .roi import RegionOfInterest
-from ..patches import EmbeddingNetwork, PatchRows, to_rows
+from ..patches import EmbeddingNetwork, PatchRows, image_count, to_rows
 
 # %% ../../nbs/line/02_views.ipynb #b5be444a
 @dataclass(frozen=True)
@@ -28,8 +28,13 @@ class Views:
     flips: bool = False  # the mirror image of each, too
 
     def __post_init__(self):
+        "Raises `ValueError` for what is no region, for what is no angle, and for angles that come twice."
         if isinstance(self.rotations, list):
             object.__setattr__(self, "rotations", tuple(self.rotations))
+        if not isinstance(self.region, RegionOfInterest | None):
+            raise ValueError(f"region={self.region!r}: expected a RegionOfInterest, "
+                             "such as RegionOfInterest('mask.png')")
+        turns(self.rotations, self.flips)
 
     @classmethod
     def of(
@@ -41,13 +46,6 @@ class Views:
             raise ValueError(f"views={value!r}: expected Views, such as Views(flips=True)")
         return cls() if value is None else value
 
-    def check(self) -> None:
-        "Raises `ValueError` for what is no region, for what is no angle, and for angles that come twice."
-        if not isinstance(self.region, RegionOfInterest | None):
-            raise ValueError(f"region={self.region!r}: expected a RegionOfInterest, "
-                             "such as RegionOfInterest('mask.png')")
-        turns(self.rotations, self.flips)
-
     def patch_rows(
         self,
         images: object, # of `data.as_dataset`
@@ -58,8 +56,7 @@ class Views:
         progress: bool = False, # show progress bars
         masks: Sequence[Tensor] = (), # where to look, `(H, W)` bool, of the images in turn; none: the region
     ) -> "ViewedRows":
-        "The rows that a bank sees of images. Raises `ValueError` as `check` does."
-        self.check()
+        "The rows that a bank sees of images."
         return ViewedRows(self, images, geometry, network, batch_size, num_workers, progress, masks)
 
     def mask(
@@ -68,7 +65,6 @@ class Views:
         geometry: Geometry, # how they were prepared
     ) -> Tensor | None: # `(H, W)` bool; None: everywhere
         "Where to look in images that are judged. Raises `ValueError` for a region whose mask does not fit them."
-        self.check()
         self.require_mask_size(batch)
         return None if self.region is None else self.region.mask(geometry, batch["image"].shape[2:])
 
@@ -99,9 +95,7 @@ class Views:
         found = _require_keys(values, "views", "region", "rotations", "flips")
         if not isinstance(found["flips"], bool):
             raise ValueError(f"flips={found['flips']!r:.50}: expected True or False")
-        views = cls(_region_of(found["region"]), found["rotations"], found["flips"])
-        views.check()
-        return views
+        return cls(_region_of(found["region"]), found["rotations"], found["flips"])
 
 # %% ../../nbs/line/02_views.ipynb #6e54061f
 def _region_of(

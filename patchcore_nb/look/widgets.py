@@ -747,7 +747,6 @@ class LayerExplorer(_Explorer):
     ):
         super().__init__()
         spec = Embedder.of(embedder)
-        spec.check()
         own = tuple(spec.layers or default_layers(spec.backbone))
         images, names, patch_size = _image_set(images), tuple(layers or own), spec.patch_size
         x = [images[i]["image"] for i in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int)]

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 
 from ..coreset import Coreset, nearest_pick_distances, random_projection
-from ..data import Geometry, ImageSet, agreed_geometry, as_dataset, image_count
-from ..patches import EmbeddingNetwork, PatchRows
+from ..data import Geometry, ImageSet, prepared
+from ..patches import EmbeddingNetwork, PatchRows, image_count
 from .search import Pruned, Search
 from ..scorer import Bank, Scoring
 
@@ -332,7 +332,6 @@ class _Limited:
             numbers.append(of_rows)
         scoring.require(coreset.size(collector.seen))  # a loader may leave out its last batch
         bank_rows, picks = collector.finish()
-        assert patches.grid is not None  # rows have come
         return Bank.of(bank_rows, torch.cat(numbers)[picks], patches.paths, patches.grid, patches.skipped)
 
 # %% ../../nbs/scale/02_bounded.ipynb #9ae13e08
@@ -466,9 +465,9 @@ class Forecasting:
         "Measure a little and multiply. Raises `ValueError` as `fit`, but not for a bank that does not fit."
         collect = MergeReduce(_free_memory()) if collect is None else _require_limited(collect)
         coreset, scoring, search = Coreset.of(self.coreset), Scoring.of(self.scoring), Search.of(self.search)
-        coreset.check()
-        network, geometry = self.build_network(), agreed_geometry(self.geometry, data) or Geometry()
-        patches = self.patch_rows(as_dataset(data, geometry), geometry, network)
+        network = self.build_network()
+        images, geometry = prepared(data, self.geometry)
+        patches = self.patch_rows(images, geometry, network)
         if on_error != "raise":
             patches.check(on_error)
         probe = _probe(patches, 5)
