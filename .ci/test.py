@@ -19,8 +19,9 @@ MODULES = [".".join(path.with_suffix("").parts) for path in SOURCES if not path.
 DEMO_AT_LEAST = {"instance_auroc": 0.77, "full_pixel_auroc": 0.925}  # a few points below what Loupe reaches
 # The longest notebooks, begun first, so that none of them is left alone at the end.
 LONG = [f"{name}.ipynb" for name in (
-    "10_cli", "10a_official_cli", "05c_export", "11_robustness", "04f_distributed", "05_patchcore", "07_evaluate",
-    "09_widgets", "05b_ensemble", "00a_demo", "01_backbones", "04_scorer", "06_metrics", "05a_tiles", "08a_figures",
+    "01_cli", "02_official_cli", "few_shot", "00_robustness", "your_own_images", "05_tiles", "03_distributed",
+    "02_widgets", "01_figures", "quickstart", "07_evaluate", "05_export", "01_backbones", "03_demo", "00_search",
+    "06_metrics", "03_serve", "00_loggers", "03_calibration", "ensembles_and_backbones", "reading_results",
 )]
 passed, failed = [], []
 

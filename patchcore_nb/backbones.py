@@ -345,5 +345,5 @@ def load_extractor(
     "Feature maps by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
     backbone = load_backbone(name, weights, seed, progress)
-    extractor = FeatureExtractor(backbone.to(device, memory_format=torch.channels_last), layers)
+    extractor = FeatureExtractor(backbone.to(device).to(memory_format=torch.channels_last), layers)
     return extractor, default_dims(name, extractor.channels)

@@ -201,7 +201,7 @@ class Coreset:
     ) -> "Coreset":
         "A coreset. Raises `ValueError` for anything else."
         if isinstance(value, Real) and not isinstance(value, bool):
-            return cls(value)
+            return cls(float(value))
         if not isinstance(value, cls):
             raise ValueError(f"coreset={value!r}: expected a share such as 0.1, or a Coreset")
         return value

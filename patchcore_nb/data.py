@@ -644,7 +644,7 @@ def prepared(
     data: object, # whatever `as_dataset` takes
     own: Geometry | None, # of the model; None: not decided yet
     otherwise: Geometry = Geometry(), # where neither model nor data says  # noqa: B008 (it is frozen)
-) -> tuple[Dataset | DataLoader, Geometry]: # of `as_dataset`, and how its images are prepared
+) -> tuple[Any, Geometry]: # of `as_dataset`, and how its images are prepared
     "Images as a data set in the geometry of model and data. Raises `ValueError` if they differ, and as `as_dataset`."
     geometry = agreed_geometry(own, data) or otherwise
     return as_dataset(data, geometry), geometry

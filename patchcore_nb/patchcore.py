@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from typing_extensions import Self
 
 from .coreset import Coreset
 from .data import Geometry, batches, checked, prepared
@@ -54,8 +55,8 @@ class PatchCore(Composed):
         embedder: str | Embedder = "wideresnet50", # name of the backbone, or backbone, layers and patches
         coreset: float | Coreset = 0.1, # share of the patches that goes into the memory bank, or share and sampler
         scoring: Scoring = Scoring(), # neighbours, image score, smoothing  # noqa: B008 (it is frozen)
-        views: object | None = None, # a `line.views.Views`: where to look, turned copies; None: the image as it is
-        search: object | None = None, # a `scale.search.Search`, or the name of an engine; None: exact, the fastest
+        views: Any = None, # a `line.views.Views`: where to look, turned copies; None: the image as it is
+        search: Any = None, # a `scale.search.Search`, or the name of an engine; None: exact, the fastest
         *,
         geometry: Geometry | None = None, # resize and crop; None: that of the data set, else 256 and 224
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
@@ -73,11 +74,10 @@ class PatchCore(Composed):
         data: object, # images of good parts: ImageSet, Dataset, DataLoader, folder, list of paths, PIL images, arrays
         on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None, # how rows become a bank, such as `scale.bounded.MergeReduce("2GB")`
-    ) -> "PatchCore": # self
+    ) -> Self: # fitted
         """Fill the memory bank with patches of good images.
 
-        Raises `ValueError` for parameters that cannot work, images that cannot be read, features that are not finite,
-        and as `collect` does (None: `InMemory`).
+        Raises `ValueError` for parameters, images or features that cannot be used, and as `collect` (None: `InMemory`).
         """
         collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
         network = self.build_network()
@@ -93,7 +93,7 @@ class PatchCore(Composed):
         data: object, # path, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
         on_error: str = "raise", # unreadable files of an ImageSet: "raise" before any work, or "skip" them
         *,
-        workers: object | None = None, # a `scale.distributed.OnWorkers`, whose workers judge; None: this process
+        workers: Any = None, # a `scale.distributed.OnWorkers`, whose workers judge; None: this process
     ) -> Prediction: # scores `(N,)`, maps `(N, H, W)`, paths, and verdicts of a calibrated model
         """Image scores and anomaly maps.
 
@@ -176,7 +176,7 @@ class PatchCore(Composed):
         bank: Bank, # what was learned
         network: EmbeddingNetwork, # with which
         geometry: Geometry, # from images prepared how
-    ) -> "PatchCore": # self, fitted
+    ) -> Self: # fitted
         "Take over what was learned, as a whole."
         self._memory, self._searched = self.memory_of(bank.rows), (bank, self.search)
         self.bank_, self.embedder_, self.geometry_, self.calibration_ = bank, network, geometry, None

@@ -342,7 +342,7 @@ class PatchRows:
     ) -> tuple[Tensor, Tensor]: # rows `(B·h·w, D)`; their numbers `(B·h·w,)` int64
         "The rows of a batch. Raises `ValueError` for features that are not finite and images of another size."
         embedding = self.embed(batch["image"], batch)
-        self.grid = h, w = tuple(embedding.shape[2:])
+        self.grid = h, w = embedding.shape[2], embedding.shape[3]
         return to_rows(embedding), torch.arange(first * h * w, (first + len(embedding)) * h * w)
 
     def embed(

@@ -317,7 +317,7 @@ class HistoryEntry:
 class Bank:
     "What fit has learned."
 
-    rows: Tensor  # patch embeddings, `(n, D)` float32, or `scale.quantised.QuantisedRows`
+    rows: Any  # patch embeddings, `(n, D)` float32 tensor, or `scale.quantised.QuantisedRows`
     origin: np.ndarray  # training image, grid row and grid column of each row, `(n, 3)` int32; -1: unknown
     paths: tuple[str, ...]  # of the training images, "" where there is no file
     grid: tuple[int, int] | None  # (h, w), patches down and across; None: unknown
@@ -390,7 +390,7 @@ class InMemory:
                 scoring.require(coreset.size(count := patches.total))
                 collected = rows.new_empty(count, rows.shape[1])                    # (N, D)
             if seen + len(rows) > count:
-                raise ValueError(f"the data yield more than the {len(patches.images)} images they announce")
+                raise ValueError(f"the data yield more than the {count} patches of the images they announce")
             collected[seen : seen + len(rows)] = rows
             numbers.append(of_rows)
             seen += len(rows)

@@ -149,7 +149,7 @@ def _open(
 ) -> Image.Image: # decoded picture, mode as in the file
     "Open and decode a file completely."
     try:
-        with Image.open(_fetched(path) if is_url(path) else path) as pil:
+        with Image.open(_fetched(str(path)) if is_url(path) else path) as pil:
             if pil.format == "EPS":
                 raise ValueError("PostScript is a program, and is not run")
             pil.load()

@@ -10,24 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from ..coreset import Coreset
 from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry
 from .folder import DESCRIPTION, read_outline, read_state, write_state
 from .official import check_official_files, official_prefixes, read_official, write_official
+from ..patchcore import PatchCore
 from ..patches import Embedder, EmbeddingNetwork
 from ..prediction import Calibration
 from ..scale.quantised import QuantisedRows, precision_of
 from ..scale.search import Search
 from ..scorer import Bank, HistoryEntry, Scoring
 
-if TYPE_CHECKING:
-    from typing_extensions import Self  # of typing from Python 3.11 on
+
 
 # %% ../../nbs/formats/01_model_folder.ipynb #49b365e3
 def _bank_state(bank: Bank) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _history_entry(entry: Mapping[str, Any]) -> HistoryEntry:
     return HistoryEntry(**{**entry, "changed": tuple(entry["changed"]), "radius": pair})
 
 # %% ../../nbs/formats/01_model_folder.ipynb #e7437d6f
-class StoredPatchCore:
+class StoredPatchCore(PatchCore):
     "State of a PatchCore model: a mixin for the estimator."
 
     kind: ClassVar[str] = "patchcore"
@@ -77,6 +78,7 @@ class StoredPatchCore:
         "All that a fitted model is, but the network. Raises `NotFittedError` before `fit`, `ValueError` as `predict`."
         self.require_fitted()
         scoring, embedder, network = Scoring.of(self.scoring), Embedder.of(self.embedder), self.embedder_
+        views: Any = self.views
         _require_sizes(embedder)  # what could not be loaded is not saved
         return {
             "kind": self.kind,
@@ -84,7 +86,7 @@ class StoredPatchCore:
                 "embedder": asdict(embedder),
                 "coreset": asdict(Coreset.of(self.coreset)),
                 "scoring": asdict(scoring),
-                "views": None if self.views is None else self.views.to_dict(),
+                "views": None if views is None else views.to_dict(),
                 "search": {"precision": precision_of(self.bank_.rows)},
                 "geometry": self.geometry and asdict(self.geometry),
                 "seed": int(self.seed),
@@ -106,7 +108,7 @@ class StoredPatchCore:
         device: str | None = None, # torch device; None: CUDA where there is one, else CPU
         progress: bool = True, # show progress bars, from now on
         network: EmbeddingNetwork | None = None, # the network, where it is there already; None: built
-    ) -> "Self": # fitted
+    ) -> Self: # fitted
         "The model again. Raises `ValueError` for a state that is damaged or does not fit the weights."
         model, bank, geometry = cls._unfitted(state, weights, device, progress), _bank(state["bank"]), state["geometry"]
         calibration = None if state["calibration"] is None else _thresholds(state["calibration"])
@@ -117,7 +119,7 @@ class StoredPatchCore:
         return model
 
     @classmethod
-    def _unfitted(cls, state: Mapping[str, Any], weights: Any, device: str | None, progress: bool) -> "Self":
+    def _unfitted(cls, state: Mapping[str, Any], weights: Any, device: str | None, progress: bool) -> Self:
         "The parameters of a state as a model."
         found = state["parameters"]
         embedder, search = Embedder(**found["embedder"]), Search(**found["search"])
@@ -175,7 +177,7 @@ def read_model(
 
 
 def single_states(
-    state: Mapping[str, Any], # of any kind
+    state: dict[str, Any], # of any kind
 ) -> Iterator[dict[str, Any]]:
     "The states of the PatchCore models in a state: its own, that of its tiles, or those of its members."
     if state["kind"] == "patchcore":
@@ -185,7 +187,7 @@ def single_states(
 
 
 def restore(
-    classes: Sequence[type], # one for each kind that is expected
+    classes: Sequence[Any], # one for each kind that is expected
     folder: str | Path, # as for `Stored.load`
     weights: Any, # as for `Stored.load`
     device: str | None, # as for `Stored.load`
@@ -220,6 +222,9 @@ def restore(
 class Stored:
     "A mixin for whatever has `kind`, `members`, `state` and `from_state`: it can be saved and loaded."
 
+    members: Any
+    state: Any
+
     def save(
         self,
         folder: str | Path, # model folder; one that is there already is replaced as a whole
@@ -247,7 +252,7 @@ class Stored:
         geometry: Geometry | None = None, # of an official model, whose folder does not say how images were resized
         search: str | Search | None = None, # nearest-neighbour search on this machine, as for `PatchCore`
         progress: bool = True, # show progress bars, from now on
-    ) -> "Self": # fitted
+    ) -> Self: # fitted
         """Read a model; nothing in the folder is run.
 
         Raises `FileNotFoundError` for a folder without a model, `ValueError` for one that is damaged, newer, of another
