@@ -12,6 +12,8 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+import worker  # a module of its own, since a notebook that has run in a process is `__main__` there
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "patchcore_nb"
 SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
@@ -55,39 +57,14 @@ def notebooks():
     paths.sort(key=lambda path: LONG.index(path.name) if path.name in LONG else len(LONG))
     flags = get_config().tst_flags.split()
     sys.stdout.flush()  # before a fork, which would copy what waits to be written
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), initializer=one_thread) as workers:
-        running = {workers.submit(tested, path, flags): path for path in paths}
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), initializer=worker.one_thread) as workers:
+        running = {workers.submit(worker.tested, path, flags, ROOT): path for path in paths}
         for future in as_completed(running):
             try:
                 ok, seconds, output = future.result()
             except Exception as error:  # a worker process died, and with it all that had not ended; or no notebook
                 ok, seconds, output = False, 0, f"not run to its end: {type(error).__name__}: {error}"
             report(f"{running[future].name}  {seconds:.0f} s", ok, output)
-
-
-def one_thread():
-    "In a worker process, before the first notebook: they run side by side."
-    os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-
-
-def tested(path, flags):
-    "In a worker process: whether a notebook passes, in how many seconds, and all that it wrote."
-    from nbdev.test import test_nb
-
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
-        kept = [(stream, os.dup(stream)) for stream in (1, 2)]
-        try:
-            for stream, _ in kept:
-                os.dup2(file.fileno(), stream)
-            ok, seconds = test_nb(path, skip_flags=flags, basepath=ROOT)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for stream, copy in kept:
-                os.dup2(copy, stream)
-                os.close(copy)
-        file.seek(0)
-        return ok, seconds, file.read()
 
 
 def all_flagged(path):
