@@ -7,7 +7,7 @@ __all__ = []
 
 # %% ../nbs/04b_parameters.ipynb #e68d779c
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
@@ -33,16 +33,18 @@ class Composed(BaseEstimator):
         **params: object, # parameters, and fields of the parts as `part__field`
     ) -> "Composed": # self
         "Change parameters. Raises `ValueError` for an unknown name or a part of another kind, and then changes nothing."
-        if unknown := set(params) - set(self.get_params()):
-            raise ValueError(f"{sorted(unknown)[0]!r} is no parameter: choose from {', '.join(self.get_params())}")
-        for name in params.keys() & self.parts.keys():
-            self.parts[name].of(params[name])
-        for name in sorted(params, key=lambda name: "__" in name):  # whole parts first
-            part, _, field = name.partition("__")
-            if field:
-                setattr(self, part, replace(self.parts[part].of(getattr(self, part)), **{field: params[name]}))
-            else:
-                setattr(self, part, params[name])
+        nested = [f"{name}__{field.name}" for name, part in self.parts.items() for field in fields(part)]
+        known = [*self._get_param_names(), *nested]
+        if unknown := set(params) - set(known):
+            raise ValueError(f"{sorted(unknown)[0]!r} is no parameter: choose from {', '.join(known)}")
+        changed = {name: value for name, value in params.items() if "__" not in name}
+        for name, part in self.parts.items():
+            own = {key.partition("__")[2]: value for key, value in params.items() if key.startswith(f"{name}__")}
+            if name in changed or own:
+                value = part.of(changed.get(name, getattr(self, name)))
+                changed[name] = replace(value, **own) if own else changed[name]
+        for name, value in changed.items():
+            setattr(self, name, value)
         return self
 
 # %% ../nbs/04b_parameters.ipynb #0de90c37

@@ -18,7 +18,7 @@ from typing_extensions import Self
 from .coreset import Coreset
 from .data import Geometry, batches, checked, prepared
 from .parameters import Composed, require_same
-from .patches import Embedder, EmbeddingNetwork, PatchRows, finite
+from .patches import Embedder, EmbeddingNetwork, PatchRows, finite, torch_device
 from .prediction import Calibration, Prediction
 from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
 
@@ -136,9 +136,10 @@ class PatchCore(Composed):
     @property
     def memory(self) -> MemoryBank:
         "The memory bank, ready to be searched as `search` says."
-        if getattr(self, "_searched", None) != (self.bank_, self.search):
-            self._memory, self._searched = self.memory_of(self.bank_.rows), (self.bank_, self.search)
-        return self._memory
+        bank, search = self.bank_, self.search  # read once: another thread may change them
+        if getattr(self, "_searched", (None, None))[:2] != (bank, search):
+            self._searched = bank, search, self.memory_of(bank.rows)
+        return self._searched[2]
 
     @property
     def members(self) -> "list[PatchCore]":
@@ -147,10 +148,9 @@ class PatchCore(Composed):
 
     def build_network(self) -> EmbeddingNetwork:
         "The network that embeds images. Raises `ValueError` for parameters that cannot work, whatever the images."
-        network = Embedder.of(self.embedder).build(self.device, self.seed, self.progress)
         if self.search is not None:
-            self.parts["search"].of(self.search).check(network.device)
-        return network
+            self.parts["search"].of(self.search).check(torch_device(self.device))
+        return Embedder.of(self.embedder).build(self.device, self.seed, self.progress)
 
     def patch_rows(
         self,
@@ -178,7 +178,7 @@ class PatchCore(Composed):
         geometry: Geometry, # from images prepared how
     ) -> Self: # fitted
         "Take over what was learned, as a whole."
-        self._memory, self._searched = self.memory_of(bank.rows), (bank, self.search)
+        self._searched = bank, self.search, self.memory_of(bank.rows)
         self.bank_, self.embedder_, self.geometry_, self.calibration_ = bank, network, geometry, None
         self.fitted_with_ = self.bank_parameters()
         return self

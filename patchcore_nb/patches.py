@@ -258,7 +258,9 @@ class EmbeddingNetwork(nn.Module):
         images: Tensor, # network input, `(B, 3, H, W)`
         precision: str | None = None, # numbers the backbone computes with, one of `PRECISIONS`; None: as specified
     ) -> Tensor: # patch embeddings, `(B, D, h, w)` float32
-        "Embed a batch."
+        "Embed a batch. Raises `ValueError` for an unknown precision."
+        if precision not in (None, *PRECISIONS):
+            raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
         images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=(precision or self.spec.precision) == "bf16"):
             features = self.extractor(images)                                   # [(B, C_l, H_l, W_l)]

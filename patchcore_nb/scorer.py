@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.util import find_spec
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -201,8 +202,13 @@ class Scoring:
 
     def __post_init__(self):
         "Raises `ValueError` for values that cannot work, whatever the bank."
+        if not isinstance(self.k, Integral) or isinstance(self.k, bool):
+            raise ValueError(f"k={self.k!r}: expected a whole number")
+        object.__setattr__(self, "k", int(self.k))  # FAISS takes no NumPy integer
         if self.k < 1:
             raise ValueError(f"k must be at least 1, got {self.k}")
+        if not isinstance(self.sigma, Real) or self.sigma == math.inf:
+            raise ValueError(f"sigma={self.sigma!r}: expected a number of pixels")
         if not self.sigma >= 0:
             raise ValueError(f"sigma must not be negative, got {self.sigma}")
         if self.image_score not in IMAGE_SCORES:

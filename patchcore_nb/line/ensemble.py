@@ -99,6 +99,7 @@ class Ensemble(Calibrated, BaseEstimator):
             ranges = [value_range(held_out(model, images, collect=collect)) for model in self.models]
         self.models_ = [clone(model).fit(images, on_error, collect) for model in self.models]
         self.ranges_, self.skipped_, self.calibration_ = ranges, getattr(images, "skipped", []), None
+        self.ranged_with_ = [model.scored_with() for model in self.models_]
         return self
 
     def predict(
@@ -160,10 +161,15 @@ class Ensemble(Calibrated, BaseEstimator):
     def require_fitted(self) -> None:
         "Raises `NotFittedError` before `fit`, and `ValueError` if parameters have changed that decided the outcome."
         check_is_fitted(self, "models_")
+        if self.scaling not in _SCALINGS:
+            raise ValueError(f'scaling={self.scaling!r}: expected "test" or "fit"')
         if self.scaling == "fit" and self.ranges_ is None:
             raise ValueError('the ensemble was fitted without scaling="fit" and has no ranges: fit it again')
-        for model in self.models_:
+        for i, (model, then) in enumerate(zip(self.models_, self.ranged_with_)):
             model.require_fitted()
+            if self.scaling == "fit" and model.scored_with() != then:
+                raise ValueError(f"models_[{i}] was changed after fit, and the range of its scores is that of before: "
+                                 "fit the ensemble again, or set it back")
 
     def _require_comparable(self) -> None:
         check_is_fitted(self, "models_")
@@ -216,6 +222,7 @@ class Ensemble(Calibrated, BaseEstimator):
             raise ValueError(f"the members work with different geometries {geometries}")
         ensemble = cls([clone(model) for model in models], scaling)
         ensemble.models_, ensemble.ranges_, ensemble.skipped_ = models, ranges, []
+        ensemble.ranged_with_ = [model.scored_with() for model in models]
         ensemble.calibration_ = calibration
         return ensemble
 

@@ -29,6 +29,7 @@ from .augment import turns
 from .calibration import Calibrated, training_set
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
+from ..parameters import require_same
 from ..patchcore import PatchCore, concatenate
 from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
 from ..prediction import Calibration, Prediction
@@ -202,6 +203,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         self.tile_, self.overlap_, self.position_banks_ = sides, int(self.overlap), bool(self.position_banks)
         self.geometry_, self.size_ = geometry, tiles.tiling.size
         self.paths_, self.skipped_ = list(bank.paths[:: len(tiles.tiling)]), list(getattr(images, "skipped", []))
+        self.fitted_with_ = self._parameters()
         return self
 
     def predict(
@@ -272,6 +274,15 @@ class TiledPatchCore(Calibrated, BaseEstimator):
             raise ValueError(f"{history[-1].what} was called on model_, the model of the tiles, "
                              "which knows nothing of photographs: fit the tiled model anew")
         self.model_.require_fitted()
+        parts = {f"model__{name}": part for name, part in self.model.parts.items()}
+        require_same(parts, self.fitted_with_, self._parameters())
+
+    def _parameters(self) -> dict[str, Any]:
+        "What a fitted model was made with. Changes after `fit` are made on `model_`."
+        own = self.get_params(deep=False)
+        of_model = own.pop("model").get_params(deep=False)
+        free = ("batch_size", "num_workers", "progress")
+        return own | {f"model__{name}": value for name, value in of_model.items() if name not in free}
 
     def audit(self) -> Audit: # `cells` are pixels (row, column) of the resized photograph
         """Which training photographs stand alone, the most isolated first.
@@ -313,6 +324,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         tiled.model_, tiled.geometry_, tiled.size_ = model, geometry, tiling.size
         tiled.tile_, tiled.overlap_, tiled.position_banks_ = tile, tiled.overlap, tiled.position_banks
         tiled.paths_, tiled.skipped_ = list(state["paths"]), []
+        tiled.fitted_with_ = tiled._parameters()
         return tiled
 
     def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]: # each `(n,)`

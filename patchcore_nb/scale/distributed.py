@@ -381,8 +381,12 @@ class SentModel:
         unknown = np.empty((0, 3), np.int32)
         self.bare.bank_ = replace(bank, rows=bank.rows.to("cpu"), origin=unknown, paths=(), skipped=())
         self.bare.progress, self.bare.num_workers = False, 0
-        for name in ("embedder_", "_memory", "_searched"):
+        for name in ("embedder_", "_searched"):
             self.bare.__dict__.pop(name, None)
+
+    def __getstate__(self):
+        "Dask copies it from worker to worker, also amid a forward pass: the network and its hooks stay behind."
+        return {name: value for name, value in self.__dict__.items() if name != "model"}
 
     @cached_property
     def model(self) -> PatchCore: # on the device of the process

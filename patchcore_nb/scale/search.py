@@ -264,6 +264,16 @@ class Search:
     faiss_threads: int | None = None  # threads of FAISS; None: FAISS's own number
     precision: str = "f32"  # numbers the rows are kept in, one of `BANK_PRECISIONS`
 
+    def __post_init__(self):
+        "Raises `ValueError` for an unknown engine or precision, and for no threads."
+        if self.precision not in BANK_PRECISIONS:
+            allowed = ", ".join(BANK_PRECISIONS)
+            raise ValueError(f"unknown precision {self.precision!r} of the bank: choose one of {allowed}")
+        if self.faiss_threads is not None and self.faiss_threads < 1:
+            raise ValueError(f"faiss_threads must be at least 1, got {self.faiss_threads}")
+        if self.engine is not None and self.engine not in ENGINES:
+            raise ValueError(f"unknown engine {self.engine!r}: choose one of {', '.join(ENGINES)}")
+
     @classmethod
     def of(
         cls,
@@ -281,18 +291,11 @@ class Search:
     ) -> str: # the engine that will search, one of `ENGINES`
         """Whether the search can work.
 
-        Raises `ValueError` for an engine that is unknown or cannot use the device or the rows, and for no threads;
-        `ImportError` where FAISS is missing or cannot use the device.
+        Raises `ValueError` for an engine that cannot use the device or the rows, `ImportError` where FAISS is missing
+        or cannot use the device.
         """
         engine, names = self.engine, ", ".join(_OF_8_BITS)
-        if self.precision not in BANK_PRECISIONS:
-            allowed = ", ".join(BANK_PRECISIONS)
-            raise ValueError(f"unknown precision {self.precision!r} of the bank: choose one of {allowed}")
-        if self.faiss_threads is not None and self.faiss_threads < 1:
-            raise ValueError(f"faiss_threads must be at least 1, got {self.faiss_threads}")
         if engine is None: return "pruned" if device.type == "cpu" else "torch"
-        if engine not in ENGINES:
-            raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
         if self.precision == "sq8" and engine not in _OF_8_BITS:
             raise ValueError(f"the {engine} engine cannot search in a bank of 8-bit numbers: "
                              f"choose one of {names}, or precision='f32'")
