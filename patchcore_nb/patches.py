@@ -192,7 +192,7 @@ class Embedder:
     stride: int = 1  # step between patches in feature-map cells
     pretrain_dim: int | None = None  # numbers kept per layer; None: 1024, for Loupe 160
     target_dim: int | None = None  # D, width of a patch embedding; None: 1024, for Loupe 160 per layer
-    precision: str = "f32"  # numbers the backbone computes with, one of `PRECISIONS`
+    precision: str = "f32"  # numbers the backbone computes with, one of `PRECISIONS`; f32: TF32 where torch uses it
 
     def __post_init__(self):
         "Raises `ValueError` for sizes below 1 and an unknown precision."
