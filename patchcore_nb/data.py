@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, default_collate
 from tqdm.auto import tqdm
 
 from .box.images import IMAGE_SUFFIXES, is_url, read_image, read_mask, to_mask, to_pil, to_rgb
@@ -320,7 +320,7 @@ def checked(
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     if not isinstance(images, ImageSet) or images.checked:
-        return images
+        return _unopened(images, on_error, progress)
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
@@ -328,6 +328,16 @@ def checked(
     usable = copy(images) if sound else _sorted_out(images, found, on_error)
     usable.checked = True
     return usable
+
+
+def _unopened(images: Any, on_error: str, progress: bool) -> Any: # what can be used
+    "What holds no files to open now, or has opened them. Raises `ValueError` if some were to be skipped."
+    if isinstance(images, Subset) and isinstance(images.dataset, ImageSet):
+        return checked(images.dataset.subset(images.indices), on_error, progress)
+    if on_error == "skip" and not isinstance(images, (ImageSet, _Given)):
+        raise ValueError(f'on_error="skip": which images of a {type(images).__name__} cannot be read shows only when '
+                         "their turn comes: pass an ImageFolder, or a list of files")
+    return images
 
 # %% ../nbs/00_data.ipynb #fc5b15a0
 def _sorted_out(
@@ -654,8 +664,7 @@ def _stacked(
     items: list[dict], # what a data set of ours yields
 ) -> dict: # `image` `(B, 3, H, W)`, other keys as `default_collate` makes them
     "Items to a batch."
-    sizes = sorted({tuple(item["image"].shape[1:]) for item in items})
-    if len(sizes) > 1:
+    if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
             f"images of different sizes in one batch: {sizes} (height, width);"
             " use resize=(height, width), a crop, or batch_size=1"

@@ -79,11 +79,11 @@ class PatchCore(Composed):
 
         Raises `ValueError` for parameters, images or features that cannot be used, and as `collect` (None: `InMemory`).
         """
-        collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
+        collect, coreset, scoring = collect or InMemory(), Coreset.of(self.coreset), Scoring.of(self.scoring)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry)
         patches = self.patch_rows(images, geometry, network)
-        bank = collect(patches, on_error, coreset, Scoring.of(self.scoring), self.seed)
+        bank = collect(patches, on_error, coreset, scoring, self.seed)
         if self.search is not None:
             bank = replace(bank, rows=self.parts["search"].of(self.search).stored(bank.rows))
         return self.keep(bank, network, geometry)
@@ -150,6 +150,8 @@ class PatchCore(Composed):
         "The network that embeds images. Raises `ValueError` for parameters that cannot work, whatever the images."
         if self.search is not None:
             self.parts["search"].of(self.search).check(torch_device(self.device))
+        if self.views is not None:
+            self.parts["views"].of(self.views)  # its error before the network
         return Embedder.of(self.embedder).build(self.device, self.seed, self.progress)
 
     def patch_rows(

@@ -122,15 +122,6 @@ def to_rows(
     "One row per patch."
     return embedding.permute(0, 2, 3, 1).reshape(-1, embedding.shape[1])
 
-
-def to_grid(
-    values: Tensor, # one value per row, `(B·h·w, ...)`
-    batch: int, # B
-    grid: tuple[int, int], # (h, w)
-) -> Tensor: # `(B, h, w, ...)`
-    "Values of the rows back at the positions of their patches."
-    return values.reshape(batch, *grid, *values.shape[1:])
-
 # %% ../nbs/02_patches.ipynb #740fb904
 def cell_box(
     cell: tuple[int, int], # (row, column) of a patch in the grid
@@ -195,7 +186,7 @@ class Embedder:
     precision: str = "f32"  # numbers the backbone computes with, one of `PRECISIONS`; f32: TF32 where torch uses it
 
     def __post_init__(self):
-        "Raises `ValueError` for sizes below 1 and an unknown precision."
+        "Raises `ValueError` for sizes below 1, an unknown precision, and weights that are no file."
         if isinstance(self.layers, list):
             object.__setattr__(self, "layers", tuple(self.layers))
         for name in ("patch_size", "stride", "pretrain_dim", "target_dim"):
@@ -203,6 +194,8 @@ class Embedder:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if not isinstance(self.weights, str | Path | None):
+            raise ValueError(f'weights={self.weights!r}: expected "pretrained", a file, or None for an untrained network')
 
     @classmethod
     def of(
@@ -229,7 +222,7 @@ def torch_device(
 ) -> torch.device:
     "A device that can be used. Raises `ValueError` for any other."
     try:
-        return torch.empty(0, device=device or ("cuda" if torch.cuda.is_available() else "cpu")).device
+        return torch.empty(0, device=("cuda" if torch.cuda.is_available() else "cpu") if device is None else device).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {str(device)!r} cannot be used: {reason}; device=None takes what there is") from error
@@ -272,8 +265,7 @@ def finite(
     batch: dict, # whose embedding it is
 ) -> Tensor: # the embedding itself
     "Raises `ValueError` naming the first image whose features are NaN or infinite."
-    bad = ~embedding.isfinite().flatten(1).all(dim=1)
-    if bad.any():
+    if (bad := ~embedding.isfinite().flatten(1).all(dim=1)).any():
         i = int(bad.nonzero()[0])
         name = batch.get("path", {i: ""})[i] or f"image {i} of a batch"
         raise ValueError(f"{name}: features are NaN or infinite: check the image values and the backbone's weights")

@@ -111,6 +111,8 @@ class StoredPatchCore(PatchCore):
     ) -> Self: # fitted
         "The model again. Raises `ValueError` for a state that is damaged or does not fit the weights."
         model, bank, geometry = cls._unfitted(state, weights, device, progress), _bank(state["bank"]), state["geometry"]
+        if (found := precision_of(bank.rows)) != (said := state["parameters"]["search"]["precision"]):
+            raise ValueError(f"its bank is of precision {found!r}, its parameters say {said!r:.50}")
         calibration = None if state["calibration"] is None else _thresholds(state["calibration"])
         network = network or model.build_network()
         _require_network(network, state, bank.rows.shape[1])

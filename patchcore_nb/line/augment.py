@@ -24,7 +24,9 @@ def turns(
     rotations: Sequence[float] = (), # angles in degrees, counter-clockwise, besides 0
     flips: bool = False, # the mirror image of each, too
 ) -> list[Turn]: # the upright image first
-    "How often a bank sees each image. Raises `ValueError` for what is no angle, and for angles that come twice."
+    "How often a bank sees each image. Raises `ValueError` for anything but angles that differ, and True or False."
+    if not isinstance(flips, bool):
+        raise ValueError(f"flips={flips!r}: expected True or False")
     if not isinstance(rotations, (tuple, list)) or not all(map(_is_angle, rotations)):
         raise ValueError(f"rotations={rotations!r}: expected angles in degrees, such as (90, 180, 270)")
     angles = [0.0, *(float(angle) % 360 % 360 for angle in rotations)]  # twice: a hair below 0 is 360 at first

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..coreset import Coreset, k_center_greedy, random_projection
 from ..data import prepared
+from .calibration import network_now
 from ..patchcore import PatchCore
 from ..scale.quantised import concatenate_rows, take_rows
 from ..scorer import Bank, InMemory, MemoryBank, Scoring
@@ -237,7 +238,7 @@ class Editable(PatchCore):
         """
         self.require_fitted()
         images, geometry = prepared(images, self.geometry_)
-        patches = self.patch_rows(images, geometry, self.embedder_)
+        patches = self.patch_rows(images, geometry, network_now(self))
         patches.check(on_error)
         require_new(self.bank_.paths, getattr(patches.images, "paths", []))     # before the work, where they are known
         new = InMemory()(patches, on_error, Coreset(sampler="identity"), Scoring(), self.seed)

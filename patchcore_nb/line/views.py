@@ -28,7 +28,7 @@ class Views:
     flips: bool = False  # the mirror image of each, too
 
     def __post_init__(self):
-        "Raises `ValueError` for what is no region, for what is no angle, and for angles that come twice."
+        "Raises `ValueError` for anything but a `RegionOfInterest`, angles that differ, and True or False."
         if isinstance(self.rotations, list):
             object.__setattr__(self, "rotations", tuple(self.rotations))
         if not isinstance(self.region, RegionOfInterest | None):
@@ -93,8 +93,6 @@ class Views:
     ) -> "Views":
         "The way back. Raises `ValueError` naming what is wrong."
         found = _require_keys(values, "views", "region", "rotations", "flips")
-        if not isinstance(found["flips"], bool):
-            raise ValueError(f"flips={found['flips']!r:.50}: expected True or False")
         return cls(_region_of(found["region"]), found["rotations"], found["flips"])
 
 # %% ../../nbs/line/02_views.ipynb #6e54061f
