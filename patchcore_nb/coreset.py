@@ -76,15 +76,15 @@ def _pieces(
 def _per_row(
     rows: Tensor, # `(N, d)`
     function: Callable[[Tensor], Tensor], # of some rows, `(B, d)`: a number for each, or `width` of them
-    dtype: torch.dtype, # of the numbers
-    *width: int, # numbers of a row, if it has several
+    dtype: torch.dtype, # of single numbers
+    *width: int, # numbers of a row, if it has several: a table where the rows lie, in memory or in a file
 ) -> Tensor: # `(N,)`, or `(N, width)`
     """Numbers for each row, computed piece by piece.
 
     They go into their place at once: results kept between the pieces would part the memory that the next piece could
     use again.
     """
-    found = torch.empty(len(rows), *width, dtype=dtype, device=rows.device)
+    found = rows.new_empty(len(rows), *width) if width else torch.empty(len(rows), dtype=dtype, device=rows.device)
     for p in _pieces(len(rows), 8192):
         found[p] = function(rows[p])
     return found

@@ -214,7 +214,7 @@ class RowCollector:
 
 # %% ../../nbs/scale/02_bounded.ipynb #2cb92ffc
 _BESIDE = {"approx_greedy": 24, "greedy": 48, "random": 16, "identity": 8}  # bytes of distances and numbers, for a row
-_SCRATCH = 100 * 2**20  # tables of distances, buffers of the matrix products
+_SCRATCH = 160 * 2**20  # tables of distances, buffers of the matrix products
 _SMALLEST = 2048  # rows of a chunk
 
 
@@ -264,7 +264,7 @@ class _Probe:
 
     rows: Tensor  # their patch embeddings, `(m, D)`
     count: int  # N, rows that all images will give
-    peak: int  # most memory that the process held with one batch, in bytes
+    peak: int  # most memory that the process holds with one batch beside another, in bytes
     seconds: float  # per image
 
     def plan(self, coreset: Coreset, limit: int, exact: bool) -> Plan:
@@ -273,7 +273,7 @@ class _Probe:
         try:
             plan = plan_rows(self.count, width, n, limit - self.peak, coreset.sampler, exact)
         except ValueError as error:
-            raise ValueError(f"max_memory={limit / 1e9:.2f} GB, of which the process with network and one batch takes "
+            raise ValueError(f"max_memory={limit / 1e9:.2f} GB, of which the process with network and batches takes "
                              f"{self.peak / 1e9:.2f} GB: {error}") from error
         return replace(plan, bytes=plan.bytes + self.peak)
 
@@ -291,7 +291,7 @@ def _probe(patches: PatchRows, count: int) -> _Probe:
             found.append(rows)
             seen.append(len(patches.paths))
             clock.append(time.perf_counter())
-            most = most or peak.bytes  # of the first batch: fit does not keep the others
+            most = most or peak.bytes + (peak.bytes - peak.before) // 2  # of the first batch, and beside the next
     if not found:
         raise ValueError("no images: a memory bank needs at least one image of a good part")
     if len(found) > 1:
