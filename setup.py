@@ -1,4 +1,5 @@
 """Package metadata: everything is read from settings.ini."""
+
 import re
 from configparser import ConfigParser
 from pathlib import Path
@@ -29,7 +30,11 @@ classifiers = [
     "Topic :: Scientific/Engineering :: Image Recognition",
     "Typing :: Typed",
 ]
-extras = [key.removesuffix("_requirements") for key in cfg if key.endswith("_requirements") and not key.startswith(("pip_", "conda_"))]
+extras = [
+    key.removesuffix("_requirements")
+    for key in cfg
+    if key.endswith("_requirements") and not key.startswith(("pip_", "conda_"))
+]
 setup(
     name=cfg["lib_name"],
     version=cfg["version"],
@@ -39,7 +44,10 @@ setup(
     author=cfg["author"],
     author_email=cfg["author_email"],
     url=cfg["git_url"],
-    project_urls={"Documentation": cfg["doc_host"] + cfg["doc_baseurl"], "Changelog": f"{cfg['git_url']}/blob/{cfg['branch']}/CHANGELOG.md"},
+    project_urls={
+        "Documentation": cfg["doc_host"] + cfg["doc_baseurl"],
+        "Changelog": f"{cfg['git_url']}/blob/{cfg['branch']}/CHANGELOG.md",
+    },
     license="Apache-2.0",
     keywords=cfg["keywords"],
     classifiers=classifiers,

@@ -31,14 +31,24 @@ def table(rows):
     lines = ["| step | size | official way | ours | ratio | asked | |", "|---|---|---:|---:|---:|---|---|"]
     for row in rows:
         official = "–" if row["official"] is None else f"{row['official']:,} {row['unit']}"
-        lines.append(f"| {row['step']} | {row['size']} | {official} | {row['ours']:,} {row['unit']} | {row['ratio']:,} | {row['target']} | {'reached' if row['reached'] else '**not reached**'} |")
+        lines.append(
+            f"| {row['step']} | {row['size']} | {official} | {row['ours']:,} {row['unit']} | {row['ratio']:,} | {row['target']} | {'reached' if row['reached'] else '**not reached**'} |"
+        )
     return "\n".join(lines)
 
 
 def backbone_table(backbones):
     "The table of backbones as Markdown."
     lines = ["| " + " | ".join(backbones[0]).replace("_", " ") + " |", "|---" + "|---:" * (len(backbones[0]) - 1) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |" for row in backbones)])
+    return "\n".join(
+        [
+            *lines,
+            *(
+                "| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |"
+                for row in backbones
+            ),
+        ]
+    )
 
 
 def on_gpu(path):
@@ -46,8 +56,17 @@ def on_gpu(path):
     if not path.exists():
         return "Not measured: no such device was at hand. The notebook has the cells."
     found = json.loads(path.read_text())
-    rows = [f"| {row['step']} | {row['value']:,} {row['unit']} | {row['share_of_ceiling'] or ''} |" for row in found["rows"]]
-    return "\n".join([f"{found['machine']['device']}, torch {found['machine']['torch']}.\n", "| step | | share of the ceiling |", "|---|---:|---:|", *rows])
+    rows = [
+        f"| {row['step']} | {row['value']:,} {row['unit']} | {row['share_of_ceiling'] or ''} |" for row in found["rows"]
+    ]
+    return "\n".join(
+        [
+            f"{found['machine']['device']}, torch {found['machine']['torch']}.\n",
+            "| step | | share of the ceiling |",
+            "|---|---:|---:|",
+            *rows,
+        ]
+    )
 
 
 def main():
@@ -56,10 +75,27 @@ def main():
         rerun(FOLDER / f"{name}.ipynb")
     found = {name: json.loads(path.read_text()) for name in NAMES if (path := FOLDER / f"results/{name}.json").exists()}
     machine = ", ".join(f"{re.sub('_', ' ', k)} {v}" for k, v in found.get("speed", {}).get("machine", {}).items())
-    parts = ["# Results of the benchmark notebooks", f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}."]
+    parts = [
+        "# Results of the benchmark notebooks",
+        f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}.",
+    ]
     parts += [f"## [{name}]({name}.ipynb)\n\n{table(content['rows'])}" for name, content in found.items()]
-    parts += ["## Backbones for choosing\n\nAUROC in %, untrained networks without one.", backbone_table(found["low_end"]["backbones"])] if "low_end" in found else []
-    parts += ["## One image at a time\n\nMilliseconds warm, from a file to the verdict, bank of 10 %, f32 and two threads unless said otherwise.", backbone_table(found["latency"]["expect"])] if "latency" in found else []
+    parts += (
+        [
+            "## Backbones for choosing\n\nAUROC in %, untrained networks without one.",
+            backbone_table(found["low_end"]["backbones"]),
+        ]
+        if "low_end" in found
+        else []
+    )
+    parts += (
+        [
+            "## One image at a time\n\nMilliseconds warm, from a file to the verdict, bank of 10 %, f32 and two threads unless said otherwise.",
+            backbone_table(found["latency"]["expect"]),
+        ]
+        if "latency" in found
+        else []
+    )
     parts += [f"## [gpu](gpu.ipynb)\n\n{on_gpu(FOLDER / 'results/gpu.json')}"]
     (FOLDER / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

@@ -56,7 +56,8 @@ BROKEN = (
 def missing():
     "What the check needs and this machine lacks, as a sentence; empty if nothing."
     absent = [name for name in ("playwright", "jupyterlab", "ipywidgets", "anywidget") if not find_spec(name)]
-    if not CHROMIUM: absent.append("Chromium (on Debian: apt-get install chromium)")
+    if not CHROMIUM:
+        absent.append("Chromium (on Debian: apt-get install chromium)")
     return ", ".join(absent)
 
 
@@ -68,11 +69,36 @@ def jupyterlab(folder):
         port = free.getsockname()[1]
         free.close()
         _settings(Path(home) / "settings")
-        own = {name: str(Path(home) / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_WORKSPACES_DIR")}
-        own |= {"JUPYTERLAB_SETTINGS_DIR": str(Path(home) / "settings"), "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-        command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ip=127.0.0.1", "--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}",
-                   "--IdentityProvider.token=", "--ServerApp.port_retries=0", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-                   "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True"]
+        own = {
+            name: str(Path(home) / name.lower())
+            for name in (
+                "JUPYTER_CONFIG_DIR",
+                "JUPYTER_DATA_DIR",
+                "JUPYTER_RUNTIME_DIR",
+                "IPYTHONDIR",
+                "JUPYTERLAB_WORKSPACES_DIR",
+            )
+        }
+        own |= {
+            "JUPYTERLAB_SETTINGS_DIR": str(Path(home) / "settings"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            f"--port={port}",
+            "--ip=127.0.0.1",
+            "--no-browser",
+            "--allow-root",
+            f"--ServerApp.root_dir={folder}",
+            "--IdentityProvider.token=",
+            "--ServerApp.port_retries=0",
+            "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--LabApp.extension_manager=readonly",
+            "--LabApp.expose_app_in_browser=True",
+        ]
         with open(Path(home) / "log", "w+") as log:
             server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
             try:
@@ -85,7 +111,10 @@ def jupyterlab(folder):
 
 def _settings(folder):
     "No news, no look for updates; every cell stays in the page, so that it can be found and photographed."
-    for name, content in {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}, "notebook-extension/tracker": {"windowingMode": "none"}}.items():
+    for name, content in {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "notebook-extension/tracker": {"windowingMode": "none"},
+    }.items():
         path = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(content))
@@ -112,7 +141,12 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
         try:
             page, errors = browser.new_page(viewport={"width": 1100, "height": 1000}), []
-            page.on("console", lambda message: message.type == "error" and errors.append(f"{message.text} ({message.location.get('url', '')})"))
+            page.on(
+                "console",
+                lambda message: (
+                    message.type == "error" and errors.append(f"{message.text} ({message.location.get('url', '')})")
+                ),
+            )
             page.on("pageerror", lambda error: errors.append(str(error)))
             yield page, errors
         finally:
@@ -127,7 +161,11 @@ def console_errors(errors):
 def open_notebook(page, url, path):
     "Open a notebook, given by its path below the served folder, and wait for its kernel."
     page.goto(f"{url}/lab/tree/{path}?reset")
-    page.wait_for_function("path => { const w = window.jupyterapp?.shell.currentWidget; return w?.context?.path === path && w.context.isReady && w.sessionContext.session?.kernel?.status === 'idle' }", arg=path, timeout=120_000)
+    page.wait_for_function(
+        "path => { const w = window.jupyterapp?.shell.currentWidget; return w?.context?.path === path && w.context.isReady && w.sessionContext.session?.kernel?.status === 'idle' }",
+        arg=path,
+        timeout=120_000,
+    )
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
     # A handler of a widget that raises changes no cell: its traceback only passes by on the kernel's channel.
     page.evaluate("""() => { window.kernelErrors = []; window.jupyterapp.shell.currentWidget.sessionContext.iopubMessage.connect((_, message) => {
@@ -148,7 +186,12 @@ def run_all(page, seconds=600):
     page.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found, idle = cells(page), page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'")
+        found, idle = (
+            cells(page),
+            page.evaluate(
+                "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
+            ),
+        )
         if idle and (all(cell["count"] for cell in found) or any(cell["errors"] for cell in found)):
             page.wait_for_timeout(500)  # widgets are drawn after the kernel has answered
             return found
@@ -159,7 +202,10 @@ def run_all(page, seconds=600):
 def wait_idle(page, seconds=60):
     "Wait until the kernel has answered everything that the page sent."
     page.wait_for_timeout(300)  # from the key to the message
-    page.wait_for_function("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=1000 * seconds)
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+        timeout=1000 * seconds,
+    )
 
 
 def kernel_errors(page):
@@ -200,7 +246,8 @@ def changed_picture(element, before, seconds=20):
     "The bytes of a picture once they differ from `before`; raises `TimeoutError` if they stay."
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if (now := picture(element)) != before: return now
+        if (now := picture(element)) != before:
+            return now
         element.page.wait_for_timeout(20)
     raise TimeoutError(f"the picture did not change within {seconds} s")
 
@@ -216,9 +263,13 @@ def click_pixel(element, x, y):
 def screenshot(page, path):
     "Photograph the whole open notebook, however long it is (up to 12,000 px)."
     size = page.viewport_size
-    height = page.evaluate("() => Math.max(...[...document.querySelectorAll('.jp-NotebookPanel-notebook, .jp-NotebookPanel-notebook .jp-WindowedPanel-outer')].map(e => e.scrollHeight))")
+    height = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('.jp-NotebookPanel-notebook, .jp-NotebookPanel-notebook .jp-WindowedPanel-outer')].map(e => e.scrollHeight))"
+    )
     page.set_viewport_size({"width": size["width"], "height": min(12_000, max(size["height"], height + 150))})
-    page.evaluate("() => document.querySelectorAll('.jp-NotebookPanel-notebook, .jp-NotebookPanel-notebook .jp-WindowedPanel-outer').forEach(e => { e.scrollTop = 0 })")
+    page.evaluate(
+        "() => document.querySelectorAll('.jp-NotebookPanel-notebook, .jp-NotebookPanel-notebook .jp-WindowedPanel-outer').forEach(e => { e.scrollTop = 0 })"
+    )
     page.wait_for_timeout(500)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path)
@@ -227,39 +278,76 @@ def screenshot(page, path):
 
 def check_fixture(url, folder, out):
     "The functions above on a notebook of their own: slider, click and screenshot do what they say, and an error is seen."
+    from io import BytesIO
+
     import nbformat
     from PIL import Image
-    from io import BytesIO
 
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     for name, sources in {"fixture": FIXTURE, "broken": BROKEN}.items():
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources], metadata=kernel), Path(folder) / f"{name}.ipynb")
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources], metadata=kernel),
+            Path(folder) / f"{name}.ipynb",
+        )
     with chromium() as (page, errors):
         open_notebook(page, url, "fixture.ipynb")
         ran = run_all(page)
-        yield "all cells of the fixture run without error", [cell["count"] for cell in ran] == [1, 2, 3] and not any(cell["errors"] for cell in ran), str(ran)
+        yield (
+            "all cells of the fixture run without error",
+            [cell["count"] for cell in ran] == [1, 2, 3] and not any(cell["errors"] for cell in ran),
+            str(ran),
+        )
         plain, clickable = widget(page, "image").first, page.locator("img.clickable")
         before = picture(plain)
         move_slider(widget(page, "slider", "grey"), 3)
         end = time.monotonic() + 20
-        while Image.open(BytesIO(now := changed_picture(plain, before))).getpixel((5, 5)) != 103 and time.monotonic() < end: before = now
-        yield "three steps of the slider redraw the picture, 100 to 103", Image.open(BytesIO(now)).getpixel((5, 5)) == 103, ""
+        while (
+            Image.open(BytesIO(now := changed_picture(plain, before))).getpixel((5, 5)) != 103
+            and time.monotonic() < end
+        ):
+            before = now
+        yield (
+            "three steps of the slider redraw the picture, 100 to 103",
+            Image.open(BytesIO(now)).getpixel((5, 5)) == 103,
+            "",
+        )
         before, start = picture(clickable), time.monotonic()
         click_pixel(clickable, 31, 7)
         after, seconds = Image.open(BytesIO(changed_picture(clickable, before))), time.monotonic() - start
-        yield f"a click on pixel (31, 7) paints it ({1000 * seconds:.0f} ms)", after.getpixel((31, 7)) == 255 and after.getpixel((30, 7)) == 103, ""
+        yield (
+            f"a click on pixel (31, 7) paints it ({1000 * seconds:.0f} ms)",
+            after.getpixel((31, 7)) == 255 and after.getpixel((30, 7)) == 103,
+            "",
+        )
         yield "the kernel knows the pixel", page.get_by_text("clicked 31, 7").count() == 1, ""
         screenshot(page, out / "fixture.png")
-        yield "the screenshot shows the notebook", Image.open(out / "fixture.png").size[1] >= 1000 and len(Image.open(out / "fixture.png").convert("L").getcolors()) > 50, ""
+        yield (
+            "the screenshot shows the notebook",
+            Image.open(out / "fixture.png").size[1] >= 1000
+            and len(Image.open(out / "fixture.png").convert("L").getcolors()) > 50,
+            "",
+        )
         yield "no error on the console", not console_errors(errors), "\n".join(console_errors(errors))
         page.evaluate("() => console.error('planted')")
-        yield "an error on the console is seen", any("planted" in error for error in console_errors(errors)), str(errors)
+        yield (
+            "an error on the console is seen",
+            any("planted" in error for error in console_errors(errors)),
+            str(errors),
+        )
         open_notebook(page, url, "broken.ipynb")
         ran = run_all(page)
-        yield "an error in a cell is seen", ran[1]["errors"] == ["ZeroDivisionError: division by zero"] and ran[2]["count"] is None, str(ran)
+        yield (
+            "an error in a cell is seen",
+            ran[1]["errors"] == ["ZeroDivisionError: division by zero"] and ran[2]["count"] is None,
+            str(ran),
+        )
         move_slider(widget(page, "slider", "fails"))
         wait_idle(page)
-        yield "an error in a handler is seen", any("planted in a handler" in error for error in kernel_errors(page)), str(kernel_errors(page))
+        yield (
+            "an error in a handler is seen",
+            any("planted in a handler" in error for error in kernel_errors(page)),
+            str(kernel_errors(page)),
+        )
 
 
 def check_notebook(url, path, out):
@@ -267,14 +355,20 @@ def check_notebook(url, path, out):
     with chromium() as (page, errors):
         open_notebook(page, url, path)
         ran = run_all(page)
-        wrong = [error for cell in ran for error in cell["errors"]] or [cell["source"] for cell in ran if not cell["count"]]
+        wrong = [error for cell in ran for error in cell["errors"]] or [
+            cell["source"] for cell in ran if not cell["count"]
+        ]
         yield f"{path}: all cells run without error", not wrong, "\n".join(wrong)
         sliders = widget(page, "slider").all()
         for slider in sliders:
             move_slider(slider)
             wait_idle(page)
         screenshot(page, out / f"{Path(path).stem}.png")
-        yield f"{path}: {len(sliders)} sliders moved, no error in the kernel", not kernel_errors(page), "\n".join(kernel_errors(page))
+        yield (
+            f"{path}: {len(sliders)} sliders moved, no error in the kernel",
+            not kernel_errors(page),
+            "\n".join(kernel_errors(page)),
+        )
         yield f"{path}: no error on the console", not console_errors(errors), "\n".join(console_errors(errors))
 
 
@@ -285,7 +379,9 @@ def redrawn(page, picture, act):
         for (const kind of ['keydown', 'click', 'mousemove']) document.addEventListener(kind, ask, { capture: true, once: true })
         img.addEventListener('load', () => requestAnimationFrame(() => { window.answered = performance.now() }), { once: true }) }""")
     act()
-    page.wait_for_function("() => window.asked !== null && window.answered !== null && window.answered > window.asked", timeout=20_000)
+    page.wait_for_function(
+        "() => window.asked !== null && window.answered !== null && window.answered > window.asked", timeout=20_000
+    )
     return page.evaluate("() => window.answered - window.asked")
 
 
@@ -295,25 +391,52 @@ def check_explorers(url, path, out):
         page.set_viewport_size({"width": 1280, "height": 1000})
         open_notebook(page, url, path)
         ran = run_all(page)
-        wrong = [error for cell in ran for error in cell["errors"]] or [cell["source"] for cell in ran if not cell["count"]]
+        wrong = [error for cell in ran for error in cell["errors"]] or [
+            cell["source"] for cell in ran if not cell["count"]
+        ]
         yield f"{path}: all cells run without error", not wrong, "\n".join(wrong)
         screenshot(page, out / "explore-light.png")
-        silent = page.eval_on_selector_all(PICTURES, "pictures => pictures.filter(img => !img.alt).map(img => img.parentElement.className)")
-        yield f"{path}: every picture has an alternative text", page.locator(PICTURES).count() > 10 and not silent, str(silent)
+        silent = page.eval_on_selector_all(
+            PICTURES, "pictures => pictures.filter(img => !img.alt).map(img => img.parentElement.className)"
+        )
+        yield (
+            f"{path}: every picture has an alternative text",
+            page.locator(PICTURES).count() > 10 and not silent,
+            str(silent),
+        )
         said = page.locator("[role=status]", has_text="missed")
         said.evaluate("status => { window.said = [status, status.textContent] }")
-        widget(page, "slider", "Threshold").locator(".noUi-handle").focus()  # Notebook 7 would fold headings with arrow keys
-        yield f"{path}: keys belong to the control that has the focus", page.evaluate("() => document.activeElement.getAttribute('data-lm-suppress-shortcuts') === 'true'"), ""
-        clickable, overlay, columns = page.locator("img.patchcore-clickable"), page.locator(".patchcore-overlay img"), count(30, 90)
+        widget(page, "slider", "Threshold").locator(
+            ".noUi-handle"
+        ).focus()  # Notebook 7 would fold headings with arrow keys
+        yield (
+            f"{path}: keys belong to the control that has the focus",
+            page.evaluate("() => document.activeElement.getAttribute('data-lm-suppress-shortcuts') === 'true'"),
+            "",
+        )
+        clickable, overlay, columns = (
+            page.locator("img.patchcore-clickable"),
+            page.locator(".patchcore-overlay img"),
+            count(30, 90),
+        )
         moves = {
-            "coreset percentage": (page.locator(".patchcore-chart img"), lambda: move_slider(widget(page, "slider", "Patches kept"), 1)),
-            "thumbnails of the coreset": (page.locator(".patchcore-thumbnails img"), lambda: move_slider(widget(page, "slider", "Patches kept"), -1)),
+            "coreset percentage": (
+                page.locator(".patchcore-chart img"),
+                lambda: move_slider(widget(page, "slider", "Patches kept"), 1),
+            ),
+            "thumbnails of the coreset": (
+                page.locator(".patchcore-thumbnails img"),
+                lambda: move_slider(widget(page, "slider", "Patches kept"), -1),
+            ),
             "threshold": (overlay, lambda: move_slider(widget(page, "slider", "Threshold"), -1)),
             "smoothing": (overlay, lambda: move_slider(widget(page, "slider", "Smoothing"), 1)),
             "opacity": (overlay, lambda: move_slider(widget(page, "slider", "Opacity").first, -1)),
             "click on a patch": (clickable, lambda: click_pixel(clickable, next(columns), 60)),
             "arrow key on a patch": (clickable, lambda: clickable.press("ArrowDown")),
-            "patch size": (page.locator(".patchcore-picture img:not(.patchcore-clickable)"), lambda: move_slider(widget(page, "slider", "Patch size"), 1)),
+            "patch size": (
+                page.locator(".patchcore-picture img:not(.patchcore-clickable)"),
+                lambda: move_slider(widget(page, "slider", "Patch size"), 1),
+            ),
         }
         for name, (element, act) in moves.items():
             element.scroll_into_view_if_needed()
@@ -323,8 +446,16 @@ def check_explorers(url, path, out):
                 wait_idle(page)
                 changed.append((now := picture(element)) != before)
                 before = now
-            yield f"{path}: {name}: another picture each time, after {', '.join(f'{t:.0f}' for t in taken)} ms", all(changed), str(changed)
-        yield f"{path}: the line for screen readers stays and says something else", said.evaluate("status => status === window.said[0] && status.textContent !== window.said[1]"), said.inner_text()
+            yield (
+                f"{path}: {name}: another picture each time, after {', '.join(f'{t:.0f}' for t in taken)} ms",
+                all(changed),
+                str(changed),
+            )
+        yield (
+            f"{path}: the line for screen readers stays and says something else",
+            said.evaluate("status => status === window.said[0] && status.textContent !== window.said[1]"),
+            said.inner_text(),
+        )
         page.locator(".widget-checkbox input").first.check()
         clickable.scroll_into_view_if_needed()
         wait_idle(page)
@@ -341,7 +472,9 @@ def check_explorers(url, path, out):
 def checks(notebooks, out):
     "Every check as (sentence, passed, what went wrong). Notebooks run in a copy, since JupyterLab saves what it opens."
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "nbs", Path(folder) / "nbs", symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        shutil.copytree(
+            ROOT / "nbs", Path(folder) / "nbs", symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+        )
         with jupyterlab(folder) as url:
             if not notebooks:
                 yield from check_fixture(url, folder, out)
@@ -363,11 +496,17 @@ def main():
     parser.add_argument("notebooks", nargs="*", help="paths of notebooks; without any, the fixture and NOTEBOOKS")
     parser.add_argument("--out", type=Path, default=ROOT / "browser", help="folder for screenshots")
     options = parser.parse_args()
-    if absent := missing(): sys.exit(f"missing: {absent}")
+    if absent := missing():
+        sys.exit(f"missing: {absent}")
     bad = 0
     for name, ok, detail in checks(options.notebooks, options.out):
         bad += not ok
-        print(f"{'ok    ' if ok else 'FAILED'}  {name}", *([detail] if not ok else []), sep="\n" if not ok else "", flush=True)
+        print(
+            f"{'ok    ' if ok else 'FAILED'}  {name}",
+            *([detail] if not ok else []),
+            sep="\n" if not ok else "",
+            flush=True,
+        )
     sys.exit(bool(bad))
 
 

@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 
 from patchcore_nb import Geometry, MVTecAD, PatchCore, make_demo
 from patchcore_nb.coreset import nearest_pick_distances, select_coreset
-from patchcore_nb.patches import to_rows
 from patchcore_nb.look.viz import heatmaps
+from patchcore_nb.patches import to_rows
 
 IMAGES = Path(__file__).resolve().parent.parent / "nbs/images"
 SHOWN = {"flange": ("good", "missing", "scratch"), "shingle": ("stain",)}
@@ -39,7 +39,9 @@ def strip(demo):
             axs[row].axis("off")
             row += 1
     for number, name in enumerate(PANELS):
-        axs[-1].annotate(name, ((number + 0.5) / len(PANELS), -0.08), xycoords="axes fraction", ha="center", va="top", fontsize=10)
+        axs[-1].annotate(
+            name, ((number + 0.5) / len(PANELS), -0.08), xycoords="axes fraction", ha="center", va="top", fontsize=10
+        )
     fig.savefig(IMAGES / "heatmaps.jpg", dpi=115, pil_kwargs={"quality": 85})
     return fitted[0]
 
@@ -52,7 +54,8 @@ def coreset(model, train):
     for ax, sampler, name in zip(axs, ("random", "approx_greedy"), ("drawn at random", "greedy coreset")):
         picks = select_coreset(rows, 0.01, sampler, torch.Generator().manual_seed(0))
         far = nearest_pick_distances(rows, picks)
-        if sampler == "random": highest = np.percentile(far, 99.5)
+        if sampler == "random":
+            highest = np.percentile(far, 99.5)
         order = np.argsort(far)
         dots = ax.scatter(*flat[order].T, c=far[order], s=3, cmap="viridis", vmin=0, vmax=highest, rasterized=True)
         ax.scatter(*flat[picks].T, s=18, facecolors="none", edgecolors="crimson", linewidths=1)

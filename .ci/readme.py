@@ -14,7 +14,9 @@ for cell in notebook.cells:
     elif cell.cell_type == "code" and not re.search(r"^#\| *hide\b", cell.source, re.M):
         source = re.sub(r"^#\|.*\n", "", cell.source, flags=re.M)
         parts.append(f"```python\n{source}\n```")
-        texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs if o.get("name") != "stderr"]  # bars and messages are not results
+        texts = [
+            o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs if o.get("name") != "stderr"
+        ]  # bars and messages are not results
         if text := "".join(texts).rstrip():
             parts.append("\n".join(f"    {line}" for line in text.splitlines()))
 text = "\n\n".join(parts) + "\n"

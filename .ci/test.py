@@ -20,17 +20,40 @@ SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 MODULES = [".".join(path.with_suffix("").parts) for path in SOURCES if not path.stem.startswith("_")]
 DEMO_AT_LEAST = {"instance_auroc": 0.77, "full_pixel_auroc": 0.925}  # a few points below what Loupe reaches
 # The longest notebooks, begun first, so that none of them is left alone at the end.
-LONG = [f"{name}.ipynb" for name in (
-    "01_cli", "02_official_cli", "few_shot", "00_robustness", "your_own_images", "05_tiles", "03_distributed",
-    "02_widgets", "01_figures", "quickstart", "07_evaluate", "05_export", "01_backbones", "03_demo", "00_search",
-    "06_metrics", "03_serve", "00_loggers", "03_calibration", "ensembles_and_backbones", "reading_results",
-)]
+LONG = [
+    f"{name}.ipynb"
+    for name in (
+        "01_cli",
+        "02_official_cli",
+        "few_shot",
+        "00_robustness",
+        "your_own_images",
+        "05_tiles",
+        "03_distributed",
+        "02_widgets",
+        "01_figures",
+        "quickstart",
+        "07_evaluate",
+        "05_export",
+        "01_backbones",
+        "03_demo",
+        "00_search",
+        "06_metrics",
+        "03_serve",
+        "00_loggers",
+        "03_calibration",
+        "ensembles_and_backbones",
+        "reading_results",
+    )
+]
 passed, failed = [], []
 
 
 def run(*command, cwd=ROOT, env=None):
     "Exit status and output of a command."
-    done = subprocess.run(command, cwd=cwd, env=os.environ | (env or {}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | (env or {}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     return done.returncode, done.stdout
 
 
@@ -69,7 +92,11 @@ def notebooks():
 
 def all_flagged(path):
     "Whether nbdev_test leaves out every code cell of a notebook."
-    sources = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    sources = [
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    ]
     return all(re.match(r"#\| *(slow|gpu)\b", source) for source in sources)
 
 
@@ -92,7 +119,10 @@ def imports():
     report("import patchcore_nb is light", *_python(light))
     every = "; ".join(f"import patchcore_nb.{module}" for module in MODULES)
     absent = "import sys; sys.modules.update({m: None for m in ('faiss', 'ipywidgets', 'anywidget', 'timm', 'skimage', 'wandb', 'tensorboard', 'dask', 'distributed', 'fastcore', 'nbdev')})"
-    report("imports without faiss, ipywidgets, anywidget, timm, scikit-image, wandb, tensorboard, dask, nbdev", *_python(f"{absent}; {every}"))
+    report(
+        "imports without faiss, ipywidgets, anywidget, timm, scikit-image, wandb, tensorboard, dask, nbdev",
+        *_python(f"{absent}; {every}"),
+    )
 
 
 def _python(code):
@@ -117,7 +147,9 @@ def in_step():
         for name in keep:
             source = ROOT / name
             ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-            shutil.copytree(source, copy / name, symlinks=True, ignore=ignore) if source.is_dir() else shutil.copy(source, copy / name)
+            shutil.copytree(source, copy / name, symlinks=True, ignore=ignore) if source.is_dir() else shutil.copy(
+                source, copy / name
+            )
         for path in SOURCES:
             if path != Path("__init__.py"):  # the one module that is written by hand
                 (copy / "patchcore_nb" / path).unlink()
@@ -125,13 +157,27 @@ def in_step():
             status, output = run(*command, cwd=copy)
             if status:
                 report(" ".join(command), False, output)
-        same = {path.relative_to(ROOT): _same(path, copy / path.relative_to(ROOT)) for path in (PACKAGE / path for path in SOURCES)}
-        stray = {path.relative_to(copy / "patchcore_nb") for path in (copy / "patchcore_nb").rglob("*.py")} ^ set(SOURCES)
-        report("nbdev_export leaves no diff", all(same.values()) and not stray, f"{[str(p) for p, ok in same.items() if not ok]} {stray}")
-        dirty = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "nbs").rglob("*.ipynb"))
-                 if ".ipynb_checkpoints" not in p.parts and not _same(p, copy / p.relative_to(ROOT))]
+        same = {
+            path.relative_to(ROOT): _same(path, copy / path.relative_to(ROOT))
+            for path in (PACKAGE / path for path in SOURCES)
+        }
+        stray = {path.relative_to(copy / "patchcore_nb") for path in (copy / "patchcore_nb").rglob("*.py")} ^ set(
+            SOURCES
+        )
+        report(
+            "nbdev_export leaves no diff",
+            all(same.values()) and not stray,
+            f"{[str(p) for p, ok in same.items() if not ok]} {stray}",
+        )
+        dirty = [
+            str(p.relative_to(ROOT))
+            for p in sorted((ROOT / "nbs").rglob("*.ipynb"))
+            if ".ipynb_checkpoints" not in p.parts and not _same(p, copy / p.relative_to(ROOT))
+        ]
         report("nbdev_clean leaves no diff", not dirty, str(dirty))
-        report("README.md is made from nbs/index.ipynb", _same(ROOT / "README.md", copy / "README.md"), "run `make export`")
+        report(
+            "README.md is made from nbs/index.ipynb", _same(ROOT / "README.md", copy / "README.md"), "run `make export`"
+        )
 
 
 def _same(a, b):
@@ -140,10 +186,17 @@ def _same(a, b):
 
 def style():
     "ruff, and outputs without errors."
-    status, output = run("ruff", "check", "--quiet", "--select", "E9,F,B,UP", "--ignore", "B905", "--target-version", "py310", "patchcore_nb", "setup.py", ".ci")
-    report("ruff", status == 0, output)
-    wrong = [str(path.relative_to(ROOT)) for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
-             and any(o["output_type"] == "error" for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", []))]
+    for words in (["check"], ["format", "--check"]):
+        status, output = run("ruff", *words, "--quiet", ".")
+        report(f"ruff {words[0]}", status == 0, output)
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "nbs").rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in path.parts
+        and any(
+            o["output_type"] == "error" for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", [])
+        )
+    ]
     report("no stored output is an error", not wrong, str(wrong))
 
 

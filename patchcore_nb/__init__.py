@@ -29,16 +29,22 @@ _PUBLIC = {
 }
 __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:  # the same, for type checkers and editors
-    from .backbones import FeatureExtractor as FeatureExtractor, load_backbone as load_backbone
+    from .backbones import FeatureExtractor as FeatureExtractor
+    from .backbones import load_backbone as load_backbone
     from .box.demo import make_demo as make_demo
     from .coreset import Coreset as Coreset
-    from .data import Geometry as Geometry, ImageFolder as ImageFolder, MVTecAD as MVTecAD
+    from .data import Geometry as Geometry
+    from .data import ImageFolder as ImageFolder
+    from .data import MVTecAD as MVTecAD
     from .line.roi import RegionOfInterest as RegionOfInterest
     from .line.views import Views as Views
-    from .model import Ensemble as Ensemble, PatchCore as PatchCore
-    from .model import TiledPatchCore as TiledPatchCore, load_model as load_model
+    from .model import Ensemble as Ensemble
+    from .model import PatchCore as PatchCore
+    from .model import TiledPatchCore as TiledPatchCore
+    from .model import load_model as load_model
     from .patches import Embedder as Embedder
-    from .scale.bounded import MergeReduce as MergeReduce, OnDisk as OnDisk
+    from .scale.bounded import MergeReduce as MergeReduce
+    from .scale.bounded import OnDisk as OnDisk
     from .scale.distributed import OnWorkers as OnWorkers
     from .scale.search import Search as Search
     from .scorer import Scoring as Scoring

@@ -35,8 +35,8 @@ class FeatureExtractor(nn.Module):
 
     def __init__(
         self,
-        backbone: nn.Module, # put into evaluation mode, otherwise unchanged
-        layers: tuple[str, ...] | list[str], # dotted names such as `features.denseblock2`, in any order
+        backbone: nn.Module,  # put into evaluation mode, otherwise unchanged
+        layers: tuple[str, ...] | list[str],  # dotted names such as `features.denseblock2`, in any order
     ):
         super().__init__()
         if isinstance(layers, str) or not layers:
@@ -57,8 +57,8 @@ class FeatureExtractor(nn.Module):
     @torch.no_grad()
     def forward(
         self,
-        x: Tensor, # images, `(B, 3, H, W)` float, normalised, on the backbone's device
-    ) -> list[Tensor]: # one `(B, C_l, H/s_l, W/s_l)` per layer, in the order of `layers`
+        x: Tensor,  # images, `(B, 3, H, W)` float, normalised, on the backbone's device
+    ) -> list[Tensor]:  # one `(B, C_l, H/s_l, W/s_l)` per layer, in the order of `layers`
         "Run the network as far as needed."
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) float, got {tuple(x.shape)} {x.dtype}")
@@ -68,12 +68,12 @@ class FeatureExtractor(nn.Module):
 
     def train(
         self,
-        mode: bool = True, # ignored
-    ) -> "FeatureExtractor": # itself
+        mode: bool = True,  # ignored
+    ) -> "FeatureExtractor":  # itself
         "Stay in evaluation mode: the statistics of batch normalisation are part of the frozen network."
         return super().train(False)
 
-    def weights_hash(self) -> str: # 16 hexadecimal digits
+    def weights_hash(self) -> str:  # 16 hexadecimal digits
         "SHA-256 over names and bytes of the weights that the layers depend on; a trunk and its whole file agree."
         digest = hashlib.sha256()
         for name, tensor in _tensors(self.backbone, self._ran).items():
@@ -86,15 +86,15 @@ class _Heard(Exception):
     "Raised by a hook to end a forward pass once every wanted layer has given its output."
 
 
-_one_pass = threading.RLock() # hooks sit on the network itself, which another thread may want to tap too
+_one_pass = threading.RLock()  # hooks sit on the network itself, which another thread may want to tap too
 
 
 def _run(
-    backbone: nn.Module, # unchanged afterwards
-    x: Tensor, # images, `(B, 3, H, W)`
-    layers: tuple[str, ...], # names of layers that exist
-    keep: Callable[[str, Any], object], # called with a layer's name and output as soon as there is one
-) -> dict[str, Any]: # layer name -> what `keep` returned; lacks layers that never ran
+    backbone: nn.Module,  # unchanged afterwards
+    x: Tensor,  # images, `(B, 3, H, W)`
+    layers: tuple[str, ...],  # names of layers that exist
+    keep: Callable[[str, Any], object],  # called with a layer's name and output as soon as there is one
+) -> dict[str, Any]:  # layer name -> what `keep` returned; lacks layers that never ran
     "Run a network until every wanted layer has given its output."
     heard = {}
 
@@ -114,17 +114,17 @@ def _run(
 
 # %% ../nbs/01_backbones.ipynb #f65a565f
 def _as_map(
-    output: object, # what a layer gave
-    name: str, # the layer, for the message
-    backbone: nn.Module, # says what its outputs look like, if it comes from timm
-    size: tuple[int, int], # height and width of the images, in pixels
-) -> Tensor: # feature map, `(B, C, h, w)`
+    output: object,  # what a layer gave
+    name: str,  # the layer, for the message
+    backbone: nn.Module,  # says what its outputs look like, if it comes from timm
+    size: tuple[int, int],  # height and width of the images, in pixels
+) -> Tensor:  # feature map, `(B, C, h, w)`
     "Turn a layer's output into a feature map; raises `ValueError` if it is none."
     if isinstance(output, Tensor) and output.ndim == 4:
         return output.permute(0, 3, 1, 2) if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else output
     if isinstance(output, Tensor) and output.ndim == 3:
-        tokens = output[:, getattr(backbone, "num_prefix_tokens", 0):]
-        rows = round((tokens.shape[1] * size[0] / size[1]) ** 0.5) # cells are square
+        tokens = output[:, getattr(backbone, "num_prefix_tokens", 0) :]
+        rows = round((tokens.shape[1] * size[0] / size[1]) ** 0.5)  # cells are square
         if rows and tokens.shape[1] % rows == 0:
             return tokens.transpose(1, 2).unflatten(2, (rows, -1))
     found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
@@ -135,10 +135,10 @@ def _as_map(
 
 # %% ../nbs/01_backbones.ipynb #ff5b124e
 def _stride(
-    fmap: Tensor, # feature map of one image
-    name: str, # its layer, for the message
-    size: tuple[int, int], # height and width of the image, in pixels
-) -> int: # pixels from one cell to the next
+    fmap: Tensor,  # feature map of one image
+    name: str,  # its layer, for the message
+    size: tuple[int, int],  # height and width of the image, in pixels
+) -> int:  # pixels from one cell to the next
     "Stride of a layer, from the difference of the two sides if the image is not square."
     (height, width), (rows, cols) = size, fmap.shape[2:]
     if rows == cols and height != width:
@@ -151,24 +151,24 @@ def _stride(
 class _Findings(NamedTuple):
     "What one pass of a small image has shown."
 
-    channels: tuple[int, ...] # of each layer
-    strides: tuple[int, ...] # of each layer, in pixels
-    ran: tuple[str, ...] # names of the modules that began to run
-    overwritten: frozenset[str] # layers whose output is written over later in the pass
-    last: str # the layer that gives its output last
+    channels: tuple[int, ...]  # of each layer
+    strides: tuple[int, ...]  # of each layer, in pixels
+    ran: tuple[str, ...]  # names of the modules that began to run
+    overwritten: frozenset[str]  # layers whose output is written over later in the pass
+    last: str  # the layer that gives its output last
 
 
 def _probe(
-    backbone: nn.Module, # in evaluation mode
-    layers: tuple[str, ...], # names of layers that exist
-) -> _Findings: # about these layers, in this order
+    backbone: nn.Module,  # in evaluation mode
+    layers: tuple[str, ...],  # names of layers that exist
+) -> _Findings:  # about these layers, in this order
     "Learn from one small image what the layers give; raises `ValueError` if one gives no feature map."
     config = getattr(backbone, "pretrained_cfg", None) or {}
     size = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else (96, 160)
     like = next((p for p in backbone.parameters() if p.is_floating_point()), torch.zeros(0))
     ran: set[nn.Module] = set()
     watch = register_module_forward_pre_hook(lambda module, args: ran.add(module))
-    with _one_pass, watch, torch.inference_mode(False), torch.no_grad(): # inference tensors do not count writes
+    with _one_pass, watch, torch.inference_mode(False), torch.no_grad():  # inference tensors do not count writes
         black = like.new_zeros(1, 3, *size)
         heard = _run(backbone, black, layers, lambda name, out: (out, getattr(out, "_version", 0)))
     if silent := [name for name in layers if name not in heard]:
@@ -181,24 +181,24 @@ def _probe(
 
 # %% ../nbs/01_backbones.ipynb #6e84a3eb
 def _tensors(
-    backbone: nn.Module, # any network
-    modules: tuple[str, ...], # names of modules
-) -> dict[str, Tensor]: # full name -> parameter or buffer, in the network's order
+    backbone: nn.Module,  # any network
+    modules: tuple[str, ...],  # names of modules
+) -> dict[str, Tensor]:  # full name -> parameter or buffer, in the network's order
     "The weights that these modules hold themselves (not those of modules inside them)."
     found = {}
     for prefix in modules:
         module = backbone.get_submodule(prefix)
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
-            if name != "num_batches_tracked": # a count of training steps, without effect on features
+            if name != "num_batches_tracked":  # a count of training steps, without effect on features
                 found[f"{prefix}.{name}".lstrip(".")] = tensor
     return found
 
 # %% ../nbs/01_backbones.ipynb #c0b41aa3
 def _no_layer(
-    backbone: nn.Module, # any network
-    name: str, # of a layer that it lacks
-    known: list[str], # names of those that it has
-) -> str: # message
+    backbone: nn.Module,  # any network
+    name: str,  # of a layer that it lacks
+    known: list[str],  # names of those that it has
+) -> str:  # message
     parent = name
     while parent and parent not in known:
         parent = parent.rpartition(".")[0]
@@ -208,15 +208,15 @@ def _no_layer(
 
 
 def _first(
-    keys: list[str], # parameter names
-) -> str: # the first three, and how many there are
+    keys: list[str],  # parameter names
+) -> str:  # the first three, and how many there are
     "A long list of names, cut short for an error message."
     return ", ".join(keys[:3]) + (f", … ({len(keys)} in all)" if len(keys) > 3 else "")
 
 # %% ../nbs/01_backbones.ipynb #2208dd84
 def default_layers(
-    name: str, # a registered name, or `timm/<timm name>`
-) -> tuple[str, ...]: # dotted layer names, in the order of the forward pass
+    name: str,  # a registered name, or `timm/<timm name>`
+) -> tuple[str, ...]:  # dotted layer names, in the order of the forward pass
     """The layers used when none are asked for: ends of the blocks with stride 8 and 16 (Roth et al. 2021, sec. 3.1).
 
     Raises `ValueError` if the name is unknown.
@@ -226,9 +226,9 @@ def default_layers(
 
 
 def default_dims(
-    name: str, # a registered name, or `timm/<timm name>`
-    channels: tuple[int, ...], # of the layers that are tapped
-) -> tuple[int, int]: # numbers kept per layer, width of the patch embedding
+    name: str,  # a registered name, or `timm/<timm name>`
+    channels: tuple[int, ...],  # of the layers that are tapped
+) -> tuple[int, int]:  # numbers kept per layer, width of the patch embedding
     """The sizes of the patch embedding when none are asked for.
 
     1024 and 1024 as officially; for Loupe all channels, if all layers have as many.
@@ -243,8 +243,8 @@ _DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 
 
 def _read_weights(
-    path: Path, # `.pth` as `torch.save` writes it, or `.safetensors`
-) -> dict[str, Tensor]: # on the CPU
+    path: Path,  # `.pth` as `torch.save` writes it, or `.safetensors`
+) -> dict[str, Tensor]:  # on the CPU
     "Read a state dict; raises `FileNotFoundError`, or `ValueError` that names the file."
     if not path.is_file():
         raise FileNotFoundError(
@@ -267,9 +267,9 @@ def _read_weights(
 
 # %% ../nbs/01_backbones.ipynb #685fb413
 def _fill(
-    network: nn.Module, # changed in place
-    path: Path, # weights file
-) -> None: # parameters that a trunk leaves out become NaN
+    network: nn.Module,  # changed in place
+    path: Path,  # weights file
+) -> None:  # parameters that a trunk leaves out become NaN
     "Load a weights file into a network. Raises `ValueError` if the file belongs to another network."
     state, own = _read_weights(path), network.state_dict()
     # timm keeps, beside a network, a translator for its older weights files.
@@ -286,11 +286,11 @@ def _fill(
 
 
 def _require_trunk(
-    network: nn.Module, # to be filled
-    path: Path, # weights file
-    missing: list[str], # parameters that the file lacks
-    unlike: list[str], # parameters of the file that the network lacks, or has in another shape
-) -> None: # nothing, if only the end is missing
+    network: nn.Module,  # to be filled
+    path: Path,  # weights file
+    missing: list[str],  # parameters that the file lacks
+    unlike: list[str],  # parameters of the file that the network lacks, or has in another shape
+) -> None:  # nothing, if only the end is missing
     "Raises `ValueError` if the file differs from the network in more than that it ends early."
     own = network.state_dict()
     needed = [key for key in own if not key.endswith("num_batches_tracked")]
@@ -308,11 +308,11 @@ _log = logging.getLogger(__name__)
 
 
 def load_backbone(
-    name: str, # a name from `zoo.backbone_names`, or `timm/<timm name>`
-    weights: str | Path | None = "pretrained", # a file, None: untrained, "pretrained": package, folder, cache, download
-    seed: int = 0, # of the untrained weights; without effect when weights are loaded
-    progress: bool = True, # show a bar while weights are downloaded
-) -> nn.Module: # on the CPU, in evaluation mode, frozen
+    name: str,  # a name from `zoo.backbone_names`, or `timm/<timm name>`
+    weights: str | Path | None = "pretrained",  # a file; None: untrained; "pretrained": from package, folder, or web
+    seed: int = 0,  # of the untrained weights; without effect when weights are loaded
+    progress: bool = True,  # show a bar while weights are downloaded
+) -> nn.Module:  # on the CPU, in evaluation mode, frozen
     """A network by name, with its published weights, with those of a file, or untrained.
 
     Published are ImageNet weights, torchvision's V1 as in the official code, and Loupe's own. Raises `ValueError` for
@@ -335,13 +335,13 @@ def load_backbone(
 
 # %% ../nbs/01_backbones.ipynb #9eb7f409
 def load_extractor(
-    name: str, # as for `load_backbone`
-    layers: tuple[str, ...] | None = None, # to tap; None: `default_layers`
-    weights: str | Path | None = "pretrained", # as for `load_backbone`
-    seed: int = 0, # of the untrained weights
-    progress: bool = True, # show a bar while weights are downloaded
-    device: str | torch.device = "cpu", # where
-) -> tuple[FeatureExtractor, tuple[int, int]]: # and `default_dims` of the backbone and these layers
+    name: str,  # as for `load_backbone`
+    layers: tuple[str, ...] | None = None,  # to tap; None: `default_layers`
+    weights: str | Path | None = "pretrained",  # as for `load_backbone`
+    seed: int = 0,  # of the untrained weights
+    progress: bool = True,  # show a bar while weights are downloaded
+    device: str | torch.device = "cpu",  # where
+) -> tuple[FeatureExtractor, tuple[int, int]]:  # and `default_dims` of the backbone and these layers
     "Feature maps by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
     backbone = load_backbone(name, weights, seed, progress)

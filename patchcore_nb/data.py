@@ -47,16 +47,16 @@ class Geometry:
 
     def output_size(
         self,
-        height: int, # of the image, pixels
-        width: int, # of the image, pixels
-    ) -> tuple[int, int]: # (H, W) of the network input
+        height: int,  # of the image, pixels
+        width: int,  # of the image, pixels
+    ) -> tuple[int, int]:  # (H, W) of the network input
         "Size of an image after resize and crop."
         return _placed(self, height, width)[2]
 
     def image(
         self,
-        pil: Image.Image, # any mode
-    ) -> Tensor: # `(3, H, W)` float32, ImageNet-normalised
+        pil: Image.Image,  # any mode
+    ) -> Tensor:  # `(3, H, W)` float32, ImageNet-normalised
         "Network input of an image: bilinear with antialiasing."
         pixels = np.array(self._moved(to_rgb(pil), Image.Resampling.BILINEAR))
         x = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
@@ -65,32 +65,32 @@ class Geometry:
 
     def mask(
         self,
-        pil: Image.Image, # any mode, same size as its image
-    ) -> Tensor: # `(H, W)` bool, True = defect
+        pil: Image.Image,  # any mode, same size as its image
+    ) -> Tensor:  # `(H, W)` bool, True = defect
         "The mask in the same geometry: nearest neighbour, so that it stays binary and keeps its area."
         return torch.from_numpy(np.asarray(self._moved(to_mask(pil), Image.Resampling.NEAREST)) > 127)
 
     def inside(
         self,
-        pil: Image.Image, # mask of any mode, 255 inside
-    ) -> Tensor: # `(H, W)` bool
+        pil: Image.Image,  # mask of any mode, 255 inside
+    ) -> Tensor:  # `(H, W)` bool
         "Which pixels of the network input are made of nothing but pixels of the photograph that lie inside the mask."
         return torch.from_numpy(np.asarray(self._moved(to_mask(pil), Image.Resampling.BILINEAR)) == 255)
 
     def _moved(
         self,
-        pil: Image.Image, # mode RGB or L
-        resample: Image.Resampling, # how new pixels are made
-    ) -> Image.Image: # resized and cropped
+        pil: Image.Image,  # mode RGB or L
+        resample: Image.Resampling,  # how new pixels are made
+    ) -> Image.Image:  # resized and cropped
         (top, left), resized, (height, width) = _placed(self, pil.height, pil.width)
         pil = pil if self.resize is None else pil.resize(resized[::-1], resample)
         return pil if self.crop is None else pil.crop((left, top, left + width, top + height))
 
 # %% ../nbs/00_data.ipynb #b506d1bb
 def _valid_size(
-    size: int | Sequence[int] | None, # as given by the user, or read back from JSON
-    name: str, # which argument, for the message
-) -> int | tuple[int, int] | None: # plain Python ints
+    size: int | Sequence[int] | None,  # as given by the user, or read back from JSON
+    name: str,  # which argument, for the message
+) -> int | tuple[int, int] | None:  # plain Python ints
     "A size in its normal form, so that equal geometries compare equal."
     if size is None:
         return None
@@ -105,10 +105,10 @@ _MOST = 100_000_000  # pixels that resizing may make; as network input they take
 
 
 def _resized(
-    height: int, # pixels
-    width: int, # pixels
-    resize: int | tuple[int, int], # as in `Geometry`
-) -> tuple[int, int]: # (height, width) after resizing
+    height: int,  # pixels
+    width: int,  # pixels
+    resize: int | tuple[int, int],  # as in `Geometry`
+) -> tuple[int, int]:  # (height, width) after resizing
     "Size after resizing: the shorter side exact, the longer one rounded down."
     h, w = resize if isinstance(resize, tuple) else (resize * side // min(height, width) for side in (height, width))
     if h * w > max(_MOST, height * width):
@@ -120,10 +120,10 @@ def _resized(
 
 # %% ../nbs/00_data.ipynb #9e51ed30
 def _cropped(
-    height: int, # pixels, after resizing
-    width: int, # pixels, after resizing
-    crop: int | tuple[int, int], # as in `Geometry`
-) -> tuple[int, int]: # (height, width) after cropping
+    height: int,  # pixels, after resizing
+    width: int,  # pixels, after resizing
+    crop: int | tuple[int, int],  # as in `Geometry`
+) -> tuple[int, int]:  # (height, width) after cropping
     "Size after the central crop, which must fit into the image."
     h, w = (crop, crop) if isinstance(crop, int) else crop
     if h > height or w > width:
@@ -135,10 +135,10 @@ def _cropped(
 
 # %% ../nbs/00_data.ipynb #968170f8
 def _placed(
-    geometry: Geometry, # that makes the network input
-    height: int, # of the upright photograph, pixels
-    width: int, # of the upright photograph, pixels
-) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]: # (top, left) cut off; size resized; size of the input
+    geometry: Geometry,  # that makes the network input
+    height: int,  # of the upright photograph, pixels
+    width: int,  # of the upright photograph, pixels
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:  # (top, left) cut off; size resized; size of the input
     "Where the network input lies in its photograph, and its size."
     resized = (height, width) if geometry.resize is None else _resized(height, width, geometry.resize)
     size = resized if geometry.crop is None else _cropped(*resized, geometry.crop)
@@ -147,20 +147,20 @@ def _placed(
 
 
 def placement(
-    geometry: Geometry, # that made the network input
-    height: int, # of the upright photograph, pixels
-    width: int, # of the upright photograph, pixels
-) -> tuple[tuple[int, int], tuple[int, int]]: # pixels cut off (top, left); size (height, width) after resizing
+    geometry: Geometry,  # that made the network input
+    height: int,  # of the upright photograph, pixels
+    width: int,  # of the upright photograph, pixels
+) -> tuple[tuple[int, int], tuple[int, int]]:  # pixels cut off (top, left); size (height, width) after resizing
     "Where the network input lies in its photograph."
     return _placed(geometry, height, width)[:2]
 
 # %% ../nbs/00_data.ipynb #60e1f134
 def to_photograph(
-    values: np.ndarray, # one for each pixel of the network input, `(H, W)`, such as an anomaly map
-    geometry: Geometry, # that made the network input
-    height: int, # of the photograph, pixels
-    width: int, # of the photograph, pixels
-) -> np.ndarray: # `(height, width)` float32; NaN where the crop cut the photograph away
+    values: np.ndarray,  # one for each pixel of the network input, `(H, W)`, such as an anomaly map
+    geometry: Geometry,  # that made the network input
+    height: int,  # of the photograph, pixels
+    width: int,  # of the photograph, pixels
+) -> np.ndarray:  # `(height, width)` float32; NaN where the crop cut the photograph away
     """Values carried back to the photograph's own pixels.
 
     Raises `ValueError` if they are not of the network input's size.
@@ -184,16 +184,16 @@ def to_photograph(
 class Sample(NamedTuple):
     "One image of a set: where it is, and what is known about it."
 
-    path: str # image file, or its URL
-    label: int = 0 # 0 good, 1 defective
-    defect: str = "good" # name of the defect; "good" for good parts
-    mask: str | None = None # file of the defect mask; `None` = no defect, or not known
+    path: str  # image file, or its URL
+    label: int = 0  # 0 good, 1 defective
+    defect: str = "good"  # name of the defect; "good" for good parts
+    mask: str | None = None  # file of the defect mask; `None` = no defect, or not known
 
 
 def _open_sample(
-    sample: Sample, # image file
-    geometry: Geometry, # tried on the size, so that its error names the file
-) -> Image.Image: # RGB
+    sample: Sample,  # image file
+    geometry: Geometry,  # tried on the size, so that its error names the file
+) -> Image.Image:  # RGB
     "Read an image that the geometry can prepare."
     image = read_image(sample.path)
     try:
@@ -204,9 +204,9 @@ def _open_sample(
 
 
 def _open_mask(
-    sample: Sample, # mask file, or none
-    image: Image.Image, # to which it belongs
-) -> Image.Image: # mask of the same size, black where there is none
+    sample: Sample,  # mask file, or none
+    image: Image.Image,  # to which it belongs
+) -> Image.Image:  # mask of the same size, black where there is none
     "Read the mask of an image and see to it that they belong together."
     if sample.mask is None:
         return Image.new("L", image.size)
@@ -229,9 +229,9 @@ class ImageSet(Dataset):
 
     def __init__(
         self,
-        samples: Iterable[Sample], # or tuples (path, label, defect, mask file or `None`)
-        geometry: Geometry | None = None, # `None` = resize 256, crop 224
-        name: str = "images", # for messages and progress bars
+        samples: Iterable[Sample],  # or tuples (path, label, defect, mask file or `None`)
+        geometry: Geometry | None = None,  # `None` = resize 256, crop 224
+        name: str = "images",  # for messages and progress bars
     ):
         self.samples = [Sample(*sample) for sample in samples]
         self.geometry = geometry or Geometry()
@@ -255,8 +255,8 @@ class ImageSet(Dataset):
 
     def __getitem__(
         self,
-        index: int, # 0 ... len - 1
-    ) -> dict: # what is known about the image
+        index: int,  # 0 ... len - 1
+    ) -> dict:  # what is known about the image
         """Image `(3, H, W)` float32, label, defect, path, size `(2,)` of the upright photograph (height, width).
 
         A set with masks adds the mask, `(H, W)` bool.
@@ -269,7 +269,7 @@ class ImageSet(Dataset):
             item["mask"] = self.geometry.mask(_open_mask(sample, image))
         return item
 
-    def without_masks(self) -> "ImageSet": # items have no `mask`
+    def without_masks(self) -> "ImageSet":  # items have no `mask`
         "The same images for whoever must not see the truth, and need not wait until it is read."
         images = copy(self)
         images.has_masks = False
@@ -277,16 +277,16 @@ class ImageSet(Dataset):
 
     def subset(
         self,
-        indices: Iterable[int], # which items, in which order
-    ) -> "ImageSet": # same geometry and name
+        indices: Iterable[int],  # which items, in which order
+    ) -> "ImageSet":  # same geometry and name
         "A set of some of the images."
         return ImageSet([self.samples[i] for i in indices], self.geometry, self.name)
 
     def check(
         self,
-        on_error: str = "raise", # "raise": stop at bad files; "skip": go on without them
-        progress: bool = False, # show a bar
-    ) -> "ImageSet": # the usable images; `.skipped` lists the others
+        on_error: str = "raise",  # "raise": stop at bad files; "skip": go on without them
+        progress: bool = False,  # show a bar
+    ) -> "ImageSet":  # the usable images; `.skipped` lists the others
         """Open every file now, before the long work.
 
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
@@ -298,9 +298,9 @@ _logger = logging.getLogger(__name__)
 
 
 def _inspect(
-    sample: Sample, # what to open
-    geometry: Geometry, # what will be done with it
-) -> tuple[tuple[int, int] | None, str]: # (H, W) of the network input and "", or `None` and the reason
+    sample: Sample,  # what to open
+    geometry: Geometry,  # what will be done with it
+) -> tuple[tuple[int, int] | None, str]:  # (H, W) of the network input and "", or `None` and the reason
     "Whether a sample can be used: its future size, or why not."
     try:
         image = _open_sample(sample, geometry)
@@ -312,10 +312,10 @@ def _inspect(
 
 # %% ../nbs/00_data.ipynb #90dcbb54
 def checked(
-    images: object, # of `as_dataset`; files are those of an `ImageSet`
-    on_error: str, # files that cannot be used: "raise", or "skip" them
-    progress: bool, # show a progress bar
-) -> Any: # the images that can be used, all of one size; `.skipped` lists the others
+    images: object,  # of `as_dataset`; files are those of an `ImageSet`
+    on_error: str,  # files that cannot be used: "raise", or "skip" them
+    progress: bool,  # show a progress bar
+) -> Any:  # the images that can be used, all of one size; `.skipped` lists the others
     "Open the files now, not after hours of work. Raises `ValueError` naming those that cannot be used."
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
@@ -330,21 +330,23 @@ def checked(
     return usable
 
 
-def _unopened(images: Any, on_error: str, progress: bool) -> Any: # what can be used
+def _unopened(images: Any, on_error: str, progress: bool) -> Any:  # what can be used
     "What holds no files to open now, or has opened them. Raises `ValueError` if some were to be skipped."
     if isinstance(images, Subset) and isinstance(images.dataset, ImageSet):
         return checked(images.dataset.subset(images.indices), on_error, progress)
     if on_error == "skip" and not isinstance(images, (ImageSet, _Given)):
-        raise ValueError(f'on_error="skip": which images of a {type(images).__name__} cannot be read shows only when '
-                         "their turn comes: pass an ImageFolder, or a list of files")
+        raise ValueError(
+            f'on_error="skip": which images of a {type(images).__name__} cannot be read shows only when '
+            "their turn comes: pass an ImageFolder, or a list of files"
+        )
     return images
 
 # %% ../nbs/00_data.ipynb #fc5b15a0
 def _sorted_out(
-    images: ImageSet, # with bad files, or of several sizes
-    found: list[tuple[tuple[int, int] | None, str]], # what `_inspect` says of each
-    on_error: str, # "raise" or "skip"
-) -> ImageSet: # the good ones
+    images: ImageSet,  # with bad files, or of several sizes
+    found: list[tuple[tuple[int, int] | None, str]],  # what `_inspect` says of each
+    on_error: str,  # "raise" or "skip"
+) -> ImageSet:  # the good ones
     "Leave out the bad files, if that is allowed and what is left has one size."
     bad = [(path, reason) for path, (_, reason) in zip(images.paths, found) if reason]
     if bad and (on_error == "raise" or len(bad) == len(images)):
@@ -362,10 +364,10 @@ def _sorted_out(
 
 # %% ../nbs/00_data.ipynb #3bbd9348
 def _bad_files(
-    name: str, # of the set
-    bad: list[tuple[str, str]], # (path, reason)
-    total: int, # images in the set
-) -> str: # message
+    name: str,  # of the set
+    bad: list[tuple[str, str]],  # (path, reason)
+    total: int,  # images in the set
+) -> str:  # message
     lines = [f"{name}: {len(bad)} of {total} images cannot be used:", *(f"  {reason}" for _, reason in bad[:5])]
     lines += [f"  ... and {len(bad) - 5} more"] * (len(bad) > 5)
     lines += ['Repair them, or go on without them with on_error="skip".'] * (len(bad) < total)
@@ -373,9 +375,9 @@ def _bad_files(
 
 
 def _sizes_differ(
-    name: str, # of the set
-    first: dict[tuple[int, int], str], # (H, W) of the network input → first file of that size
-) -> str: # message
+    name: str,  # of the set
+    first: dict[tuple[int, int], str],  # (H, W) of the network input → first file of that size
+) -> str:  # message
     examples = "; ".join(f"{path} gives {h}x{w}" for (h, w), path in list(first.items())[:3])
     return (
         f"{name}: images end up with {len(first)} different sizes (height x width)"
@@ -391,13 +393,14 @@ MVTEC_CATEGORIES = (
 
 # %% ../nbs/00_data.ipynb #91696a90
 def _image_files(
-    folder: Path, # may be absent
-    recursive: bool = False, # also in sub-folders
-) -> list[Path]: # sorted by path
+    folder: Path,  # may be absent
+    recursive: bool = False,  # also in sub-folders
+) -> list[Path]:  # sorted by path
     "Image files of a folder, without hidden files and folders."
     found = folder.rglob("*") if recursive else folder.glob("*")
     return sorted(
-        path for path in found
+        path
+        for path in found
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.is_file()
@@ -405,15 +408,15 @@ def _image_files(
 
 
 def _folders(
-    folder: Path, # may be absent
-) -> list[Path]: # sorted by name
+    folder: Path,  # may be absent
+) -> list[Path]:  # sorted by name
     "Sub-folders that are not hidden."
     return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 # %% ../nbs/00_data.ipynb #d86b55ba
 def category_names(
-    root: str | os.PathLike, # holds one folder per category
-) -> list[str]: # sorted
+    root: str | os.PathLike,  # holds one folder per category
+) -> list[str]:  # sorted
     "Names of the categories in a folder: those that have train/. Raises `FileNotFoundError` if there are none."
     root = Path(root)
     names = [path.name for path in _folders(root) if (path / "train").is_dir()]
@@ -424,9 +427,9 @@ def category_names(
 
 
 def _category_folder(
-    root: str | os.PathLike, # holds one folder per category
-    category: str, # folder name
-) -> Path: # the folder, which has train/good and test
+    root: str | os.PathLike,  # holds one folder per category
+    category: str,  # folder name
+) -> Path:  # the folder, which has train/good and test
     "Folder of a category; every message says what is there instead."
     root = Path(root)
     if not root.is_dir():
@@ -447,8 +450,8 @@ def _category_folder(
 
 # %% ../nbs/00_data.ipynb #b154178f
 def _test_samples(
-    folder: Path, # of a category
-) -> list[Sample]: # sorted by defect name, then by file name
+    folder: Path,  # of a category
+) -> list[Sample]:  # sorted by defect name, then by file name
     "Test images of a category with defect names and masks; no ground_truth folder means no masks."
     truth, samples = folder / "ground_truth", []
     for defect in _folders(folder / "test"):
@@ -471,10 +474,10 @@ class MVTecAD:
 
     def __init__(
         self,
-        root: str | os.PathLike, # holds one folder per category
-        category: str, # folder name, such as "bottle"
-        geometry: Geometry | None = None, # `None` = resize 256, crop 224
-        train_fraction: float = 1.0, # 0 < fraction <= 1; the rest of train/good becomes `.val`
+        root: str | os.PathLike,  # holds one folder per category
+        category: str,  # folder name, such as "bottle"
+        geometry: Geometry | None = None,  # `None` = resize 256, crop 224
+        train_fraction: float = 1.0,  # 0 < fraction <= 1; the rest of train/good becomes `.val`
     ):
         folder = _category_folder(root, category)
         good, test = [Sample(str(path)) for path in _image_files(folder / "train/good")], _test_samples(folder)
@@ -504,8 +507,8 @@ class ImageFolder(ImageSet):
 
     def __init__(
         self,
-        root: str | os.PathLike, # searched with all its sub-folders
-        geometry: Geometry | None = None, # `None` = resize 256, crop 224
+        root: str | os.PathLike,  # searched with all its sub-folders
+        geometry: Geometry | None = None,  # `None` = resize 256, crop 224
     ):
         if not Path(root).is_dir():
             raise FileNotFoundError(f"{root} is no folder")
@@ -519,9 +522,9 @@ class ImageFolder(ImageSet):
 
 # %% ../nbs/00_data.ipynb #54869d11
 def network_input(
-    image: str | os.PathLike | Image.Image | np.ndarray | Tensor, # one image
-    geometry: Geometry, # applied to all but tensors
-) -> Tensor: # `(3, H, W)` float32, normalised
+    image: str | os.PathLike | Image.Image | np.ndarray | Tensor,  # one image
+    geometry: Geometry,  # applied to all but tensors
+) -> Tensor:  # `(3, H, W)` float32, normalised
     """A single image as network input; a float tensor counts as normalised already.
 
     Raises `ValueError` if a tensor is not `(3, H, W)`, not float or not finite, `TypeError` on other types.
@@ -557,8 +560,8 @@ def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
 
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
-    data: object, # one image, a folder, a batch tensor, or a list of these
-) -> Iterator: # single images
+    data: object,  # one image, a folder, a batch tensor, or a list of these
+) -> Iterator:  # single images
     "The single images in what was passed, in order."
     if isinstance(data, (list, tuple)):
         for part in data:
@@ -606,9 +609,9 @@ def _item(image, geometry):
 
 # %% ../nbs/00_data.ipynb #bc828bc5
 def as_dataset(
-    data: object, # path, folder, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
-    geometry: Geometry, # applied where pictures are not network input yet
-) -> Dataset | DataLoader: # items with `image`, `path` ("" = unknown) and `size` of the photograph
+    data: object,  # path, folder, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
+    geometry: Geometry,  # applied where pictures are not network input yet
+) -> Dataset | DataLoader:  # items with `image`, `path` ("" = unknown) and `size` of the photograph
     """Anything that holds images as a data set: files as an `ImageSet`, a Dataset or DataLoader as it is.
 
     Raises `ValueError` if there are none, `TypeError` if it holds no images.
@@ -626,8 +629,8 @@ def as_dataset(
 
 # %% ../nbs/00_data.ipynb #15a8857c
 def _geometries(
-    data: object, # a data set, or what torch wraps around it
-) -> set[Geometry]: # empty where nobody says
+    data: object,  # a data set, or what torch wraps around it
+) -> set[Geometry]:  # empty where nobody says
     "Geometries of a data set, also inside a DataLoader, Subset or ConcatDataset."
     parts = [data.dataset] if hasattr(data, "dataset") else list(getattr(data, "datasets", ()))
     found = {own} if isinstance(own := getattr(data, "geometry", None), Geometry) else set()
@@ -635,12 +638,11 @@ def _geometries(
 
 # %% ../nbs/00_data.ipynb #fbb62c68
 def agreed_geometry(
-    own: Geometry | None, # of the model, None: not decided yet
-    data: object, # what is to be embedded
-) -> Geometry | None: # None: neither says
+    own: Geometry | None,  # of the model, None: not decided yet
+    data: object,  # what is to be embedded
+) -> Geometry | None:  # None: neither says
     "The one geometry of model and data. Raises `ValueError` if they differ."
-    found = {own, *_geometries(data)} - {None}
-    if len(found) > 1:
+    if len(found := {own, *_geometries(data)} - {None}) > 1:
         if own is None:
             raise ValueError(f"the images are prepared in different ways: {found}")
         other = (found - {own}).pop()
@@ -651,18 +653,18 @@ def agreed_geometry(
 
 
 def prepared(
-    data: object, # whatever `as_dataset` takes
-    own: Geometry | None, # of the model; None: not decided yet
-    otherwise: Geometry = Geometry(), # where neither model nor data says  # noqa: B008 (it is frozen)
-) -> tuple[Any, Geometry]: # of `as_dataset`, and how its images are prepared
+    data: object,  # whatever `as_dataset` takes
+    own: Geometry | None,  # of the model; None: not decided yet
+    otherwise: Geometry = Geometry(),  # where neither model nor data says  # noqa: B008 (it is frozen)
+) -> tuple[Any, Geometry]:  # of `as_dataset`, and how its images are prepared
     "Images as a data set in the geometry of model and data. Raises `ValueError` if they differ, and as `as_dataset`."
     geometry = agreed_geometry(own, data) or otherwise
     return as_dataset(data, geometry), geometry
 
 # %% ../nbs/00_data.ipynb #6ce680cd
 def _stacked(
-    items: list[dict], # what a data set of ours yields
-) -> dict: # `image` `(B, 3, H, W)`, other keys as `default_collate` makes them
+    items: list[dict],  # what a data set of ours yields
+) -> dict:  # `image` `(B, 3, H, W)`, other keys as `default_collate` makes them
     "Items to a batch."
     if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
@@ -673,9 +675,9 @@ def _stacked(
 
 # %% ../nbs/00_data.ipynb #baf17021
 def _collate(
-    items: list, # what a data set of one's own yields: dicts, tuples, or bare images
-    geometry: Geometry, # applied to images that are not tensors
-) -> dict: # as of `_stacked`
+    items: list,  # what a data set of one's own yields: dicts, tuples, or bare images
+    geometry: Geometry,  # applied to images that are not tensors
+) -> dict:  # as of `_stacked`
     "Any items to a batch."
     dicts = []
     for item in items:
@@ -689,8 +691,8 @@ def _collate(
 
 
 def _checked_batch(
-    batch: object, # what a DataLoader yields: dict, tuple, or tensor
-) -> dict: # with `image` `(B, 3, H, W)` float32
+    batch: object,  # what a DataLoader yields: dict, tuple, or tensor
+) -> dict:  # with `image` `(B, 3, H, W)` float32
     "A batch of any loader in the form that is used from here on."
     batch = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
     batch = batch if isinstance(batch, dict) else {"image": batch}
@@ -704,13 +706,13 @@ def _checked_batch(
 
 # %% ../nbs/00_data.ipynb #0dc20a91
 def batches(
-    data: object, # whatever `as_dataset` takes
-    geometry: Geometry, # applied where pictures are not network input yet
-    batch_size: int = 8, # images at once; a DataLoader keeps its own
-    num_workers: int = 0, # processes that decode; 0 = this one
-    progress: bool = False, # show a bar
-    description: str = "images", # of the bar
-) -> Iterator[dict]: # `image` `(B, 3, H, W)` float32; `path` list and other keys where known
+    data: object,  # whatever `as_dataset` takes
+    geometry: Geometry,  # applied where pictures are not network input yet
+    batch_size: int = 8,  # images at once; a DataLoader keeps its own
+    num_workers: int = 0,  # processes that decode; 0 = this one
+    progress: bool = False,  # show a bar
+    description: str = "images",  # of the bar
+) -> Iterator[dict]:  # `image` `(B, 3, H, W)` float32; `path` list and other keys where known
     "Batches of network input from anything that holds images, in order."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")

@@ -35,15 +35,22 @@ METRICS = (
     *("instance_auroc", "full_pixel_auroc", "full_pro", "anomaly_pixel_auroc", "anomaly_pro"),  # the official ones
     *("instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
 )
-COLUMNS = (*METRICS, "train_images", "test_images", "skipped_images",
-           "bank_rows", "fit_seconds", "predict_ms_per_image")
+COLUMNS = (
+    *METRICS,
+    "train_images",
+    "test_images",
+    "skipped_images",
+    "bank_rows",
+    "fit_seconds",
+    "predict_ms_per_image",
+)
 _logger = logging.getLogger(__name__)
 
 
 def read_masks(
-    images: ImageSet, # test images with masks
-    size: tuple[int, int], # (H, W) of the anomaly maps
-) -> np.ndarray: # `(N, H, W)` bool, True = defect; nothing marked in good images
+    images: ImageSet,  # test images with masks
+    size: tuple[int, int],  # (H, W) of the anomaly maps
+) -> np.ndarray:  # `(N, H, W)` bool, True = defect; nothing marked in good images
     "The masks of a test set in the geometry of its images."
     masks = np.zeros((len(images), *size), dtype=bool)
     for mask, sample in zip(masks, images.samples):
@@ -53,9 +60,9 @@ def read_masks(
 
 # %% ../nbs/07_evaluate.ipynb #709b7f2e
 def judge(
-    images: ImageSet, # test images
-    prediction: Prediction, # of these images, in their order
-) -> dict[str, float]: # those of `METRICS` that are defined for this set
+    images: ImageSet,  # test images
+    prediction: Prediction,  # of these images, in their order
+) -> dict[str, float]:  # those of `METRICS` that are defined for this set
     "Scores and maps against labels and masks."
     found: dict[str, float] = {}
     if len(set(images.labels)) == 2:
@@ -63,7 +70,7 @@ def judge(
     if images.has_masks:
         masks = read_masks(images, prediction.maps.shape[1:])
         shares = masks.mean(axis=(1, 2))
-        if ((0 < shares) & (shares < 1)).any():  # an image with defect pixels and good ones
+        if ((shares > 0) & (shares < 1)).any():  # an image with defect pixels and good ones
             found |= pixel_metrics(prediction.maps, masks)
     return found
 
@@ -92,10 +99,10 @@ def _deciding(member: Any) -> dict[str, str]:
 
 # %% ../nbs/07_evaluate.ipynb #2ce0536a
 def fingerprints(
-    model: Any, # as for `evaluate`
-    categories: Iterable[MVTecAD], # as for `evaluate`
-    collect: object | None = None, # as for `evaluate`
-) -> list[str]: # one for each category
+    model: Any,  # as for `evaluate`
+    categories: Iterable[MVTecAD],  # as for `evaluate`
+    collect: object | None = None,  # as for `evaluate`
+) -> list[str]:  # one for each category
     """Hashes of everything that decides a row: version, parameters, weights, geometry, files.
 
     Whatever is kept beside a row belongs to it if it was made with the same hash.
@@ -160,7 +167,7 @@ class _Task:
     test: ImageSet  # the same
 
     @property
-    def skipped(self) -> list[tuple[str, str]]: # unreadable files and why
+    def skipped(self) -> list[tuple[str, str]]:  # unreadable files and why
         return self.train.skipped + self.test.skipped
 
 
@@ -171,8 +178,10 @@ def _opened(task: _Task, model: Any, on_error: str) -> _Task:
     progress = model.members[0].progress
     task.train, task.test = task.train.check(on_error, progress), task.test.check(on_error, progress)
     if getattr(model, "scaling", None) == "test" and len(task.test) < 2:
-        raise ValueError(f"{task.name}: {len(task.test)} test image(s), and the ensemble scales scores by the range of "
-                         'at least 2: add images, or choose scaling="fit"')
+        raise ValueError(
+            f"{task.name}: {len(task.test)} test image(s), and the ensemble scales scores by the range of "
+            'at least 2: add images, or choose scaling="fit"'
+        )
     for views in (member.views for member in model.members if member.views is not None):
         for images in (task.train, task.test):
             first = images[0]
@@ -182,12 +191,12 @@ def _opened(task: _Task, model: Any, on_error: str) -> _Task:
 
 # %% ../nbs/07_evaluate.ipynb #810a0ca4
 def _evaluate_one(
-    model: Any, # parameters
-    task: _Task, # to be done
-    on_category: Callable | None, # as for `evaluate`
-    on_fit: Callable | None, # as for `evaluate`
-    collect: Any, # as for `evaluate`
-    workers: Any, # as for `evaluate`
+    model: Any,  # parameters
+    task: _Task,  # to be done
+    on_category: Callable | None,  # as for `evaluate`
+    on_fit: Callable | None,  # as for `evaluate`
+    collect: Any,  # as for `evaluate`
+    workers: Any,  # as for `evaluate`
 ) -> tuple[dict, Prediction]:
     "The row of one category, and the prediction behind it."
     train, test = task.train, task.test
@@ -224,18 +233,18 @@ def _parameters(model: Any, categories: Sequence[MVTecAD]) -> dict[str, Any]:
 
 # %% ../nbs/07_evaluate.ipynb #127a7dcd
 def evaluate(
-    model: Any, # a PatchCore, Ensemble or TiledPatchCore; a fresh copy is fitted for every category
-    categories: Iterable[MVTecAD], # data with `.name`, `.train` and `.test`
-    folder: str | Path | None = None, # where results.csv goes, and what lets a second run resume; None: nowhere
-    on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
-    on_category: Callable[[str, ImageSet, Any, Prediction], None] | None = None, # name, test set, model, prediction
-    again: Collection[str] = (), # names of categories to compute even if they are done
-    logger: Any = None, # a `loggers.Logger`: told the parameters, each row once written, and the mean; not closed
-    on_fit: Callable[[str, Any], None] | None = None, # name and fitted model, before it predicts
-    pictures: Callable[[ImageSet, Prediction], dict] | None = None, # draws what the logger shows of a category
-    collect: Any = None, # how rows become a bank, as for `fit`
-    workers: Any = None, # who predicts, as for `PatchCore.predict`; None: this process
-) -> list[dict]: # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
+    model: Any,  # a PatchCore, Ensemble or TiledPatchCore; a fresh copy is fitted for every category
+    categories: Iterable[MVTecAD],  # data with `.name`, `.train` and `.test`
+    folder: str | Path | None = None,  # where results.csv goes, and what lets a second run resume; None: nowhere
+    on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
+    on_category: Callable[[str, ImageSet, Any, Prediction], None] | None = None,  # name, test set, model, prediction
+    again: Collection[str] = (),  # names of categories to compute even if they are done
+    logger: Any = None,  # a `loggers.Logger`: told the parameters, each row once written, and the mean; not closed
+    on_fit: Callable[[str, Any], None] | None = None,  # name and fitted model, before it predicts
+    pictures: Callable[[ImageSet, Prediction], dict] | None = None,  # draws what the logger shows of a category
+    collect: Any = None,  # how rows become a bank, as for `fit`
+    workers: Any = None,  # who predicts, as for `PatchCore.predict`; None: this process
+) -> list[dict]:  # a row a category: "category" and `COLUMNS`, None where undefined; the last one is their "Mean"
     """Fit, predict and judge category after category.
 
     Raises `ValueError` before the first category is fitted if there is none, a name comes twice, files of any cannot be
@@ -289,16 +298,16 @@ def _tell(logger: Any, row: dict) -> None:
 
 # %% ../nbs/07_evaluate.ipynb #fe5c4005
 def mean_row(
-    rows: list[dict], # rows of categories
-) -> dict: # "category": "Mean", and the mean of every column, None where no category has a value
+    rows: list[dict],  # rows of categories
+) -> dict:  # "category": "Mean", and the mean of every column, None where no category has a value
     "The last row of the table."
     values = {column: [row[column] for row in rows if row[column] is not None] for column in COLUMNS}
     return {"category": "Mean", **{column: float(np.mean(v)) if v else None for column, v in values.items()}}
 
 
 def write_results(
-    path: str | Path, # results.csv
-    rows: list[dict], # from `evaluate`
+    path: str | Path,  # results.csv
+    rows: list[dict],  # from `evaluate`
 ) -> None:
     "Write the table as the official results.csv: `Row Names` first, then the columns; empty cells where undefined."
     text = io.StringIO()
@@ -320,8 +329,8 @@ _SHORT = {
 
 
 def format_table(
-    rows: list[dict], # from `evaluate`
-) -> str: # aligned text; metrics in percent
+    rows: list[dict],  # from `evaluate`
+) -> str:  # aligned text; metrics in percent
     "The table for the eyes: the main columns, without those that are empty."
     columns = [column for column in _SHORT if any(row[column] is not None for row in rows)]
     cells = [["", *(_SHORT[column] for column in columns)]]

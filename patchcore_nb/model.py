@@ -33,8 +33,8 @@ class PatchCore(StoredPatchCore, Stored, CalibratedPatchCore, Editable, Forecast
     @classmethod
     def from_recipe(
         cls,
-        name: str, # official name of a published configuration, one of `recipes.RECIPES`
-    ) -> "PatchCore": # unfitted
+        name: str,  # official name of a published configuration, one of `recipes.RECIPES`
+    ) -> "PatchCore":  # unfitted
         "A published configuration. Raises `ValueError` for an unknown name, and for that of an ensemble."
         members = _members(recipe(name))
         if len(members) > 1:
@@ -45,8 +45,13 @@ class PatchCore(StoredPatchCore, Stored, CalibratedPatchCore, Editable, Forecast
 def _members(found: Recipe) -> list[PatchCore]:
     "The models of a recipe."
     return [
-        PatchCore(Embedder(**p["embedder"]), Coreset(**p["coreset"]), Scoring(**p["scoring"]),
-                  geometry=Geometry(*p["geometry"]), seed=p["seed"])
+        PatchCore(
+            Embedder(**p["embedder"]),
+            Coreset(**p["coreset"]),
+            Scoring(**p["scoring"]),
+            geometry=Geometry(*p["geometry"]),
+            seed=p["seed"],
+        )
         for p in found.parameters()
     ]
 
@@ -65,19 +70,19 @@ class Ensemble(Stored, ensemble.Ensemble):
     @classmethod
     def from_recipe(
         cls,
-        name: str, # official name of a published configuration, one of `recipes.RECIPES`
-    ) -> "Ensemble": # unfitted, of one model or several
+        name: str,  # official name of a published configuration, one of `recipes.RECIPES`
+    ) -> "Ensemble":  # unfitted, of one model or several
         "A published configuration. Raises `ValueError` for an unknown name."
         return cls(_members(recipe(name)))
 
 # %% ../nbs/08_model.ipynb #cdc055dd
 def load_model(
-    folder: str | Path, # model folder, ours or official
-    weights: Any = "as saved", # the backbone's weights, if elsewhere than at training; of an ensemble a list
-    device: str | None = None, # torch device; None: CUDA where there is one, else CPU
-    geometry: Geometry | None = None, # of an official model, whose folder does not say how images were resized
-    search: str | Search | None = None, # nearest-neighbour search on this machine, as for `PatchCore`
-    progress: bool = True, # show progress bars, from now on
-) -> PatchCore | TiledPatchCore | Ensemble: # fitted
+    folder: str | Path,  # model folder, ours or official
+    weights: Any = "as saved",  # the backbone's weights, if elsewhere than at training; of an ensemble a list
+    device: str | None = None,  # torch device; None: CUDA where there is one, else CPU
+    geometry: Geometry | None = None,  # of an official model, whose folder does not say how images were resized
+    search: str | Search | None = None,  # nearest-neighbour search on this machine, as for `PatchCore`
+    progress: bool = True,  # show progress bars, from now on
+) -> PatchCore | TiledPatchCore | Ensemble:  # fitted
     "Read a model, whichever it is. Raises as `PatchCore.load`."
     return restore([PatchCore, TiledPatchCore, Ensemble], folder, weights, device, geometry, search, progress)

@@ -20,7 +20,7 @@ class Composed(BaseEstimator):
 
     def get_params(
         self,
-        deep: bool = True, # with the fields of the parts, as `part__field`
+        deep: bool = True,  # with the fields of the parts, as `part__field`
     ) -> dict[str, Any]:
         "The parameters by name."
         params = super().get_params(deep=False)
@@ -30,9 +30,9 @@ class Composed(BaseEstimator):
 
     def set_params(
         self,
-        **params: object, # parameters, and fields of the parts as `part__field`
-    ) -> "Composed": # self
-        "Change parameters. Raises `ValueError` for an unknown name or a part of another kind, and then changes nothing."
+        **params: object,  # parameters, and fields of the parts as `part__field`
+    ) -> "Composed":  # self
+        "Change parameters. Raises `ValueError` for an unknown name or a wrong part, and then changes nothing."
         nested = [f"{name}__{field.name}" for name, part in self.parts.items() for field in fields(part)]
         known = [*self._get_param_names(), *nested]
         if unknown := set(params) - set(known):
@@ -49,10 +49,10 @@ class Composed(BaseEstimator):
 
 # %% ../nbs/04b_parameters.ipynb #0de90c37
 def require_same(
-    parts: Mapping[str, Any], # as `Composed.parts`
-    then: Mapping[str, Any], # parameters by name, when the model was fitted
-    now: Mapping[str, Any], # the same names
-    free: tuple[str, ...] = (), # fields that may differ, as `part__field`
+    parts: Mapping[str, Any],  # as `Composed.parts`
+    then: Mapping[str, Any],  # parameters by name, when the model was fitted
+    now: Mapping[str, Any],  # the same names
+    free: tuple[str, ...] = (),  # fields that may differ, as `part__field`
 ) -> None:
     "Raises `ValueError` naming the first parameter, or field of a part, that is not what it was."
     for name, pair in ((name, (old, now[name])) for name, old in then.items() if old != now[name]):
@@ -62,5 +62,7 @@ def require_same(
             found = {f"{name}__{field}": (old[field], new[field]) for field in old}
         for place, (old, new) in found.items():
             if old != new and place not in free:
-                raise ValueError(f"the model was fitted with {place}={old!r} and now has {new!r}: "
-                                 f"fit it again, or set {place} back to {old!r}")
+                raise ValueError(
+                    f"the model was fitted with {place}={old!r} and now has {new!r}: "
+                    f"fit it again, or set {place} back to {old!r}"
+                )

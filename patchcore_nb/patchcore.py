@@ -24,18 +24,16 @@ from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
 
 # %% ../nbs/05_patchcore.ipynb #bf375040
 def concatenate(
-    parts: Iterable[Prediction], # of one model
-    skipped: Sequence[tuple[str, str]] = (), # unreadable files and why
-) -> Prediction: # of all images
+    parts: Iterable[Prediction],  # of one model
+    skipped: Sequence[tuple[str, str]] = (),  # unreadable files and why
+) -> Prediction:  # of all images
     "Several predictions as one. Raises `ValueError` if there are none, or maps of different sizes."
     parts = list(parts)
     if not parts:
         raise ValueError("no images to predict")
     if len(sizes := {part.maps.shape[1:] for part in parts}) > 1:
-        raise ValueError(f"images of different sizes {sorted(sizes)}: predict them one by one, "
-                         "or give the model a geometry with a fixed size")
-    arrays = [[getattr(part, name) for part in parts] for name in ("scores", "maps", "sizes")]
-    scores, maps, sizes = map(np.concatenate, arrays)
+        raise ValueError(f"images of different sizes {sorted(sizes)}: give the model a geometry of fixed size")
+    scores, maps, sizes = (np.concatenate([getattr(p, name) for p in parts]) for name in ("scores", "maps", "sizes"))
     paths = [path for part in parts for path in part.paths]
     return Prediction(scores, maps, paths, list(skipped), parts[0].calibration, parts[0].geometry, sizes)
 
@@ -52,18 +50,18 @@ class PatchCore(Composed):
 
     def __init__(
         self,
-        embedder: str | Embedder = "wideresnet50", # name of the backbone, or backbone, layers and patches
-        coreset: float | Coreset = 0.1, # share of the patches that goes into the memory bank, or share and sampler
-        scoring: Scoring = Scoring(), # neighbours, image score, smoothing  # noqa: B008 (it is frozen)
-        views: Any = None, # a `line.views.Views`: where to look, turned copies; None: the image as it is
-        search: Any = None, # a `scale.search.Search`, or the name of an engine; None: exact, the fastest
+        embedder: str | Embedder = "wideresnet50",  # name of the backbone, or backbone, layers and patches
+        coreset: float | Coreset = 0.1,  # share of the patches that goes into the memory bank, or share and sampler
+        scoring: Scoring = Scoring(),  # neighbours, image score, smoothing  # noqa: B008 (it is frozen)
+        views: Any = None,  # a `line.views.Views`: where to look, turned copies; None: the image as it is
+        search: Any = None,  # a `scale.search.Search`, or the name of an engine; None: exact, the fastest
         *,
-        geometry: Geometry | None = None, # resize and crop; None: that of the data set, else 256 and 224
-        device: str | None = None, # torch device; None: CUDA where there is one, else CPU
-        batch_size: int = 8, # images embedded at a time; changes numbers by rounding only
-        num_workers: int = 0, # processes that load images
-        seed: int = 0, # of the coreset's random numbers and of untrained weights
-        progress: bool = True, # show progress bars
+        geometry: Geometry | None = None,  # resize and crop; None: that of the data set, else 256 and 224
+        device: str | None = None,  # torch device; None: CUDA where there is one, else CPU
+        batch_size: int = 8,  # images embedded at a time; changes numbers by rounding only
+        num_workers: int = 0,  # processes that load images
+        seed: int = 0,  # of the coreset's random numbers and of untrained weights
+        progress: bool = True,  # show progress bars
     ):
         self.embedder, self.coreset, self.scoring, self.views, self.search = embedder, coreset, scoring, views, search
         self.geometry, self.device, self.batch_size, self.num_workers = geometry, device, batch_size, num_workers
@@ -71,30 +69,30 @@ class PatchCore(Composed):
 
     def fit(
         self,
-        data: object, # images of good parts: ImageSet, Dataset, DataLoader, folder, list of paths, PIL images, arrays
-        on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
-        collect: Callable[..., Bank] | None = None, # how rows become a bank, such as `scale.bounded.MergeReduce("2GB")`
-    ) -> Self: # fitted
+        data: object,  # images of good parts: ImageSet, Dataset, DataLoader, folder, list of paths, PIL images, arrays
+        on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
+        collect: Callable[..., Bank] | None = None,  # how rows become a bank, e.g. a `MergeReduce`; None: in memory
+    ) -> Self:  # fitted
         """Fill the memory bank with patches of good images.
 
         Raises `ValueError` for parameters, images or features that cannot be used, and as `collect` (None: `InMemory`).
         """
-        collect, coreset, scoring = collect or InMemory(), Coreset.of(self.coreset), Scoring.of(self.scoring)
+        collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry)
         patches = self.patch_rows(images, geometry, network)
-        bank = collect(patches, on_error, coreset, scoring, self.seed)
+        bank = collect(patches, on_error, coreset, Scoring.of(self.scoring), self.seed)
         if self.search is not None:
             bank = replace(bank, rows=self.parts["search"].of(self.search).stored(bank.rows))
         return self.keep(bank, network, geometry)
 
     def predict(
         self,
-        data: object, # path, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
-        on_error: str = "raise", # unreadable files of an ImageSet: "raise" before any work, or "skip" them
+        data: object,  # path, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
+        on_error: str = "raise",  # unreadable files of an ImageSet: "raise" before any work, or "skip" them
         *,
-        workers: Any = None, # a `scale.distributed.OnWorkers`, whose workers judge; None: this process
-    ) -> Prediction: # scores `(N,)`, maps `(N, H, W)`, paths, and verdicts of a calibrated model
+        workers: Any = None,  # a `scale.distributed.OnWorkers`, whose workers judge; None: this process
+    ) -> Prediction:  # scores `(N,)`, maps `(N, H, W)`, paths, and verdicts of a calibrated model
         """Image scores and anomaly maps.
 
         Raises `NotFittedError` before `fit`, `ValueError` for images that cannot be read or were prepared with another
@@ -109,17 +107,17 @@ class PatchCore(Composed):
 
     def stream(
         self,
-        data: object, # as for `predict`; an iterator may be endless
-        batch_size: int = 1, # images to wait for before they are judged
-        progress: bool = False, # show a progress bar
-    ) -> Iterator[Prediction]: # of so many images each, as they come
+        data: object,  # as for `predict`; an iterator may be endless
+        batch_size: int = 1,  # images to wait for before they are judged
+        progress: bool = False,  # show a progress bar
+    ) -> Iterator[Prediction]:  # of so many images each, as they come
         "Image scores and anomaly maps, batch after batch. Raises as `predict`, for a file when its turn comes."
         self.require_fitted()
         images, geometry = prepared(data, self.geometry_)
         for batch in batches(images, geometry, batch_size, self.num_workers, progress, "predict"):
-            x = batch["image"]                                                      # (B, 3, H, W)
+            x = batch["image"]  # (B, 3, H, W)
             mask = None if self.views is None else self.views.mask(batch, geometry)
-            embedding = finite(self.embed(x), batch)                                # (B, D, h, w)
+            embedding = finite(self.embed(x), batch)  # (B, D, h, w)
             scores, maps = self.scoring.score_batch(self.memory, embedding, x.shape[2:], mask)
             threshold = self.calibration_ and self.calibration_.current(self.scored_with())
             paths, sizes = batch.get("path", [""] * len(x)), batch["size"].numpy()
@@ -127,8 +125,8 @@ class PatchCore(Composed):
 
     def embed(
         self,
-        images: Tensor, # network input, `(B, 3, H, W)` float32
-    ) -> Tensor: # patch embeddings, `(B, D, h, w)` on the model's device
+        images: Tensor,  # network input, `(B, 3, H, W)` float32
+    ) -> Tensor:  # patch embeddings, `(B, D, h, w)` on the model's device
         "The patch embeddings of a batch."
         self.require_fitted()
         return self.embedder_(images, getattr(self.embedder, "precision", "f32"))
@@ -156,17 +154,17 @@ class PatchCore(Composed):
 
     def patch_rows(
         self,
-        images: object, # of `as_dataset`
-        geometry: Geometry, # how they are prepared
-        network: EmbeddingNetwork, # that embeds them
-    ) -> PatchRows: # as the bank sees them: where to look, turned copies
+        images: object,  # of `as_dataset`
+        geometry: Geometry,  # how they are prepared
+        network: EmbeddingNetwork,  # that embeds them
+    ) -> PatchRows:  # as the bank sees them: where to look, turned copies
         "The patch embeddings of images as rows."
         make = PatchRows if self.views is None else self.parts["views"].of(self.views).patch_rows
         return make(images, geometry, network, self.batch_size, self.num_workers, self.progress)
 
     def memory_of(
         self,
-        rows: Tensor, # `(n, D)`
+        rows: Tensor,  # `(n, D)`
     ) -> MemoryBank:
         "Rows as a memory bank of this model, for instance those of a fold."
         if self.search is None:
@@ -175,10 +173,10 @@ class PatchCore(Composed):
 
     def keep(
         self,
-        bank: Bank, # what was learned
-        network: EmbeddingNetwork, # with which
-        geometry: Geometry, # from images prepared how
-    ) -> Self: # fitted
+        bank: Bank,  # what was learned
+        network: EmbeddingNetwork,  # with which
+        geometry: Geometry,  # from images prepared how
+    ) -> Self:  # fitted
         "Take over what was learned, as a whole."
         self._searched = bank, self.search, self.memory_of(bank.rows)
         self.bank_, self.embedder_, self.geometry_, self.calibration_ = bank, network, geometry, None

@@ -25,7 +25,9 @@ class Calibration:
     method: str = "fixed"  # what it was made from: "5 folds", "good images", or "fixed"
     images: int = 0  # good images it was made from; 0: fixed
     false_alarm_rate: float | None = None  # share of good images that was allowed to be flagged; None: fixed
-    expected_rate: float | None = None  # share that is expected, larger than the allowed one where the images are too few
+    expected_rate: float | None = (
+        None  # share that is expected, larger than the allowed one where the images are too few
+    )
     interval: tuple[float, float] | None = None  # the rate of these very thresholds lies in between, in 95 of 100 cases
     made_with: Mapping[str, object] = field(default_factory=dict)  # what decided the scores it was made from
 
@@ -42,62 +44,72 @@ class Calibration:
 
     def current(
         self,
-        now: Mapping[str, object], # what decides the scores of the model as it is
-    ) -> "Calibration": # itself
-        "The thresholds, as long as scores mean what they meant. Raises `ValueError` naming a parameter that has changed."
+        now: Mapping[str, object],  # what decides the scores of the model as it is
+    ) -> "Calibration":  # itself
+        "The thresholds, if they still apply. Raises `ValueError` naming a parameter that has changed since."
         for name, value in now.items():
             if (then := self.made_with.get(name, value)) != value:
-                raise ValueError(f"the threshold was made with {name}={then!r}, the model now has {value!r}: "
-                                 f"calibrate it again, or set {name} back to {then!r}")
+                raise ValueError(
+                    f"the threshold was made with {name}={then!r}, the model now has {value!r}: "
+                    f"calibrate it again, or set {name} back to {then!r}"
+                )
         return self
 
     def __str__(self):
         if self.interval is None:
             return f"defective from a score of {self.threshold:.4g} on (fixed: nothing is known about false alarms)"
         low, high = self.interval
-        return (f"defective from a score of {self.threshold:.4g} on; of good images {self.expected_rate:.2%} are expected to be flagged "
-                f"({self.false_alarm_rate:.2%} allowed), in 95 of 100 cases {low:.2%} to {high:.2%}; from {self.images} good images ({self.method})")
+        return (
+            f"defective from a score of {self.threshold:.4g} on; of good images {self.expected_rate:.2%} "
+            "are expected to be flagged "
+            f"({self.false_alarm_rate:.2%} allowed), in 95 of 100 cases {low:.2%} to {high:.2%}; "
+            f"from {self.images} good images ({self.method})"
+        )
 
 # %% ../nbs/04a_prediction.ipynb #16b7cc2f
 @dataclass
 class Prediction:
     "Scores, maps and, from a calibrated model, verdicts of N images. Scores are comparable within one model only."
 
-    scores: np.ndarray  # image scores, `(N,)` float32: by default the squared feature distance of the most anomalous patch
+    scores: (
+        np.ndarray
+    )  # image scores, `(N,)` float32: by default the squared feature distance of the most anomalous patch
     maps: np.ndarray  # anomaly maps, `(N, H, W)` float32, in the geometry of the network input
     paths: list[str]  # where the images came from, "" where unknown
     skipped: list[tuple[str, str]] = field(default_factory=list)  # unreadable files and why, with on_error="skip"
     calibration: Calibration | None = None  # thresholds of the model, None if it has none
     geometry: Geometry | None = None  # how the photographs became network input
-    sizes: np.ndarray | None = None  # (height, width) of the photographs in pixels, upright as their EXIF tags have them, `(N, 2)`; (0, 0) where unknown
+    sizes: np.ndarray | None = None  # (height, width) of the upright photographs in pixels, `(N, 2)`; (0, 0): unknown
 
     def __len__(self):
         return len(self.scores)
 
     @property
-    def is_anomalous(self) -> np.ndarray: # `(N,)` bool
+    def is_anomalous(self) -> np.ndarray:  # `(N,)` bool
         "Whether the image score reaches the threshold. Raises `ValueError` without calibration."
         return self.scores >= self._calibrated().threshold
 
     @property
-    def flags(self) -> np.ndarray: # `(N, H, W)` bool
+    def flags(self) -> np.ndarray:  # `(N, H, W)` bool
         "Whether a pixel reaches the pixel threshold. Raises `ValueError` without one."
         if (limit := self._calibrated().pixel_threshold) is None:
-            raise ValueError("the model has a threshold for image scores, but none for pixels: set one, or calibrate it")
+            raise ValueError(
+                "the model has a threshold for image scores, but none for pixels: set one, or calibrate it"
+            )
         return self.maps >= limit
 
     @property
-    def relative_scores(self) -> np.ndarray: # `(N,)` float, 1 at the threshold
-        "Image scores in units of the threshold. Raises `ValueError` without calibration, or for a threshold that is not positive."
+    def relative_scores(self) -> np.ndarray:  # `(N,)` float, 1 at the threshold
+        "Image scores divided by the threshold. Raises `ValueError` unless there is one, and it is positive."
         if (limit := self._calibrated().threshold) <= 0:
             raise ValueError(f"scores have no scale from 0 to the threshold, which is {limit:.4g}")
         return self.scores / limit
 
     def on_photograph(
         self,
-        index: int, # which image
-        values: np.ndarray | None = None, # `(H, W)`, one for each pixel of the network input; None: its anomaly map
-    ) -> np.ndarray: # `(height, width)` float32 in pixels of the photograph, NaN where the crop cut it away
+        index: int,  # which image
+        values: np.ndarray | None = None,  # `(H, W)`, one for each pixel of the network input; None: its anomaly map
+    ) -> np.ndarray:  # `(height, width)` float32 in pixels of the photograph, NaN where the crop cut it away
         "An anomaly map carried back. Raises `ValueError` if the size of the photograph is not known."
         size = self.photograph_size(index)
         assert self.geometry is not None  # or there is no size
@@ -105,8 +117,8 @@ class Prediction:
 
     def photograph_size(
         self,
-        index: int, # which image
-    ) -> tuple[int, int]: # (height, width) in pixels, upright
+        index: int,  # which image
+    ) -> tuple[int, int]:  # (height, width) in pixels, upright
         "How large the photograph was. Raises `ValueError` if that is not known."
         if self.geometry is None or self.sizes is None or not self.sizes[index].all():
             raise ValueError(f"image {index} came as network input, the size of its photograph is not known")
@@ -115,5 +127,8 @@ class Prediction:
 
     def _calibrated(self) -> Calibration:
         if self.calibration is None:
-            raise ValueError("the model has no threshold: calibrate it with good images, model.calibrate(false_alarm_rate=0.01), or set one with model.set_threshold(...)")
+            raise ValueError(
+                "the model has no threshold: calibrate it with good images, model.calibrate(false_alarm_rate=0.01), "
+                "or set one with model.set_threshold(...)"
+            )
         return self.calibration

@@ -54,17 +54,17 @@ class Flat:
 
     def __init__(
         self,
-        rows: Tensor, # memory bank, `(n, D)` float32
-        with_faiss: bool | None = None, # search with FAISS, on the CPU; None: where it is installed
+        rows: Tensor,  # memory bank, `(n, D)` float32
+        with_faiss: bool | None = None,  # search with FAISS, on the CPU; None: where it is installed
     ):
         here = isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss") is not None
         self.rows, self._with_faiss = rows, here if with_faiss is None else with_faiss
 
     def neighbours(
         self,
-        queries: Tensor, # patch embeddings, `(N, D)` float32
-        k: int, # neighbours wanted
-    ) -> Tensor: # row numbers, `(N, k)` int64
+        queries: Tensor,  # patch embeddings, `(N, D)` float32
+        k: int,  # neighbours wanted
+    ) -> Tensor:  # row numbers, `(N, k)` int64
         "The k nearest rows of every query."
         return (_faiss_neighbours if self._with_faiss else _torch_neighbours)(queries, self.rows, k)
 
@@ -74,8 +74,8 @@ class MemoryBank:
 
     def __init__(
         self,
-        rows: Tensor, # patch embeddings, `(n, D)` float32, or `scale.quantised.QuantisedRows`
-        index: Callable[[Any], Any] | None = None, # makes of the rows what has `neighbours`; None: `Flat`
+        rows: Tensor,  # patch embeddings, `(n, D)` float32, or `scale.quantised.QuantisedRows`
+        index: Callable[[Any], Any] | None = None,  # makes of the rows what has `neighbours`; None: `Flat`
     ):
         "Raises `ValueError` for a bank that is empty or not finite."
         if len(rows.shape) != 2 or 0 in rows.shape:
@@ -90,9 +90,9 @@ class MemoryBank:
 
     def search(
         self,
-        queries: Tensor, # patch embeddings, `(N, D)` float32
-        k: int = 1, # neighbours wanted, k <= n
-    ) -> tuple[Tensor, Tensor]: # squared L2 distances `(N, k)` in rising order, row numbers `(N, k)` int64
+        queries: Tensor,  # patch embeddings, `(N, D)` float32
+        k: int = 1,  # neighbours wanted, k <= n
+    ) -> tuple[Tensor, Tensor]:  # squared L2 distances `(N, k)` in rising order, row numbers `(N, k)` int64
         "The k nearest rows. Raises `ValueError` if k exceeds the bank, widths differ, or a query is not finite."
         n, D = self.rows.shape
         if not 1 <= k <= n:
@@ -111,9 +111,9 @@ class MemoryBank:
 
 # %% ../nbs/04_scorer.ipynb #e3a63353
 def fastest_exact(
-    rows: Tensor, # memory bank, `(n, D)`
-    indexes: Sequence[Any] = (), # classes of exact indexes for the CPU, with `least_rows` and `least_width`
-) -> Any: # one of these classes, or `Flat`
+    rows: Tensor,  # memory bank, `(n, D)`
+    indexes: Sequence[Any] = (),  # classes of exact indexes for the CPU, with `least_rows` and `least_width`
+) -> Any:  # one of these classes, or `Flat`
     "The first index that pays for such rows."
     n, width, on_cpu = len(rows), rows.shape[-1], rows.device.type == "cpu"
     pays = (index for index in indexes if on_cpu and n >= index.least_rows and width >= index.least_width)
@@ -121,18 +121,18 @@ def fastest_exact(
 
 # %% ../nbs/04_scorer.ipynb #7ddb99c3
 def patch_scores(
-    distances: Tensor, # squared distances to the nearest rows, `(B·h·w, k)`
-    batch: int, # B
-    grid: tuple[int, int], # (h, w)
-    squared: bool = True, # score in squared distances (official); False: in distances
-) -> Tensor: # `(B, h, w)`
+    distances: Tensor,  # squared distances to the nearest rows, `(B·h·w, k)`
+    batch: int,  # B
+    grid: tuple[int, int],  # (h, w)
+    squared: bool = True,  # score in squared distances (official); False: in distances
+) -> Tensor:  # `(B, h, w)`
     "Mean distance to the k nearest rows of the memory bank."
     return (distances if squared else distances.sqrt()).mean(dim=1).reshape(batch, *grid)
 
 
 def image_scores(
-    scores: Tensor, # patch scores, `(B, h, w)`
-) -> Tensor: # `(B,)`
+    scores: Tensor,  # patch scores, `(B, h, w)`
+) -> Tensor:  # `(B,)`
     "The score of the most anomalous patch (the official code; the paper's eq. 7 without its weight)."
     return scores.flatten(1).amax(dim=1)
 
@@ -141,9 +141,9 @@ IMAGE_SCORES = ("max", "reweighted", "top_percent")
 
 
 def mean_of_highest(
-    scores: Tensor, # patch scores, `(B, h, w)`
-    share: float = 0.01, # of the patches, rounded up to whole ones
-) -> Tensor: # `(B,)`
+    scores: Tensor,  # patch scores, `(B, h, w)`
+    share: float = 0.01,  # of the patches, rounded up to whole ones
+) -> Tensor:  # `(B,)`
     "The mean score of the most anomalous patches. Raises `ValueError` for a share outside 0 to 1."
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, got {share}")
@@ -152,12 +152,12 @@ def mean_of_highest(
 
 # %% ../nbs/04_scorer.ipynb #711f9cd8
 def reweighting(
-    scores: Tensor, # patch scores, `(B, h, w)`
-    queries: Tensor, # the patch embeddings they belong to, `(B·h·w, D)`
-    nearest: Tensor, # row number of the bank row nearest to each, `(B·h·w,)`
-    bank: MemoryBank, # where that was found
-    b: int = 9, # rows in the neighbourhood of the nearest row, itself included, 2 <= b <= n
-) -> Tensor: # `(B,)`, by which the highest patch score of each image is to be multiplied
+    scores: Tensor,  # patch scores, `(B, h, w)`
+    queries: Tensor,  # the patch embeddings they belong to, `(B·h·w, D)`
+    nearest: Tensor,  # row number of the bank row nearest to each, `(B·h·w,)`
+    bank: MemoryBank,  # where that was found
+    b: int = 9,  # rows in the neighbourhood of the nearest row, itself included, 2 <= b <= n
+) -> Tensor:  # `(B,)`, by which the highest patch score of each image is to be multiplied
     "The weights of Roth et al. 2021, eq. 7. Raises `ValueError` for a b that the bank does not allow."
     if not 2 <= b <= len(bank):
         raise ValueError(f"b must be from 2 to the {len(bank)} rows of the memory bank, got {b}")
@@ -170,21 +170,22 @@ def reweighting(
 
 # %% ../nbs/04_scorer.ipynb #4840b025
 def _resize_and_smooth(
-    n_in: int, # patches along this axis
-    n_out: int, # pixels along this axis
-    sigma: float, # standard deviation of the Gaussian in pixels; 0: none
-) -> Tensor: # `(n_out, n_in)` float32
+    n_in: int,  # patches along this axis
+    n_out: int,  # pixels along this axis
+    sigma: float,  # standard deviation of the Gaussian in pixels; 0: none
+) -> Tensor:  # `(n_out, n_in)` float32
     "Linear interpolation followed by a Gaussian, as one matrix."
     up = F.interpolate(torch.eye(n_in, dtype=torch.float64)[None], size=n_out, mode="linear", align_corners=False)[0].T
-    if sigma > 0: up = torch.from_numpy(gaussian_filter1d(up.numpy(), sigma, axis=0))
+    if sigma > 0:
+        up = torch.from_numpy(gaussian_filter1d(up.numpy(), sigma, axis=0))
     return up.float()
 
 
 def anomaly_maps(
-    scores: Tensor, # patch scores, `(B, h, w)`
-    size: tuple[int, int], # (H, W) of the image in pixels
-    sigma: float = 4.0, # smoothing in pixels; 0: none
-) -> Tensor: # `(B, H, W)`, in the unit of the scores
+    scores: Tensor,  # patch scores, `(B, h, w)`
+    size: tuple[int, int],  # (H, W) of the image in pixels
+    sigma: float = 4.0,  # smoothing in pixels; 0: none
+) -> Tensor:  # `(B, H, W)`, in the unit of the scores
     "Patch scores at the size of the image: bilinear upsampling, then a Gaussian (the official sigma is 4)."
     down = _resize_and_smooth(scores.shape[1], size[0], sigma).to(scores)
     across = _resize_and_smooth(scores.shape[2], size[1], sigma).to(scores)
@@ -217,8 +218,8 @@ class Scoring:
     @classmethod
     def of(
         cls,
-        value: object, # a `Scoring`
-    ) -> "Scoring": # itself
+        value: object,  # a `Scoring`
+    ) -> "Scoring":  # itself
         "Raises `ValueError` for anything else."
         if not isinstance(value, cls):
             raise ValueError(f"scoring={value!r}: expected a Scoring, such as Scoring(k=3)")
@@ -231,48 +232,55 @@ class Scoring:
 
     def require(
         self,
-        n: int, # rows that the bank will have
-        bank: str = "the memory bank", # what it is, for the message
+        n: int,  # rows that the bank will have
+        bank: str = "the memory bank",  # what it is, for the message
     ) -> None:
         "Raises `ValueError` for fewer than `least_rows`."
         if n < self.k:
-            raise ValueError(f"{bank} will have {n} rows, fewer than k={self.k}: "
-                             "more images, a larger coreset or a smaller k")
+            raise ValueError(
+                f"{bank} will have {n} rows, fewer than k={self.k}: more images, a larger coreset or a smaller k"
+            )
         if n < 9 and self.image_score == "reweighted":
-            raise ValueError(f"{bank} will have {n} rows, fewer than the 9 that image_score='reweighted' compares: "
-                             "more images or a larger coreset")
+            raise ValueError(
+                f"{bank} will have {n} rows, fewer than the 9 that image_score='reweighted' compares: "
+                "more images or a larger coreset"
+            )
 
     def score_batch(
         self,
-        memory: MemoryBank, # of good patches
-        embedding: Tensor, # patch embeddings, `(B, D, h, w)`
-        size: tuple[int, int], # (H, W) of the network input
-        mask: Tensor | None = None, # where to look in it, `(H, W)` bool, at least one whole patch; None: everywhere
-    ) -> tuple[np.ndarray, np.ndarray]: # image scores `(B,)`, anomaly maps `(B, H, W)`, float32, 0 where nobody looked
+        memory: MemoryBank,  # of good patches
+        embedding: Tensor,  # patch embeddings, `(B, D, h, w)`
+        size: tuple[int, int],  # (H, W) of the network input
+        mask: Tensor | None = None,  # where to look in it, `(H, W)` bool, at least one whole patch; None: everywhere
+    ) -> tuple[np.ndarray, np.ndarray]:  # image scores `(B,)`, anomaly maps `(B, H, W)`, float32, 0 where nobody looked
         "Scores and maps of a batch. Raises `ValueError` for a mask in which no patch lies as a whole."
         B, _, h, w = embedding.shape
         inside = None if mask is None else _require_inside(mask, (h, w)).to(embedding.device)
         rows = to_rows(embedding) if inside is None else embedding.permute(0, 2, 3, 1)[:, inside].flatten(0, 1)
         squared, neighbours = memory.search(rows, self.k)
         grid = (h, w) if inside is None else (-1, 1)
-        patches = patch_scores(squared, B, grid, self.squared)                  # (B, h, w), or (B, c, 1)
+        patches = patch_scores(squared, B, grid, self.squared)  # (B, h, w), or (B, c, 1)
         scores = mean_of_highest(patches) if self.image_score == "top_percent" else image_scores(patches)
-        if self.image_score == "reweighted": scores = scores * reweighting(patches, rows, neighbours[:, 0], memory)
-        if inside is None or mask is None: maps = anomaly_maps(patches, size, self.sigma)
-        else: maps = _maps_inside(patches, inside, pixels_inside(mask, (h, w)), self.sigma)
+        if self.image_score == "reweighted":
+            scores = scores * reweighting(patches, rows, neighbours[:, 0], memory)
+        if inside is None or mask is None:
+            maps = anomaly_maps(patches, size, self.sigma)
+        else:
+            maps = _maps_inside(patches, inside, pixels_inside(mask, (h, w)), self.sigma)
         return scores.cpu().numpy(), maps.cpu().numpy()
 
 # %% ../nbs/04_scorer.ipynb #eff8404e
-def _require_inside(mask: Tensor, grid: tuple[int, int]) -> Tensor: # `(h, w)` bool
+def _require_inside(mask: Tensor, grid: tuple[int, int]) -> Tensor:  # `(h, w)` bool
     "The patches inside of a mask; `ValueError` if there are none."
     inside = cells_inside(mask, grid)
     if not inside.any():
-        raise ValueError(f"no patch of the {grid[0]}x{grid[1]} lies inside the region as a whole: "
-                         "look at more of the image")
+        raise ValueError(
+            f"no patch of the {grid[0]}x{grid[1]} lies inside the region as a whole: look at more of the image"
+        )
     return inside
 
 
-def _maps_inside(patches: Tensor, inside: Tensor, pixels: Tensor, sigma: float) -> Tensor: # `(B, H, W)`
+def _maps_inside(patches: Tensor, inside: Tensor, pixels: Tensor, sigma: float) -> Tensor:  # `(B, H, W)`
     "Anomaly maps of the patches `(B, c, 1)` that lie inside, with nothing mixed in from outside."
     grid = patches.new_zeros(len(patches), *inside.shape)
     grid[:, inside] = patches.flatten(1)
@@ -282,10 +290,10 @@ def _maps_inside(patches: Tensor, inside: Tensor, pixels: Tensor, sigma: float) 
 
 # %% ../nbs/04_scorer.ipynb #297eadc4
 def origins(
-    numbers: Tensor, # of patches, image * h * w + cell, `(n,)` int64
-    grid: tuple[int, int], # (h, w), patches down and across
-    first: int = 0, # number of the first image
-) -> np.ndarray: # `(n, 3)` int32
+    numbers: Tensor,  # of patches, image * h * w + cell, `(n,)` int64
+    grid: tuple[int, int],  # (h, w), patches down and across
+    first: int = 0,  # number of the first image
+) -> np.ndarray:  # `(n, 3)` int32
     "Image, row and column of patches that are counted image by image."
     (h, w), cells = grid, numbers.cpu().numpy()
     return np.stack([first + cells // (h * w), cells % (h * w) // w, cells % w], axis=1).astype(np.int32)
@@ -306,12 +314,12 @@ class HistoryEntry:
     @classmethod
     def now(
         cls,
-        what: str, # as above
-        reason: str, # as above
-        images: int, # as above
-        rows: int, # as above
-        changed: Sequence[Any] = (), # paths
-        radius: Sequence[float] | None = None, # before and after
+        what: str,  # as above
+        reason: str,  # as above
+        images: int,  # as above
+        rows: int,  # as above
+        changed: Sequence[Any] = (),  # paths
+        radius: Sequence[float] | None = None,  # before and after
     ) -> "HistoryEntry":
         "An entry with the date of this second, its values plain, so that JSON can hold them."
         pair = None if radius is None else (float(radius[0]), float(radius[1]))
@@ -341,17 +349,19 @@ class Bank:
     def require_origin(self) -> None:
         "Raises `ValueError` unless every row can be traced to a training image."
         if not self.knows_origin:
-            raise ValueError("this model does not know which training patches its rows came from (the official format "
-                             "has no place for it): fit it anew, or load one that patchcore_nb saved in its own format")
+            raise ValueError(
+                "this model does not know which training patches its rows came from (the official format "
+                "has no place for it): fit it anew, or load one that patchcore_nb saved in its own format"
+            )
 
     @classmethod
     def of(
         cls,
-        rows: Tensor, # `(n, D)`
-        numbers: Tensor, # of the rows among all patches, image * h * w + cell, `(n,)` int64
-        paths: Sequence[str], # of the training images
-        grid: tuple[int, int], # (h, w)
-        skipped: Sequence[tuple[str, str]] = (), # unreadable files and why
+        rows: Tensor,  # `(n, D)`
+        numbers: Tensor,  # of the rows among all patches, image * h * w + cell, `(n,)` int64
+        paths: Sequence[str],  # of the training images
+        grid: tuple[int, int],  # (h, w)
+        skipped: Sequence[tuple[str, str]] = (),  # unreadable files and why
     ) -> "Bank":
         "The bank of a fit."
         paths = tuple(os.path.abspath(path) if os.path.exists(path) else path for path in paths)
@@ -360,20 +370,27 @@ class Bank:
 
     def edited(
         self,
-        what: str, # as for `HistoryEntry`
-        reason: str, # as for `HistoryEntry`
-        rows: Tensor, # all rows afterwards
-        origin: np.ndarray, # of all rows
-        paths: Sequence[str], # of all images
-        changed: Sequence[str] = (), # as for `HistoryEntry`
-        radius: Sequence[float] | None = None, # as for `HistoryEntry`
-        grid: tuple[int, int] | None = None, # None: as it is
-        skipped: Sequence[tuple[str, str]] = (), # further unreadable files
+        what: str,  # as for `HistoryEntry`
+        reason: str,  # as for `HistoryEntry`
+        rows: Tensor,  # all rows afterwards
+        origin: np.ndarray,  # of all rows
+        paths: Sequence[str],  # of all images
+        changed: Sequence[str] = (),  # as for `HistoryEntry`
+        radius: Sequence[float] | None = None,  # as for `HistoryEntry`
+        grid: tuple[int, int] | None = None,  # None: as it is
+        skipped: Sequence[tuple[str, str]] = (),  # further unreadable files
     ) -> "Bank":
         "A further bank with a further line of history."
         history = (*self.history, HistoryEntry.now(what, reason, len(paths), len(rows), changed, radius))
-        return replace(self, rows=rows, origin=origin, paths=tuple(paths), grid=grid or self.grid, history=history,
-                       skipped=(*self.skipped, *skipped))
+        return replace(
+            self,
+            rows=rows,
+            origin=origin,
+            paths=tuple(paths),
+            grid=grid or self.grid,
+            history=history,
+            skipped=(*self.skipped, *skipped),
+        )
 
 # %% ../nbs/04_scorer.ipynb #cd5a9b08
 class InMemory:
@@ -383,18 +400,18 @@ class InMemory:
 
     def __call__(
         self,
-        patches: PatchRows, # rows of the training images, batch after batch
-        on_error: str, # unreadable files: "raise" before any work, or "skip" them
-        coreset: Coreset, # which rows to keep
-        scoring: Scoring, # says how many rows it needs
-        seed: int, # of the coreset's random numbers
+        patches: PatchRows,  # rows of the training images, batch after batch
+        on_error: str,  # unreadable files: "raise" before any work, or "skip" them
+        coreset: Coreset,  # which rows to keep
+        scoring: Scoring,  # says how many rows it needs
+        seed: int,  # of the coreset's random numbers
     ) -> Bank:
         "Raises `ValueError` for images that cannot be used, and for a bank that would be too small to score with."
         collected, numbers, seen = torch.empty(0), [], 0
         for rows, of_rows in patches.checked(on_error):
             if not numbers:
                 scoring.require(coreset.size(count := patches.total))
-                collected = rows.new_empty(count, rows.shape[1])                    # (N, D)
+                collected = rows.new_empty(count, rows.shape[1])  # (N, D)
             if seen + len(rows) > count:
                 raise ValueError(f"the data yield more than the {count} patches of the images they announce")
             collected[seen : seen + len(rows)] = rows
@@ -402,10 +419,10 @@ class InMemory:
             seen += len(rows)
         if not numbers:
             raise ValueError("no images: a memory bank needs at least one image of a good part")
-        if seen < count:                                                            # a loader may leave out its last batch
+        if seen < count:  # a loader may leave out its last batch
             scoring.require(coreset.size(seen))
             collected = collected[:seen]
-        picks = coreset.choose(collected, seed, progress=patches.progress)          # (n,)
-        if len(picks) < len(collected):                                             # else there is no need of a copy
+        picks = coreset.choose(collected, seed, progress=patches.progress)  # (n,)
+        if len(picks) < len(collected):  # else there is no need of a copy
             collected = collected[picks.to(collected.device)]
         return Bank.of(collected, torch.cat(numbers)[picks.cpu()], patches.paths, patches.grid, patches.skipped)

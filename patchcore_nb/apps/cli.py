@@ -60,51 +60,137 @@ def hush(context, option, quiet):
 # %% ../../nbs/apps/01_cli.ipynb #2360f623
 _device = click.option("--device", help="Torch device. [default: CUDA where there is one, else CPU]")
 _SEARCH_OPTIONS = [
-    click.option("--engine", "search__engine", help="Nearest-neighbour search: pruned, faiss or torch (exact), ivfpq "
-                 "or hnsw (approximate). [default: exact, what fits the device]"),
-    click.option("--faiss-threads", "search__faiss_threads", type=click.IntRange(max=1024),
-                 help="Threads of FAISS. [default: its own number]"),
+    click.option(
+        "--engine",
+        "search__engine",
+        help="Nearest-neighbour search: pruned, faiss or torch (exact), ivfpq "
+        "or hnsw (approximate). [default: exact, what fits the device]",
+    ),
+    click.option(
+        "--faiss-threads",
+        "search__faiss_threads",
+        type=click.IntRange(max=1024),
+        help="Threads of FAISS. [default: its own number]",
+    ),
 ]
 _MODEL_OPTIONS = [
-    click.option("--backbone", "-b", "embedder__backbone", default="wideresnet50", show_default=True,
-                 help="Network whose features are compared."),
-    click.option("--layers", "-l", "embedder__layers", multiple=True,
-                 help="Layer to tap; may be repeated. [default: the backbone's own]"),
-    click.option("--weights", "-w", "embedder__weights", default="pretrained", show_default=True,
-                 help="pretrained, a local file, or none (untrained)."),
-    click.option("--coreset", "-p", "coreset__fraction", type=float, default=0.1, show_default=True,
-                 help="Share of the patches kept as memory bank."),
-    click.option("--sampler", "coreset__sampler", default="approx_greedy", show_default=True,
-                 help="approx_greedy, greedy, random or identity."),
-    click.option("--patch-size", "embedder__patch_size", type=int, default=3, show_default=True,
-                 help="Neighbourhood of a patch in feature-map cells."),
-    click.option("--pretrain-dim", "embedder__pretrain_dim", type=int,
-                 help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
-    click.option("--target-dim", "embedder__target_dim", type=int,
-                 help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
-    click.option("--region", type=click.Path(exists=True, dir_okay=False),
-                 help="Picture of where to look, white inside, of the size of the photographs. [default: everywhere]"),
-    click.option("--ignore", type=click.Path(exists=True, dir_okay=False),
-                 help="Picture of where not to look, white there. [default: nowhere]"),
-    click.option("--edge", type=click.IntRange(min=0), default=0, show_default=True,
-                 help="Rim that is left out, pixels of the resized and cropped image."),
-    click.option("--rotate", "views__rotations", type=float, multiple=True,
-                 help="Angle in degrees by which turned copies of the training images go into the memory bank, too; "
-                 "may be repeated."),
+    click.option(
+        "--backbone",
+        "-b",
+        "embedder__backbone",
+        default="wideresnet50",
+        show_default=True,
+        help="Network whose features are compared.",
+    ),
+    click.option(
+        "--layers",
+        "-l",
+        "embedder__layers",
+        multiple=True,
+        help="Layer to tap; may be repeated. [default: the backbone's own]",
+    ),
+    click.option(
+        "--weights",
+        "-w",
+        "embedder__weights",
+        default="pretrained",
+        show_default=True,
+        help="pretrained, a local file, or none (untrained).",
+    ),
+    click.option(
+        "--coreset",
+        "-p",
+        "coreset__fraction",
+        type=float,
+        default=0.1,
+        show_default=True,
+        help="Share of the patches kept as memory bank.",
+    ),
+    click.option(
+        "--sampler",
+        "coreset__sampler",
+        default="approx_greedy",
+        show_default=True,
+        help="approx_greedy, greedy, random or identity.",
+    ),
+    click.option(
+        "--patch-size",
+        "embedder__patch_size",
+        type=int,
+        default=3,
+        show_default=True,
+        help="Neighbourhood of a patch in feature-map cells.",
+    ),
+    click.option(
+        "--pretrain-dim",
+        "embedder__pretrain_dim",
+        type=int,
+        help="Numbers kept per layer. [default: 1024; all channels for loupe]",
+    ),
+    click.option(
+        "--target-dim",
+        "embedder__target_dim",
+        type=int,
+        help="Width of a patch embedding. [default: 1024; all channels for loupe]",
+    ),
+    click.option(
+        "--region",
+        type=click.Path(exists=True, dir_okay=False),
+        help="Picture of where to look, white inside, of the size of the photographs. [default: everywhere]",
+    ),
+    click.option(
+        "--ignore",
+        type=click.Path(exists=True, dir_okay=False),
+        help="Picture of where not to look, white there. [default: nowhere]",
+    ),
+    click.option(
+        "--edge",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Rim that is left out, pixels of the resized and cropped image.",
+    ),
+    click.option(
+        "--rotate",
+        "views__rotations",
+        type=float,
+        multiple=True,
+        help="Angle in degrees by which turned copies of the training images go into the memory bank, too; "
+        "may be repeated.",
+    ),
     click.option("--flip", "views__flips", is_flag=True, help="Mirror images of them, too."),
-    click.option("-k", "scoring__k", type=int, default=1, show_default=True,
-                 help="Neighbours a score averages over."),
-    click.option("--squared/--not-squared", "scoring__squared", default=True, show_default=True,
-                 help="Scores in squared distances, or in distances."),
-    click.option("--image-score", "scoring__image_score", default="max", show_default=True,
-                 help="Of the patch scores: max, reweighted (the paper's eq. 7) or top_percent (mean of the highest "
-                 "1 %)."),
-    click.option("--seed", type=click.IntRange(-(2**63), 2**64 - 1), default=0, show_default=True,
-                 help="Of all random numbers."),
-    click.option("--precision", "embedder__precision", default="f32", show_default=True,
-                 help="Numbers the backbone computes with: f32, or bf16 (faster, not equal)."),
-    click.option("--bank-precision", "search__precision", default="f32", show_default=True,
-                 help="Numbers the memory bank is kept in: f32, or sq8 (8 bits, a quarter of the memory, not equal)."),
+    click.option("-k", "scoring__k", type=int, default=1, show_default=True, help="Neighbours a score averages over."),
+    click.option(
+        "--squared/--not-squared",
+        "scoring__squared",
+        default=True,
+        show_default=True,
+        help="Scores in squared distances, or in distances.",
+    ),
+    click.option(
+        "--image-score",
+        "scoring__image_score",
+        default="max",
+        show_default=True,
+        help="Of the patch scores: max, reweighted (the paper's eq. 7) or top_percent (mean of the highest 1 %).",
+    ),
+    click.option(
+        "--seed", type=click.IntRange(-(2**63), 2**64 - 1), default=0, show_default=True, help="Of all random numbers."
+    ),
+    click.option(
+        "--precision",
+        "embedder__precision",
+        default="f32",
+        show_default=True,
+        help="Numbers the backbone computes with: f32, or bf16 (faster, not equal).",
+    ),
+    click.option(
+        "--bank-precision",
+        "search__precision",
+        default="f32",
+        show_default=True,
+        help="Numbers the memory bank is kept in: f32, or sq8 (8 bits, a quarter of the memory, not equal).",
+    ),
     _device,
     click.option("--batch-size", type=int, default=8, show_default=True, help="Images at a time."),
     click.option("--num-workers", type=int, default=0, show_default=True, help="Processes that load images."),
@@ -124,24 +210,46 @@ def all_of(options):
 
 # %% ../../nbs/apps/01_cli.ipynb #83e04648
 _GEOMETRY_OPTIONS = [
-    click.option("--resize", type=_Size(), default="256", show_default=True,
-                 help="Shorter side: 256; height x width: 256x320; or none."),
-    click.option("--crop", type=_Size(), default="224", show_default=True,
-                 help="Centre crop after it: 224, 224x320 or none."),
+    click.option(
+        "--resize",
+        type=_Size(),
+        default="256",
+        show_default=True,
+        help="Shorter side: 256; height x width: 256x320; or none.",
+    ),
+    click.option(
+        "--crop", type=_Size(), default="224", show_default=True, help="Centre crop after it: 224, 224x320 or none."
+    ),
 ]
 _TILE_OPTIONS = [
-    click.option("--tile", type=_Size(), help="Cut photographs into tiles of 512 or 384x512 (height x width) pixels. "
-                 "They are then not cropped, and resized only if --resize is given."),
-    click.option("--overlap", type=click.IntRange(min=0),
-                 help="With --tile: pixels that neighbours share at least. [default: 64]"),
-    click.option("--position-banks", is_flag=True, help="With --tile: a memory bank for each tile position, for "
-                 "photographs in which everything has its place."),
+    click.option(
+        "--tile",
+        type=_Size(),
+        help="Cut photographs into tiles of 512 or 384x512 (height x width) pixels. "
+        "They are then not cropped, and resized only if --resize is given.",
+    ),
+    click.option(
+        "--overlap",
+        type=click.IntRange(min=0),
+        help="With --tile: pixels that neighbours share at least. [default: 64]",
+    ),
+    click.option(
+        "--position-banks",
+        is_flag=True,
+        help="With --tile: a memory bank for each tile position, for photographs in which everything has its place.",
+    ),
 ]
 _MEMORY_OPTIONS = [
-    click.option("--max-memory", help="Memory the process may hold while it fits, such as 2GB; rows that do not fit "
-                 "are reduced in chunks. [default: what it takes]"),
-    click.option("--exact", is_flag=True, help="With --max-memory: rows that do not fit go into a temporary file, and "
-                 "the bank is that of enough memory."),
+    click.option(
+        "--max-memory",
+        help="Memory the process may hold while it fits, such as 2GB; rows that do not fit "
+        "are reduced in chunks. [default: what it takes]",
+    ),
+    click.option(
+        "--exact",
+        is_flag=True,
+        help="With --max-memory: rows that do not fit go into a temporary file, and the bank is that of enough memory.",
+    ),
 ]
 
 # %% ../../nbs/apps/01_cli.ipynb #8a3a18c1
@@ -164,17 +272,29 @@ def _is_given(context, name):
 
 
 _rate = click.FloatRange(0, 1, min_open=True, max_open=True)
-_weights = click.option("--weights", "-w", multiple=True, help="Weights file of the backbone, if not where it was at "
-                        "training; for an ensemble one for each member.")
-_threshold = click.option("--threshold", type=float, callback=_finite, help="Value of the anomaly map from which on a "
-                          "pixel counts as defect: outlined in the heatmaps, and where colour begins. "
-                          "[default of predict: that of the model]")
-_original = click.option("--original", is_flag=True,
-                         help="Draw heatmaps at the size of the photographs, with what the crop cut away.")
-_quiet = click.option("--quiet", "-q", is_flag=True, callback=hush,
-                      help="No progress bars, and of the messages only warnings and errors.")
-_on_error = click.option("--skip-bad", "on_error", flag_value="skip", default="raise",
-                         help="Leave out unreadable images, with a warning.")
+_weights = click.option(
+    "--weights",
+    "-w",
+    multiple=True,
+    help="Weights file of the backbone, if not where it was at training; for an ensemble one for each member.",
+)
+_threshold = click.option(
+    "--threshold",
+    type=float,
+    callback=_finite,
+    help="Value of the anomaly map from which on a "
+    "pixel counts as defect: outlined in the heatmaps, and where colour begins. "
+    "[default of predict: that of the model]",
+)
+_original = click.option(
+    "--original", is_flag=True, help="Draw heatmaps at the size of the photographs, with what the crop cut away."
+)
+_quiet = click.option(
+    "--quiet", "-q", is_flag=True, callback=hush, help="No progress bars, and of the messages only warnings and errors."
+)
+_on_error = click.option(
+    "--skip-bad", "on_error", flag_value="skip", default="raise", help="Leave out unreadable images, with a warning."
+)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -184,9 +304,9 @@ def cli():
 
 # %% ../../nbs/apps/01_cli.ipynb #2df1398e
 def unfitted_model(
-    parameters: dict, # by name as `PatchCore.get_params` has them, `scoring__k` for a field of a part
-    progress: bool, # show progress bars
-): # a `PatchCore`
+    parameters: dict,  # by name as `PatchCore.get_params` has them, `scoring__k` for a field of a part
+    progress: bool,  # show progress bars
+):  # a `PatchCore`
     "A model with these parameters. Raises `ValueError` for a name that is none."
     from patchcore_nb.model import PatchCore
 
@@ -332,8 +452,18 @@ def _judge_and_show(model, categories, beside, on_error="raise", collect=None, l
 
     names = [category.name for category in categories]
     again = beside.missing(names, fingerprints(model, categories, collect)) if beside.wanted else ()
-    rows = evaluate(model, categories, beside.out, on_error, on_category=beside.draw, again=again, logger=logger,
-                    on_fit=beside.save, pictures=beside.some, collect=collect)
+    rows = evaluate(
+        model,
+        categories,
+        beside.out,
+        on_error,
+        on_category=beside.draw,
+        again=again,
+        logger=logger,
+        on_fit=beside.save,
+        pictures=beside.some,
+        collect=collect,
+    )
     click.echo(format_table(rows))
     return rows
 
@@ -360,28 +490,62 @@ def _logger(kind, out, project, group):
 @cli.command("evaluate")
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.option("--category", "-c", "names", multiple=True, help="Folder below ROOT; may be repeated. [default: all]")
-@click.option("--out", "-o", default="results", show_default=True,
-              help="Folder for results.csv, of this run's categories; what is done there already is not computed "
-              "again.")
-@click.option("--heatmaps/--no-heatmaps", default=False,
-              help="Write a picture of every test image: photograph, ground truth, anomaly map, overlay.")
+@click.option(
+    "--out",
+    "-o",
+    default="results",
+    show_default=True,
+    help="Folder for results.csv, of this run's categories; what is done there already is not computed again.",
+)
+@click.option(
+    "--heatmaps/--no-heatmaps",
+    default=False,
+    help="Write a picture of every test image: photograph, ground truth, anomaly map, overlay.",
+)
 @_original
 @_threshold
-@click.option("--log", type=click.Choice(["wandb", "tensorboard"]), help="Report parameters, metrics and some heatmaps "
-              "there too. wandb reads WANDB_MODE and WANDB_API_KEY.")
+@click.option(
+    "--log",
+    type=click.Choice(["wandb", "tensorboard"]),
+    help="Report parameters, metrics and some heatmaps there too. wandb reads WANDB_MODE and WANDB_API_KEY.",
+)
 @click.option("--log-project", default="patchcore_nb", show_default=True, help="Of the wandb run.")
 @click.option("--log-group", help="Of the wandb run.")
 @click.option("--save-models", is_flag=True, help="Keep the fitted models.")
-@click.option("--recipe", help="Published configuration by its official name, in place of all options of model and "
-              "geometry; its figures are shown beside ours.")
+@click.option(
+    "--recipe",
+    help="Published configuration by its official name, in place of all options of model and "
+    "geometry; its figures are shown beside ours.",
+)
 @_on_error
 @all_of(_MEMORY_OPTIONS)
 @_quiet
 @all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS)
 @click.pass_context
-def evaluate_command(context, root, names, out, heatmaps, original, threshold, log, log_project, log_group, save_models,
-                     recipe, on_error, max_memory, exact, quiet, resize, crop, tile, overlap, position_banks,
-                     **options):
+def evaluate_command(
+    context,
+    root,
+    names,
+    out,
+    heatmaps,
+    original,
+    threshold,
+    log,
+    log_project,
+    log_group,
+    save_models,
+    recipe,
+    on_error,
+    max_memory,
+    exact,
+    quiet,
+    resize,
+    crop,
+    tile,
+    overlap,
+    position_banks,
+    **options,
+):
     """Fit, predict and judge the categories of a data set in MVTec AD layout.
 
     ROOT holds a folder per category with train/good, test/<good or defect> and, for pixel metrics,
@@ -408,8 +572,18 @@ def evaluate_command(context, root, names, out, heatmaps, original, threshold, l
         _say_where(beside)
 
 # %% ../../nbs/apps/01_cli.ipynb #374b34bd
-_OF_MACHINE = frozenset(("search__engine", "search__faiss_threads", "search__precision", "embedder__precision",
-                         "device", "batch_size", "num_workers", "seed"))
+_OF_MACHINE = frozenset(
+    (
+        "search__engine",
+        "search__faiss_threads",
+        "search__precision",
+        "embedder__precision",
+        "device",
+        "batch_size",
+        "num_workers",
+        "seed",
+    )
+)
 _NOT_PARAMETERS = ("resize", "crop", "region", "ignore", "edge", "tile", "overlap", "position_banks")
 
 
@@ -459,13 +633,35 @@ def demo_command(folder, seed, quiet):
 @_on_error
 @_quiet
 @all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
-@click.option("--forecast", is_flag=True, help="Only say what it would take: rows, memory, disk, minutes. Exit status "
-              "1 if it does not fit.")
-@click.option("--false-alarm-rate", type=_rate, help="Share of good images that may be flagged, such as 0.01: "
-              "thresholds are made from IMAGES by folds, and kept with the model. [default: no thresholds]")
+@click.option(
+    "--forecast",
+    is_flag=True,
+    help="Only say what it would take: rows, memory, disk, minutes. Exit status 1 if it does not fit.",
+)
+@click.option(
+    "--false-alarm-rate",
+    type=_rate,
+    help="Share of good images that may be flagged, such as 0.01: "
+    "thresholds are made from IMAGES by folds, and kept with the model. [default: no thresholds]",
+)
 @click.pass_context
-def fit_command(context, images, model, on_error, quiet, resize, crop, tile, overlap, position_banks, max_memory, exact,
-                forecast, false_alarm_rate, **options):
+def fit_command(
+    context,
+    images,
+    model,
+    on_error,
+    quiet,
+    resize,
+    crop,
+    tile,
+    overlap,
+    position_banks,
+    max_memory,
+    exact,
+    forecast,
+    false_alarm_rate,
+    **options,
+):
     "Learn from the good images in the folder IMAGES and write the folder MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
     from patchcore_nb.formats.folder import check_destination
@@ -523,22 +719,36 @@ def _save_among(fitted, folder):
 @cli.command("calibrate")
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("good", type=click.Path(exists=True), nargs=-1)
-@click.option("--false-alarm-rate", type=_rate, default=0.01, show_default=True,
-              help="Share of good images that may be flagged.")
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True,
-              help="Parts of the training images, each judged by a bank of the others.")
-@click.option("--max-memory", help="Memory the process may hold for the folds, such as 2GB; the network then embeds "
-              "the images once for each. [default: what it takes]")
+@click.option(
+    "--false-alarm-rate", type=_rate, default=0.01, show_default=True, help="Share of good images that may be flagged."
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="Parts of the training images, each judged by a bank of the others.",
+)
+@click.option(
+    "--max-memory",
+    help="Memory the process may hold for the folds, such as 2GB; the network then embeds "
+    "the images once for each. [default: what it takes]",
+)
 @_weights
-@click.option("--precision", help="Numbers the backbone computes with from now on: f32, or bf16 (faster, not equal). "
-              "[default: that of the model]")
+@click.option(
+    "--precision",
+    help="Numbers the backbone computes with from now on: f32, or bf16 (faster, not equal). "
+    "[default: that of the model]",
+)
 @_device
-@click.option("--num-workers", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Processes that load images.")
+@click.option(
+    "--num-workers", type=click.IntRange(min=0), default=0, show_default=True, help="Processes that load images."
+)
 @_on_error
 @_quiet
-def calibrate_command(model, good, false_alarm_rate, folds, max_memory, weights, precision, device, num_workers,
-                      on_error, quiet):
+def calibrate_command(
+    model, good, false_alarm_rate, folds, max_memory, weights, precision, device, num_workers, on_error, quiet
+):
     """Make the thresholds of MODEL and keep them with it.
 
     GOOD are files or folders of good images that it has not seen; without any, the images it was trained on are used,
@@ -551,8 +761,10 @@ def calibrate_command(model, good, false_alarm_rate, folds, max_memory, weights,
     _needs("--skip-bad", on_error == "skip", ("GOOD", good))
     collect = _collect(max_memory, exact=False)
     if official_prefixes(Path(model)):
-        raise ValueError(f"{model} is in the official format, which has no place for thresholds: load it with "
-                         "PatchCore.load, calibrate it, and save it elsewhere")
+        raise ValueError(
+            f"{model} is in the official format, which has no place for thresholds: load it with "
+            "PatchCore.load, calibrate it, and save it elsewhere"
+        )
     fitted = _load(model, weights, device, quiet)
     _set_precision(fitted, precision)
     for member in fitted.members:
@@ -578,23 +790,35 @@ def _set_precision(fitted, precision):
 @cli.command("predict")
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("images", type=click.Path(exists=True), nargs=-1, required=True)
-@click.option("--out", "-o", type=click.Path(file_okay=False),
-              help="Folder for scores.csv, verdicts.jsonl and heatmaps.")
-@click.option("--exit-code", is_flag=True, help="Exit status 3 if an image is defective, else 4 if --skip-bad left one "
-              "out. Needs a model with thresholds.")
-@click.option("--min-area", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Smallest region that verdicts.jsonl lists, pixels of the photograph.")
+@click.option(
+    "--out", "-o", type=click.Path(file_okay=False), help="Folder for scores.csv, verdicts.jsonl and heatmaps."
+)
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help="Exit status 3 if an image is defective, else 4 if --skip-bad left one out. Needs a model with thresholds.",
+)
+@click.option(
+    "--min-area",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Smallest region that verdicts.jsonl lists, pixels of the photograph.",
+)
 @_weights
-@click.option("--precision", help="Numbers the backbone computes with: f32, or bf16 (faster, not equal). "
-              "[default: that of the model]")
+@click.option(
+    "--precision",
+    help="Numbers the backbone computes with: f32, or bf16 (faster, not equal). [default: that of the model]",
+)
 @_device
 @_original
 @_threshold
 @_on_error
 @_quiet
 @all_of(_SEARCH_OPTIONS)
-def predict_command(model, images, out, exit_code, min_area, weights, precision, device, original, threshold, on_error,
-                    quiet, **search):
+def predict_command(
+    model, images, out, exit_code, min_area, weights, precision, device, original, threshold, on_error, quiet, **search
+):
     """Judge IMAGES (files or folders) with MODEL (one model, an ensemble or a tiled model): a line for each, in order.
 
     The line is `score,path`, and `verdict,score,relative,path` for a model with thresholds: good or defect, and the
@@ -662,12 +886,25 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
 @cli.command("export")
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--check", multiple=True, required=True, type=click.Path(exists=True), help="Photograph or folder of "
-              "photographs, good and defective, that model and file are compared on; may be repeated.")
-@click.option("--tolerance", type=click.FloatRange(0, 1, min_open=True), default=1e-3, show_default=True,
-              help="Largest relative difference of scores and maps.")
-@click.option("--bank-precision", help="Numbers of the memory bank in the file: f32, f16 or sq8 (8 bits). "
-              "[default: those of the model]")
+@click.option(
+    "--check",
+    multiple=True,
+    required=True,
+    type=click.Path(exists=True),
+    help="Photograph or folder of "
+    "photographs, good and defective, that model and file are compared on; may be repeated.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Largest relative difference of scores and maps.",
+)
+@click.option(
+    "--bank-precision",
+    help="Numbers of the memory bank in the file: f32, f16 or sq8 (8 bits). [default: those of the model]",
+)
 @_weights
 @_quiet
 def export_command(model, file, check, tolerance, bank_precision, weights, quiet):
@@ -687,13 +924,23 @@ def export_command(model, file, check, tolerance, bank_precision, weights, quiet
 # %% ../../nbs/apps/01_cli.ipynb #bc447556
 @cli.command("serve")
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
-@click.option("--host", default="127.0.0.1", show_default=True,
-              help="Address to listen on; 0.0.0.0 for the whole network, which nobody guards.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 for the whole network, which nobody guards.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on.")
-@click.option("--waiting", type=click.IntRange(min=0), default=16, show_default=True,
-              help="Requests that may wait while one is judged; more are told to come again.")
-@click.option("--max-bytes", type=click.IntRange(min=1), default=32 << 20, show_default=True,
-              help="Of a picture as it is sent.")
+@click.option(
+    "--waiting",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="Requests that may wait while one is judged; more are told to come again.",
+)
+@click.option(
+    "--max-bytes", type=click.IntRange(min=1), default=32 << 20, show_default=True, help="Of a picture as it is sent."
+)
 @click.option("--max-pixels", type=click.IntRange(min=1), default=50_000_000, show_default=True, help="Of a picture.")
 @_weights
 @_device
@@ -706,8 +953,9 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, de
     try:
         import uvicorn
     except ImportError as error:
-        raise ImportError("the server needs FastAPI, uvicorn and the Prometheus client: "
-                          "pip install 'patchcore_nb[serve]'") from error
+        raise ImportError(
+            "the server needs FastAPI, uvicorn and the Prometheus client: pip install 'patchcore_nb[serve]'"
+        ) from error
     from patchcore_nb.apps.serve import create_app
 
     fitted = _load(model, weights, device, quiet=True)

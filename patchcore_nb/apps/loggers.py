@@ -33,23 +33,23 @@ class Logger:
 
     def config(
         self,
-        values: dict, # parameters of the run; what JSON has no name for becomes text
+        values: dict,  # parameters of the run; what JSON has no name for becomes text
     ) -> None:
         "Report the parameters, once, before the work."
         self._tell(lambda: self._config(json.loads(json.dumps(values, default=str))))
 
     def metrics(
         self,
-        category: str, # its name, or "Mean"
-        values: dict[str, float | None], # None is left out
+        category: str,  # its name, or "Mean"
+        values: dict[str, float | None],  # None is left out
     ) -> None:
         "Report the figures of a category."
         self._tell(lambda: self._metrics(category, {name: float(v) for name, v in values.items() if v is not None}))
 
     def pictures(
         self,
-        category: str, # its name
-        pictures: dict[str, Image.Image | np.ndarray] | Callable[[], dict], # `(H, W, 3)` uint8 by name; or what draws
+        category: str,  # its name
+        pictures: dict[str, Image.Image | np.ndarray] | Callable[[], dict],  # `(H, W, 3)` uint8 by name; or what draws
     ) -> None:
         "Report pictures of a category."
 
@@ -61,7 +61,7 @@ class Logger:
 
     def close(
         self,
-        exit_code: int = 0, # 0: the run is finished; else it failed
+        exit_code: int = 0,  # 0: the run is finished; else it failed
     ) -> None:
         "Write out what is still on its way."
         self._failed = False  # worth a try, whatever happened before
@@ -92,13 +92,14 @@ class TensorBoardLogger(Logger):
 
     def __init__(
         self,
-        folder: str | Path, # made if needed; several runs may share it as sub-folders
+        folder: str | Path,  # made if needed; several runs may share it as sub-folders
     ):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ImportError("TensorBoardLogger needs the package tensorboard: "
-                              "pip install 'patchcore_nb[tensorboard]'") from error
+            raise ImportError(
+                "TensorBoardLogger needs the package tensorboard: pip install 'patchcore_nb[tensorboard]'"
+            ) from error
         self._writer = SummaryWriter(str(folder))
 
     def _config(self, values):
@@ -122,12 +123,12 @@ class WandbLogger(Logger):
 
     def __init__(
         self,
-        project: str = "patchcore_nb", # where the run belongs
-        group: str | None = None, # runs to be seen together
-        name: str | None = None, # of the run; None: chosen by the service
-        mode: Literal["online", "offline"] | None = None, # "online" or "offline"; None: as WANDB_MODE says, else online
-        folder: str | Path | None = None, # for its files; None: as WANDB_DIR says, else ./wandb
-        key: str | None = None, # API key, stored nowhere; None: as wandb finds it
+        project: str = "patchcore_nb",  # where the run belongs
+        group: str | None = None,  # runs to be seen together
+        name: str | None = None,  # of the run; None: chosen by the service
+        mode: Literal["online", "offline"] | None = None,  # None: as WANDB_MODE says, else online
+        folder: str | Path | None = None,  # for its files; None: as WANDB_DIR says, else ./wandb
+        key: str | None = None,  # API key, stored nowhere; None: as wandb finds it
     ):
         try:
             import wandb
@@ -136,11 +137,13 @@ class WandbLogger(Logger):
         self._image, settings = wandb.Image, wandb.Settings(console="off", api_key=key)
         folder = None if folder is None else os.fspath(folder)
         try:
-            self._run = wandb.init(project=project, group=group, name=name, mode=mode, dir=folder,
-                                   reinit="create_new", settings=settings)
+            self._run = wandb.init(
+                project=project, group=group, name=name, mode=mode, dir=folder, reinit="create_new", settings=settings
+            )
         except wandb.Error as error:
-            raise OSError(f"Weights & Biases does not start: {error}; mode=\"offline\" or WANDB_MODE=offline "
-                          "works without it") from error
+            raise OSError(
+                f'Weights & Biases does not start: {error}; mode="offline" or WANDB_MODE=offline works without it'
+            ) from error
 
     def _config(self, values):
         self._run.config.update(values)

@@ -24,11 +24,11 @@ if TYPE_CHECKING:  # imported where they are used, so that --help answers at onc
     from patchcore_nb.prediction import Prediction
 
 # %% ../../nbs/apps/02_official_cli.ipynb #a9d4494b
-def new_run_folder( # type: ignore[return]  # the loop has no end
-    results: str | Path, # RESULTS_PATH of the command line
-    project: str, # --log_project
-    group: str, # --log_group
-) -> Path: # made here, empty
+def new_run_folder(  # type: ignore[return]  # the loop has no end
+    results: str | Path,  # RESULTS_PATH of the command line
+    project: str,  # --log_project
+    group: str,  # --log_group
+) -> Path:  # made here, empty
     "The folder of a new run, named as the official code does. Raises `OSError` if it cannot be made."
     parent = Path(results) / project
     parent.mkdir(parents=True, exist_ok=True)
@@ -46,8 +46,11 @@ def _unused(context, option, value):
     given = context.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE
     if given and value != option.default:
         words = "" if value is True else " " + shlex.join(map(str, value if option.multiple else [value]))
-        raise click.UsageError(f"{option.opts[0]}{words}: the official code accepts this option and computes the same "
-                               "without it; leave it out", context)
+        raise click.UsageError(
+            f"{option.opts[0]}{words}: the official code accepts this option and computes the same "
+            "without it; leave it out",
+            context,
+        )
 
 
 def _unused_option(*names, **kind):
@@ -57,55 +60,111 @@ def _unused_option(*names, **kind):
 # %% ../../nbs/apps/02_official_cli.ipynb #47580fb1
 _SHARED = [
     click.Argument(["results_path"]),
-    click.Option(["--gpu"], type=int, multiple=True, default=[0], show_default=True,
-                 help="Number of the CUDA device; of several the first counts."),
+    click.Option(
+        ["--gpu"],
+        type=int,
+        multiple=True,
+        default=[0],
+        show_default=True,
+        help="Number of the CUDA device; of several the first counts.",
+    ),
     click.Option(["--seed"], type=int, default=0, show_default=True, help="Of all random numbers."),
     click.Option(["--save_segmentation_images"], is_flag=True, help="Write a picture of every test image."),
-    click.Option(["--quiet", "-q"], is_flag=True, callback=hush,
-                 help="Ours: no progress bars, and of the messages only warnings and errors."),
+    click.Option(
+        ["--quiet", "-q"],
+        is_flag=True,
+        callback=hush,
+        help="Ours: no progress bars, and of the messages only warnings and errors.",
+    ),
 ]
 _RUN = [
     click.Option(["--log_group"], default="group", show_default=True, help="Name of the run, a folder."),
-    click.Option(["--log_project"], default="project", show_default=True,
-                 help="Name of the project, the folder above."),
+    click.Option(
+        ["--log_project"], default="project", show_default=True, help="Name of the project, the folder above."
+    ),
     click.Option(["--log_online"], is_flag=True, help="Log to Weights & Biases."),
-    click.Option(["--log_wandb_key"],
-                 help="Its key; better in the environment as WANDB_API_KEY, where no list of processes shows it."),
+    click.Option(
+        ["--log_wandb_key"],
+        help="Its key; better in the environment as WANDB_API_KEY, where no list of processes shows it.",
+    ),
     click.Option(["--save_patchcore_model"], is_flag=True, help="Keep the fitted models."),
 ]
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 run_patchcore = Commands(
-    "run_patchcore", chain=True, params=_SHARED + _RUN, context_settings=_SETTINGS,
+    "run_patchcore",
+    chain=True,
+    params=_SHARED + _RUN,
+    context_settings=_SETTINGS,
     help="Fit and judge PatchCore: patch_core OPTIONS sampler OPTIONS dataset OPTIONS, as in the official code.",
 )
 load_and_evaluate_patchcore = Commands(
-    "load_and_evaluate_patchcore", chain=True, params=_SHARED, context_settings=_SETTINGS,
+    "load_and_evaluate_patchcore",
+    chain=True,
+    params=_SHARED,
+    context_settings=_SETTINGS,
     help="Judge saved models, ours or official: patch_core_loader OPTIONS dataset OPTIONS, as in the official code.",
 )
 
 # %% ../../nbs/apps/02_official_cli.ipynb #81eb9cbb
 _SEARCH = [
-    click.option("--faiss_on_gpu", is_flag=True, expose_value=False,
-                 help="The search runs where the network runs, with or without this."),
-    click.option("--faiss_num_workers", "search__faiss_threads", type=click.IntRange(min=1),
-                 help="Threads of the search. [default: as many as there are]"),
+    click.option(
+        "--faiss_on_gpu",
+        is_flag=True,
+        expose_value=False,
+        help="The search runs where the network runs, with or without this.",
+    ),
+    click.option(
+        "--faiss_num_workers",
+        "search__faiss_threads",
+        type=click.IntRange(min=1),
+        help="Threads of the search. [default: as many as there are]",
+    ),
 ]
 _PATCH_CORE = [
-    click.option("--backbone_names", "-b", "backbones", multiple=True, required=True,
-                 help="Network, with a seed as name.seed-N; several make an ensemble."),
-    click.option("--layers_to_extract_from", "-le", "layers", multiple=True,
-                 help="Layer to tap; 0.layer, 1.layer with several backbones. [default: the backbone's own]"),
-    click.option("--pretrain_embed_dimension", "embedder__pretrain_dim", type=click.IntRange(min=1),
-                 help="Numbers kept per layer. [default: 1024; all channels for loupe]"),
-    click.option("--target_embed_dimension", "embedder__target_dim", type=click.IntRange(min=1),
-                 help="Width of a patch embedding. [default: 1024; all channels for loupe]"),
+    click.option(
+        "--backbone_names",
+        "-b",
+        "backbones",
+        multiple=True,
+        required=True,
+        help="Network, with a seed as name.seed-N; several make an ensemble.",
+    ),
+    click.option(
+        "--layers_to_extract_from",
+        "-le",
+        "layers",
+        multiple=True,
+        help="Layer to tap; 0.layer, 1.layer with several backbones. [default: the backbone's own]",
+    ),
+    click.option(
+        "--pretrain_embed_dimension",
+        "embedder__pretrain_dim",
+        type=click.IntRange(min=1),
+        help="Numbers kept per layer. [default: 1024; all channels for loupe]",
+    ),
+    click.option(
+        "--target_embed_dimension",
+        "embedder__target_dim",
+        type=click.IntRange(min=1),
+        help="Width of a patch embedding. [default: 1024; all channels for loupe]",
+    ),
     _unused_option("--preprocessing", type=click.Choice(["mean", "conv"]), default="mean", help="Only mean."),
     _unused_option("--aggregation", type=click.Choice(["mean", "mlp"]), default="mean", help="Only mean."),
-    click.option("--anomaly_scorer_num_nn", "k", type=click.IntRange(min=1),
-                 help="Neighbours a score averages over. [default: 1]"),
-    click.option("--patchsize", "embedder__patch_size", type=click.IntRange(min=1), default=3, show_default=True,
-                 help="Neighbourhood of a patch in feature-map cells."),
+    click.option(
+        "--anomaly_scorer_num_nn",
+        "k",
+        type=click.IntRange(min=1),
+        help="Neighbours a score averages over. [default: 1]",
+    ),
+    click.option(
+        "--patchsize",
+        "embedder__patch_size",
+        type=click.IntRange(min=1),
+        default=3,
+        show_default=True,
+        help="Neighbourhood of a patch in feature-map cells.",
+    ),
     _unused_option("--patchscore", default="max", help="Only max."),
     _unused_option("--patchoverlap", type=float, default=0.0, help="Only 0."),
     _unused_option("--patchsize_aggregate", "-pa", type=int, multiple=True, help="Not to be given."),
@@ -131,11 +190,15 @@ def _patch_core(backbones, layers, k, **common):
 def _say_neighbours(k: int) -> None:
     "What is computed with k neighbours, and what officially."
     if k == 1:
-        click.echo("Scores are distances to the nearest neighbour, as in the official code, which never uses its "
-                   "default of 5.", err=True)
+        click.echo(
+            "Scores are distances to the nearest neighbour, as in the official code, which never uses its "
+            "default of 5.",
+            err=True,
+        )
     else:
-        click.echo(f"Scores are means over {k} neighbours; the official code accepts this number and takes one.",
-                   err=True)
+        click.echo(
+            f"Scores are means over {k} neighbours; the official code accepts this number and takes one.", err=True
+        )
 
 # %% ../../nbs/apps/02_official_cli.ipynb #b5807557
 _SAMPLERS = {  # official name -> ours
@@ -148,8 +211,14 @@ _SAMPLERS = {  # official name -> ours
 
 @run_patchcore.command("sampler")
 @click.argument("name", type=click.Choice(list(_SAMPLERS)))
-@click.option("--percentage", "-p", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True,
-              help="Share of the patches kept as memory bank.")
+@click.option(
+    "--percentage",
+    "-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the patches kept as memory bank.",
+)
 def _sampler(name, percentage):
     "Which patches go into the memory bank."
     return "sampler", {"coreset__sampler": _SAMPLERS[name], "coreset__fraction": percentage}
@@ -160,16 +229,29 @@ def _dataset_options(batch_size):
     return [
         click.argument("name", type=click.Choice(["mvtec"])),
         click.argument("data_path", type=click.Path(exists=True, file_okay=False)),
-        click.option("--subdatasets", "-d", multiple=True, required=True,
-                     help="Folder below DATA_PATH; may be repeated."),
-        click.option("--batch_size", type=click.IntRange(min=1), default=batch_size, show_default=True,
-                     help="Images at a time."),
-        click.option("--num_workers", type=click.IntRange(min=0), default=min(8, os.cpu_count() or 1),
-                     show_default=True, help="Processes that load images."),
-        click.option("--resize", type=click.IntRange(min=1), default=256, show_default=True,
-                     help="Shorter side after resizing."),
-        click.option("--imagesize", type=click.IntRange(min=1), default=224, show_default=True,
-                     help="Side of the centre crop after it."),
+        click.option(
+            "--subdatasets", "-d", multiple=True, required=True, help="Folder below DATA_PATH; may be repeated."
+        ),
+        click.option(
+            "--batch_size", type=click.IntRange(min=1), default=batch_size, show_default=True, help="Images at a time."
+        ),
+        click.option(
+            "--num_workers",
+            type=click.IntRange(min=0),
+            default=min(8, os.cpu_count() or 1),
+            show_default=True,
+            help="Processes that load images.",
+        ),
+        click.option(
+            "--resize", type=click.IntRange(min=1), default=256, show_default=True, help="Shorter side after resizing."
+        ),
+        click.option(
+            "--imagesize",
+            type=click.IntRange(min=1),
+            default=224,
+            show_default=True,
+            help="Side of the centre crop after it.",
+        ),
         _unused_option("--augment", is_flag=True, help="Not to be given."),
     ]
 
@@ -187,8 +269,13 @@ def _categories(name, data_path, subdatasets, resize, imagesize, train_fraction=
 # %% ../../nbs/apps/02_official_cli.ipynb #93e3d495
 @run_patchcore.command("dataset")
 @all_of(_dataset_options(batch_size=2))
-@click.option("--train_val_split", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
-              help="Share of the good images to train on, the first by name; from 1 all.")
+@click.option(
+    "--train_val_split",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the good images to train on, the first by name; from 1 all.",
+)
 def _dataset(batch_size, num_workers, train_val_split, **images):
     "Images to learn from and to judge."
     machine = {"batch_size": batch_size, "num_workers": num_workers}
@@ -203,8 +290,14 @@ def _test_dataset(batch_size, num_workers, **images):
 
 
 @load_and_evaluate_patchcore.command("patch_core_loader")
-@click.option("--patch_core_paths", "-p", "folders", multiple=True, required=True,
-              help="Model folder: one for each dataset, in their order, or one for all.")
+@click.option(
+    "--patch_core_paths",
+    "-p",
+    "folders",
+    multiple=True,
+    required=True,
+    help="Model folder: one for each dataset, in their order, or one for all.",
+)
 @all_of(_SEARCH)
 def _patch_core_loader(folders, search__faiss_threads):
     "Saved models."
@@ -225,8 +318,11 @@ def _device(gpu: tuple[int, ...]) -> str:
 
     if torch.cuda.is_available():
         return f"cuda:{gpu[0]}"
-    click.echo("No CUDA device here: network and nearest-neighbour search run on the CPU, --gpu and --faiss_on_gpu "
-               "notwithstanding.", err=True)
+    click.echo(
+        "No CUDA device here: network and nearest-neighbour search run on the CPU, --gpu and --faiss_on_gpu "
+        "notwithstanding.",
+        err=True,
+    )
     return "cpu"
 
 # %% ../../nbs/apps/02_official_cli.ipynb #7e3234c3
@@ -244,8 +340,9 @@ def _model_format(models: "list[PatchCore]", geometry: "Geometry", save: bool) -
         for model, network in zip(models, networks, strict=True):
             to_official(network, model.scoring, model.views, geometry)
     except ValueError as error:
-        click.echo(f"The models will be saved in our own format, which the official code cannot read: {error}",
-                   err=True)
+        click.echo(
+            f"The models will be saved in our own format, which the official code cannot read: {error}", err=True
+        )
         return "patchcore_nb"
     return "official"
 
@@ -269,8 +366,19 @@ def _show(rows: list[dict], folder: str | Path) -> None:
 
 # %% ../../nbs/apps/02_official_cli.ipynb #419940b3
 @run_patchcore.result_callback()
-def _run(steps, results_path, gpu, seed, save_segmentation_images, log_group, log_project, log_online, log_wandb_key,
-         save_patchcore_model, quiet):
+def _run(
+    steps,
+    results_path,
+    gpu,
+    seed,
+    save_segmentation_images,
+    log_group,
+    log_project,
+    log_online,
+    log_wandb_key,
+    save_patchcore_model,
+    quiet,
+):
     "Fit, predict and judge; write the run's folder."
     from patchcore_nb.evaluate import evaluate
     from patchcore_nb.look.viz import heatmaps, save_heatmaps, spread
@@ -311,11 +419,15 @@ def _require_saved(folder: Path, geometry: "Geometry", count: int) -> None:
     for member in members:
         known = _saved_geometry(member, geometry)
         if known != geometry:
-            raise ValueError(f"{folder} was fitted with --resize {known.resize} --imagesize {known.crop}, the command "
-                             f"says {geometry.resize} and {geometry.crop}: give those of the training")
+            raise ValueError(
+                f"{folder} was fitted with --resize {known.resize} --imagesize {known.crop}, the command "
+                f"says {geometry.resize} and {geometry.crop}: give those of the training"
+            )
     if scaling == "test" and count < 2:
-        raise ValueError(f"{folder} holds an ensemble, which scales scores by their range: of {count} test image(s) "
-                         "there is none, at least 2 are needed")
+        raise ValueError(
+            f"{folder} holds an ensemble, which scales scores by their range: of {count} test image(s) "
+            "there is none, at least 2 are needed"
+        )
 
 
 def _saved_geometry(member: "Geometry | dict", geometry: "Geometry") -> "Geometry":
@@ -332,8 +444,9 @@ def _saved_geometry(member: "Geometry | dict", geometry: "Geometry") -> "Geometr
     return replace(geometry, crop=height if height == width else (height, width))
 
 # %% ../../nbs/apps/02_official_cli.ipynb #4b06c7c2
-def _open_model(folder: Path, geometry: "Geometry", device: str, threads: int | None, machine: dict,
-                progress: bool) -> "PatchCore | Ensemble":
+def _open_model(
+    folder: Path, geometry: "Geometry", device: str, threads: int | None, machine: dict, progress: bool
+) -> "PatchCore | Ensemble":
     "A fitted model or ensemble, ours or official, with parameters of the machine."
     from patchcore_nb.model import load_model
     from patchcore_nb.scale.search import Search
@@ -393,8 +506,9 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images,
 def _one_each(folders, categories):
     "A model folder for each dataset, or the same for all."
     if len(folders) not in (1, len(categories)):
-        raise ValueError(f"{len(folders)} model folders for {len(categories)} datasets: give one for each, or one for "
-                         "all")
+        raise ValueError(
+            f"{len(folders)} model folders for {len(categories)} datasets: give one for each, or one for all"
+        )
     return folders * len(categories) if len(folders) == 1 else folders
 
 

@@ -28,9 +28,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 
 
 def decoded(
-    body: bytes, # a picture in one of `FORMATS`
-    max_pixels: int = 50_000_000, # of the picture
-) -> Image.Image: # RGB, upright
+    body: bytes,  # a picture in one of `FORMATS`
+    max_pixels: int = 50_000_000,  # of the picture
+) -> Image.Image:  # RGB, upright
     "A picture that came over the network. Raises `ValueError` for what is none, and for too many pixels."
     try:
         with Image.open(io.BytesIO(body), formats=FORMATS) as picture:
@@ -39,16 +39,17 @@ def decoded(
             return to_rgb(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
-        raise ValueError(f"not a picture that can be judged ({reason}): "
-                         f"send one of {', '.join(FORMATS)} as the body") from error
+        raise ValueError(
+            f"not a picture that can be judged ({reason}): send one of {', '.join(FORMATS)} as the body"
+        ) from error
 
 # %% ../../nbs/apps/03_serve.ipynb #6c34965e
 def answer(
-    model: BaseEstimator, # fitted: a `PatchCore`, an `Ensemble` or a `TiledPatchCore`
-    body: bytes, # a picture
-    with_map: bool = False, # also the anomaly map
-    max_pixels: int = 50_000_000, # of the picture
-) -> dict: # plain values
+    model: BaseEstimator,  # fitted: a `PatchCore`, an `Ensemble` or a `TiledPatchCore`
+    body: bytes,  # a picture
+    with_map: bool = False,  # also the anomaly map
+    max_pixels: int = 50_000_000,  # of the picture
+) -> dict:  # plain values
     "Judge one picture. Raises as `decoded` and the model's `predict`, `ArithmeticError` for a score that is no number."
     picture = decoded(body, max_pixels)
     _require_size(model, picture)
@@ -72,9 +73,11 @@ def _require_size(model: BaseEstimator, picture: Image.Image) -> None:
             continue
         height, width = member.geometry_.output_size(picture.height, picture.width)
         if height * width > _MOST * trained:
-            raise ValueError(f"a picture of {picture.height}x{picture.width} becomes a network input of "
-                             f"{height}x{width} (height x width), more than {_MOST} times that of the training images: "
-                             "send pictures like those")
+            raise ValueError(
+                f"a picture of {picture.height}x{picture.width} becomes a network input of "
+                f"{height}x{width} (height x width), more than {_MOST} times that of the training images: "
+                "send pictures like those"
+            )
 
 
 def _trained_pixels(member: BaseEstimator) -> int | None:
@@ -105,13 +108,13 @@ class Line:
 
     def __init__(
         self,
-        waiting: int = 16, # requests that may wait, at least 0
+        waiting: int = 16,  # requests that may wait, at least 0
     ):
         self.places, self.turn = waiting + 1, asyncio.Semaphore(1)
-        self.inside = 0 # waiting or judged now
+        self.inside = 0  # waiting or judged now
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[asyncio.Semaphore]: # to be entered when it is time for the work
+    async def place(self) -> AsyncIterator[asyncio.Semaphore]:  # to be entered when it is time for the work
         "A place in the line. Raises `Busy` if there is none."
         if self.inside >= self.places:
             raise Busy
@@ -123,10 +126,10 @@ class Line:
 
 # %% ../../nbs/apps/03_serve.ipynb #469dc114
 async def received(
-    pieces: AsyncIterator[bytes], # of the body, as they come
-    max_bytes: int, # of the body
-    seconds: float, # until it must be complete
-) -> bytes: # the body
+    pieces: AsyncIterator[bytes],  # of the body, as they come
+    max_bytes: int,  # of the body
+    seconds: float,  # until it must be complete
+) -> bytes:  # the body
     "Read a body. Raises `OverflowError` for one that is too long, `TimeoutError` for one that takes too long."
     body = bytearray()
 
@@ -166,13 +169,13 @@ def _judged(model: BaseEstimator, body: bytes, with_map: bool, max_pixels: int) 
 
 # %% ../../nbs/apps/03_serve.ipynb #31bd6d89
 def create_app(
-    model: BaseEstimator, # fitted: a `PatchCore`, an `Ensemble` or a `TiledPatchCore`
+    model: BaseEstimator,  # fitted: a `PatchCore`, an `Ensemble` or a `TiledPatchCore`
     *,
-    waiting: int = 16, # requests that may wait while one is judged
-    max_bytes: int = 32 << 20, # of a picture as it is sent
-    max_pixels: int = 50_000_000, # of a picture
-    seconds: float = 10, # until a picture must have come
-) -> Any: # a `FastAPI` application, for uvicorn or any other ASGI server
+    waiting: int = 16,  # requests that may wait while one is judged
+    max_bytes: int = 32 << 20,  # of a picture as it is sent
+    max_pixels: int = 50_000_000,  # of a picture
+    seconds: float = 10,  # until a picture must have come
+) -> Any:  # a `FastAPI` application, for uvicorn or any other ASGI server
     """A model behind HTTP.
 
     Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, `ValueError` for a
@@ -220,8 +223,9 @@ def create_app(
             return refused(422, "no picture", str(error))
         except RuntimeError as error:
             _logger.exception("a picture could not be judged: %s", error)
-            return refused(500, "failed", "the model failed, the log of the server says why; "
-                           "the next picture is judged as ever")
+            return refused(
+                500, "failed", "the model failed, the log of the server says why; the next picture is judged as ever"
+            )
         except ClientDisconnect:
             return refused(499, "hung up", "the client has gone")
         counts.requests.labels(said.get("verdict", "score")).inc()
@@ -240,10 +244,12 @@ def create_app(
     return app
 
 
-def _require_ready(model: BaseEstimator) -> Any: # its `Calibration`, None if it has none
+def _require_ready(model: BaseEstimator) -> Any:  # its `Calibration`, None if it has none
     "Raises `NotFittedError`, `ValueError` for a model that cannot judge one picture after another."
     model.require_fitted()
     if getattr(model, "scaling", None) == "test":
-        raise ValueError('scaling="test" scales by the range of several pictures, and here each comes alone: '
-                         'fit the ensemble with scaling="fit"')
+        raise ValueError(
+            'scaling="test" scales by the range of several pictures, and here each comes alone: '
+            'fit the ensemble with scaling="fit"'
+        )
     return model.calibration_ and model.calibration_.current(model.scored_with())

@@ -22,35 +22,35 @@ from tqdm.auto import tqdm
 
 # %% ../../nbs/box/03_demo.ipynb #13336da7
 def _generators(
-    seed: int, # of the data set
-    name: str, # of the image, such as "flange/test/missing/003"
-) -> list[np.random.Generator]: # for surface, defect and camera
+    seed: int,  # of the data set
+    name: str,  # of the image, such as "flange/test/missing/003"
+) -> list[np.random.Generator]:  # for surface, defect and camera
     "Three independent generators that belong to one image alone."
     own = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
     return [np.random.default_rng(child) for child in own.spawn(3)]
 
 # %% ../../nbs/box/03_demo.ipynb #cab3c8c6
 def _grid(
-    shape: tuple[int, int], # (H, W)
-) -> tuple[np.ndarray, np.ndarray]: # y and x of the pixel centres, each `(H, W)` float64
+    shape: tuple[int, int],  # (H, W)
+) -> tuple[np.ndarray, np.ndarray]:  # y and x of the pixel centres, each `(H, W)` float64
     "Coordinates of the pixel centres."
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     return y, x
 
 
 def _inside(
-    distance: np.ndarray, # signed distance to a shape, pixels, negative inside
-    soft: float = 1.0, # width of the edge, pixels
-) -> np.ndarray: # covered fraction, 0 ... 1
+    distance: np.ndarray,  # signed distance to a shape, pixels, negative inside
+    soft: float = 1.0,  # width of the edge, pixels
+) -> np.ndarray:  # covered fraction, 0 ... 1
     "How much of each pixel a shape covers."
     return np.clip(0.5 - distance / soft, 0, 1)
 
 
 def _blend(
-    below: np.ndarray, # `(H, W, 3)`
-    above: np.ndarray | Sequence[float], # `(H, W, 3)`, `(H, W)` gray, or one colour
-    cover: np.ndarray, # `(H, W)`, 0 ... 1
-) -> np.ndarray: # `(H, W, 3)`
+    below: np.ndarray,  # `(H, W, 3)`
+    above: np.ndarray | Sequence[float],  # `(H, W, 3)`, `(H, W)` gray, or one colour
+    cover: np.ndarray,  # `(H, W)`, 0 ... 1
+) -> np.ndarray:  # `(H, W, 3)`
     "One picture over another."
     above = np.asarray(above, dtype=float)
     above = above[..., None] if above.ndim == 2 else above
@@ -58,10 +58,10 @@ def _blend(
 
 
 def _clouds(
-    shape: tuple[int, int], # (H, W)
-    scale: float, # size of the spots, pixels
-    rng: np.random.Generator, # advanced
-) -> np.ndarray: # `(H, W)`, mean 0, standard deviation 1
+    shape: tuple[int, int],  # (H, W)
+    scale: float,  # size of the spots, pixels
+    rng: np.random.Generator,  # advanced
+) -> np.ndarray:  # `(H, W)`, mean 0, standard deviation 1
     "Smooth random spots."
     step = max(1.0, scale / 3)  # coarse noise, enlarged: as smooth as a wide filter, and much faster
     small = [int(np.ceil(side / step)) + 2 for side in shape]
@@ -72,8 +72,8 @@ def _clouds(
 # %% ../../nbs/box/03_demo.ipynb #6ec4a42a
 @cache
 def _photograph(
-    name: str, # "brick", "grass" or "gravel"
-) -> np.ndarray: # `(512, 512)` float64, 0 ... 1
+    name: str,  # "brick", "grass" or "gravel"
+) -> np.ndarray:  # `(512, 512)` float64, 0 ... 1
     "A photograph that the scikit-image package carries; no download."
     try:
         from skimage import data
@@ -84,11 +84,11 @@ def _photograph(
 
 
 def _cut(
-    photo: np.ndarray, # `(512, 512)`, 0 ... 1
-    shape: tuple[int, int], # (H, W) wanted
-    zoom: float, # pixels of the photograph per pixel of the image
-    rng: np.random.Generator, # advanced
-) -> np.ndarray: # `(H, W)`, 0 ... 1
+    photo: np.ndarray,  # `(512, 512)`, 0 ... 1
+    shape: tuple[int, int],  # (H, W) wanted
+    zoom: float,  # pixels of the photograph per pixel of the image
+    rng: np.random.Generator,  # advanced
+) -> np.ndarray:  # `(H, W)`, 0 ... 1
     "A window of a photograph at a random place, slightly turned and scaled, maybe mirrored."
     photo = photo[:, ::-1] if rng.random() < 0.5 else photo
     angle, zoom = np.deg2rad(rng.uniform(-2, 2)), zoom * rng.uniform(0.95, 1.05)
@@ -100,12 +100,12 @@ def _cut(
 
 # %% ../../nbs/box/03_demo.ipynb #6161030e
 def _textured(
-    photo: str, # name of the photograph
-    dark: tuple[float, float, float], # colour of gray value 0; below 0 = more contrast
-    light: tuple[float, float, float], # colour of gray value 1
-    zoom: float, # pixels of the photograph per pixel of a 256-pixel image
-    any_turn: bool, # whether quarter turns make sense
-) -> Callable: # (shape, rng) → image `(H, W, 3)`, place for defects `(H, W)` bool
+    photo: str,  # name of the photograph
+    dark: tuple[float, float, float],  # colour of gray value 0; below 0 = more contrast
+    light: tuple[float, float, float],  # colour of gray value 1
+    zoom: float,  # pixels of the photograph per pixel of a 256-pixel image
+    any_turn: bool,  # whether quarter turns make sense
+) -> Callable:  # (shape, rng) → image `(H, W, 3)`, place for defects `(H, W)` bool
     "A recipe for a surface that is cut from a photograph."
 
     def surface(shape, rng):
@@ -121,20 +121,20 @@ _LAMP = -2.2  # direction of the light, radians: upper left
 
 
 def _bevel(
-    distance: np.ndarray, # to the edge, pixels
-    width: float, # pixels
-    angle: np.ndarray, # direction in which the edge faces, radians
-) -> np.ndarray: # -1 ... 1, 0 away from the edge
+    distance: np.ndarray,  # to the edge, pixels
+    width: float,  # pixels
+    angle: np.ndarray,  # direction in which the edge faces, radians
+) -> np.ndarray:  # -1 ... 1, 0 away from the edge
     "Brightness of a rounded edge: positive towards the lamp."
     return np.clip(1 - np.abs(distance) / width, 0, 1) * np.cos(angle - _LAMP)
 
 
 def _plate(
-    shape: tuple[int, int], # (H, W)
-    centre: tuple[float, float], # (y, x), pixels
-    scale: float, # 1/256 of the size of the part, pixels
-    rng: np.random.Generator, # advanced
-) -> tuple[np.ndarray, np.ndarray]: # image `(H, W, 3)`, metal `(H, W)` bool
+    shape: tuple[int, int],  # (H, W)
+    centre: tuple[float, float],  # (y, x), pixels
+    scale: float,  # 1/256 of the size of the part, pixels
+    rng: np.random.Generator,  # advanced
+) -> tuple[np.ndarray, np.ndarray]:  # image `(H, W, 3)`, metal `(H, W)` bool
     "A turned metal ring on a dark mat."
     y, x = _grid(shape)
     r, angle = np.hypot(y - centre[0], x - centre[1]), np.arctan2(y - centre[0], x - centre[1])
@@ -158,13 +158,13 @@ def _plate(
 
 # %% ../../nbs/box/03_demo.ipynb #8fbeea92
 def _screw(
-    window: np.ndarray, # `(h, w, 3)` view into the image, changed in place
-    dy: np.ndarray, # `(h, w)` distance from the centre of the hole, pixels
-    dx: np.ndarray, # `(h, w)`
-    scale: float, # 1/256 of the size of the part, pixels
-    turn: float, # of the hexagon, radians
-    missing: bool, # only the hole is drawn
-) -> None: # the window holds hole and screw
+    window: np.ndarray,  # `(h, w, 3)` view into the image, changed in place
+    dy: np.ndarray,  # `(h, w)` distance from the centre of the hole, pixels
+    dx: np.ndarray,  # `(h, w)`
+    scale: float,  # 1/256 of the size of the part, pixels
+    turn: float,  # of the hexagon, radians
+    missing: bool,  # only the hole is drawn
+) -> None:  # the window holds hole and screw
     "A hole and, unless it is missing, the socket-head screw in it."
     r, angle = np.hypot(dy, dx), np.arctan2(dy, dx)
     hole, head, socket = 6.6 * scale, 11 * scale, 5.1 * scale
@@ -183,10 +183,10 @@ def _screw(
 
 
 def _flange(
-    shape: tuple[int, int], # (H, W)
-    rng: np.random.Generator, # advanced in the same way whether a screw is missing or not
-    missing: int | None = None, # number of the screw to leave out, 0 ... 5
-) -> tuple[np.ndarray, np.ndarray]: # image `(H, W, 3)`, metal `(H, W)` bool
+    shape: tuple[int, int],  # (H, W)
+    rng: np.random.Generator,  # advanced in the same way whether a screw is missing or not
+    missing: int | None = None,  # number of the screw to leave out, 0 ... 5
+) -> tuple[np.ndarray, np.ndarray]:  # image `(H, W, 3)`, metal `(H, W)` bool
     "A flange with six screws; place, turn and size vary a little."
     scale = min(shape) / 256 * rng.uniform(0.985, 1.015)
     centre = np.array(shape) / 2 + rng.uniform(-5, 5, 2) * scale
@@ -201,9 +201,9 @@ def _flange(
 
 # %% ../../nbs/box/03_demo.ipynb #523443e9
 def _centre(
-    where: np.ndarray, # `(H, W)` bool, where defects may lie
-    rng: np.random.Generator, # advanced
-) -> np.ndarray: # (y, x), pixels
+    where: np.ndarray,  # `(H, W)` bool, where defects may lie
+    rng: np.random.Generator,  # advanced
+) -> np.ndarray:  # (y, x), pixels
     "A random pixel where a defect may lie, in the middle square of the image."
     height, width = where.shape
     y, x = _grid(where.shape)
@@ -213,10 +213,10 @@ def _centre(
 
 
 def _blob(
-    where: np.ndarray, # `(H, W)` bool
-    radius: float, # pixels
-    rng: np.random.Generator, # advanced
-) -> np.ndarray: # `(H, W)`: 1 in the middle, 0 at the rim, negative outside
+    where: np.ndarray,  # `(H, W)` bool
+    radius: float,  # pixels
+    rng: np.random.Generator,  # advanced
+) -> np.ndarray:  # `(H, W)`: 1 in the middle, 0 at the rim, negative outside
     "An irregular round spot."
     (cy, cx), (y, x) = _centre(where, rng), _grid(where.shape)
     angle, flat = rng.uniform(0, np.pi), rng.uniform(0.6, 1)
@@ -227,11 +227,11 @@ def _blob(
 
 
 def _line(
-    where: np.ndarray, # `(H, W)` bool
-    length: float, # pixels
-    bend: float, # how much it curls
-    rng: np.random.Generator, # advanced
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # distance, side and position along the line, each `(H, W)`
+    where: np.ndarray,  # `(H, W)` bool
+    length: float,  # pixels
+    bend: float,  # how much it curls
+    rng: np.random.Generator,  # advanced
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # distance, side and position along the line, each `(H, W)`
     "A winding line: distance, the distance in direction of the lamp, and the position from 0 to 1 along it."
     n = 80
     course = rng.uniform(0, 2 * np.pi) + bend * np.cumsum(ndimage.gaussian_filter1d(rng.standard_normal(n), 8))
@@ -291,9 +291,9 @@ def _contamination(surface, where, strength, rng):
 class _Category(NamedTuple):
     "What a category is made of."
 
-    surface: Callable # (shape, rng[, missing part]) → image `(H, W, 3)`, place for defects `(H, W)` bool
-    aspect: float # width : height
-    defects: tuple[str, ...] # names, sorted
+    surface: Callable  # (shape, rng[, missing part]) → image `(H, W, 3)`, place for defects `(H, W)` bool
+    aspect: float  # width : height
+    defects: tuple[str, ...]  # names, sorted
 
 
 _DEFECTS = {"scratch": _scratch, "stain": _stain, "blur": _blur, "contamination": _contamination}
@@ -319,9 +319,9 @@ DEMO_CATEGORIES = tuple(_CATEGORIES)
 
 # %% ../../nbs/box/03_demo.ipynb #9e8f973d
 def _camera(
-    scene: np.ndarray, # `(H, W, 3)`, about 0 ... 1
-    rng: np.random.Generator, # advanced in the same way for every scene of this size
-) -> np.ndarray: # `(H, W, 3)` uint8
+    scene: np.ndarray,  # `(H, W, 3)`, about 0 ... 1
+    rng: np.random.Generator,  # advanced in the same way for every scene of this size
+) -> np.ndarray:  # `(H, W, 3)` uint8
     "A photograph of the scene: uneven light, slight colour cast, noise."
     height, width, _ = scene.shape
     y, x = _grid((height, width))
@@ -333,13 +333,13 @@ def _camera(
 
 # %% ../../nbs/box/03_demo.ipynb #5bd71284
 def demo_part(
-    category: str, # one of `DEMO_CATEGORIES`
-    folder: str, # "train/good", "test/good", or "test/<defect name>"
-    number: int, # of the image in its folder
-    seed: int = 0, # of the data set
-    size: int = 256, # image height, pixels, at least 64
-    flawless: bool = False, # the same part in the same photograph, without its defect
-) -> tuple[np.ndarray, np.ndarray]: # image `(H, W, 3)` uint8, mask `(H, W)` bool
+    category: str,  # one of `DEMO_CATEGORIES`
+    folder: str,  # "train/good", "test/good", or "test/<defect name>"
+    number: int,  # of the image in its folder
+    seed: int = 0,  # of the data set
+    size: int = 256,  # image height, pixels, at least 64
+    flawless: bool = False,  # the same part in the same photograph, without its defect
+) -> tuple[np.ndarray, np.ndarray]:  # image `(H, W, 3)` uint8, mask `(H, W)` bool
     """One image of the demo data set, with its exact mask.
 
     Raises `ValueError` if category or defect do not exist or the size is below 64.
@@ -367,9 +367,9 @@ def demo_part(
 
 
 def _require_known(
-    category: str, # as given by the user
-    size: int, # as given by the user
-) -> None: # nothing, if all is well
+    category: str,  # as given by the user
+    size: int,  # as given by the user
+) -> None:  # nothing, if all is well
     "Say which categories there are, and which sizes."
     if category not in _CATEGORIES:
         raise ValueError(f"no demo category {category!r}: choose from {', '.join(DEMO_CATEGORIES)}")
@@ -382,9 +382,9 @@ _VERSION = 1  # to be raised with every change that alters a picture, or old fol
 
 
 def _images(
-    categories: Sequence[str], # demo categories
-    counts: dict[str, int], # images per folder: "train", "good", "defect"
-) -> list[tuple[str, str, int]]: # (category, folder, number)
+    categories: Sequence[str],  # demo categories
+    counts: dict[str, int],  # images per folder: "train", "good", "defect"
+) -> list[tuple[str, str, int]]:  # (category, folder, number)
     "Every image of the data set, in the order in which they are written."
     folders = [
         (category, folder, n)
@@ -396,13 +396,13 @@ def _images(
 
 
 def _write_part(
-    root: Path, # of the data set
-    category: str, # demo category
-    folder: str, # "train/good", "test/good", or "test/<defect name>"
-    number: int, # of the image
-    seed: int, # of the data set
-    size: int, # image height, pixels
-) -> None: # image and, for a defective part, mask are on disk
+    root: Path,  # of the data set
+    category: str,  # demo category
+    folder: str,  # "train/good", "test/good", or "test/<defect name>"
+    number: int,  # of the image
+    seed: int,  # of the data set
+    size: int,  # image height, pixels
+) -> None:  # image and, for a defective part, mask are on disk
     "Write one image and its mask."
     image, mask = demo_part(category, folder, number, seed, size)
     path = root / category / folder / f"{number:03}.png"
@@ -415,9 +415,9 @@ def _write_part(
 
 # %% ../../nbs/box/03_demo.ipynb #211f677a
 def _prepare(
-    root: Path, # folder of the data set
-    plan: dict, # parameters, as they stand in the marker
-) -> bool: # whether the data set is there already, complete
+    root: Path,  # folder of the data set
+    plan: dict,  # parameters, as they stand in the marker
+) -> bool:  # whether the data set is there already, complete
     "Make room for the data set, without touching a folder that is not ours."
     marker = root / _MARKER
     if not marker.exists():
@@ -438,15 +438,15 @@ def _prepare(
 
 # %% ../../nbs/box/03_demo.ipynb #884ae6b6
 def make_demo(
-    root: str | os.PathLike, # new or empty folder, or one that holds a demo data set
-    categories: Sequence[str] = DEMO_CATEGORIES, # which parts
-    seed: int = 0, # same seed, same files
-    n_train: int = 30, # good images to train on, per category
-    n_good: int = 10, # good images to test on, per category
-    n_defect: int = 6, # images per kind of defect
-    size: int = 256, # image height, pixels, at least 64
-    progress: bool = False, # show a bar
-) -> Path: # the root, ready for `MVTecAD(root, category)`
+    root: str | os.PathLike,  # new or empty folder, or one that holds a demo data set
+    categories: Sequence[str] = DEMO_CATEGORIES,  # which parts
+    seed: int = 0,  # same seed, same files
+    n_train: int = 30,  # good images to train on, per category
+    n_good: int = 10,  # good images to test on, per category
+    n_defect: int = 6,  # images per kind of defect
+    size: int = 256,  # image height, pixels, at least 64
+    progress: bool = False,  # show a bar
+) -> Path:  # the root, ready for `MVTecAD(root, category)`
     """Write the demo data set in MVTec AD layout, or reuse it where it is complete already.
 
     Raises `ValueError` on unknown categories and wrong numbers, `FileExistsError` if the folder holds something else.

@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 
 # %% ../../nbs/box/00_images.ipynb #33a62558
 def _eight_bit(
-    values: np.ndarray, # gray or colour values, any shape; bool, uint8, uint16 or float in [0, 1]
-) -> np.ndarray: # the same shape, uint8, over the full range of the type
+    values: np.ndarray,  # gray or colour values, any shape; bool, uint8, uint16 or float in [0, 1]
+) -> np.ndarray:  # the same shape, uint8, over the full range of the type
     "Values of any accepted type on the scale 0...255; the scale is fixed by the type, never by the image."
     if values.dtype == bool:
         return values.astype(np.uint8) * 255
@@ -34,8 +34,8 @@ def _eight_bit(
 
 # %% ../../nbs/box/00_images.ipynb #d9aabfda
 def _upright(
-    pil: Image.Image, # any mode
-) -> Image.Image: # the same
+    pil: Image.Image,  # any mode
+) -> Image.Image:  # the same
     "The picture turned upright by its EXIF tag."
     try:
         if pil.getexif().get(0x0112, 1) == 1 and not getattr(pil, "tile", None):
@@ -47,8 +47,8 @@ def _upright(
 
 
 def _shallow(
-    pil: Image.Image, # any mode
-) -> Image.Image: # at most 8 bits a channel
+    pil: Image.Image,  # any mode
+) -> Image.Image:  # at most 8 bits a channel
     "The picture reduced to 8 bits a channel."
     if pil.mode == "F":
         return Image.fromarray(_eight_bit(np.asarray(pil)))
@@ -61,9 +61,9 @@ def _shallow(
 
 
 def _over(
-    pil: Image.Image, # at most 8 bits a channel
-    colour: tuple[int, int, int], # background, RGB
-) -> Image.Image: # mode RGB
+    pil: Image.Image,  # at most 8 bits a channel
+    colour: tuple[int, int, int],  # background, RGB
+) -> Image.Image:  # mode RGB
     "The picture in RGB, transparent parts laid over a background colour."
     if pil.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in pil.info:
         return pil.convert("RGB")
@@ -75,8 +75,8 @@ _NEUTRAL = (124, 116, 104)  # ImageNet's mean colour
 
 
 def to_rgb(
-    pil: Image.Image, # any mode and bit depth
-) -> Image.Image: # mode RGB, 8 bits, upright
+    pil: Image.Image,  # any mode and bit depth
+) -> Image.Image:  # mode RGB, 8 bits, upright
     """Any picture as 8-bit RGB: deep images by their full range, transparency over the ImageNet mean colour.
 
     Raises `ValueError` if the values have no known scale.
@@ -87,8 +87,8 @@ def to_rgb(
 
 # %% ../../nbs/box/00_images.ipynb #55299aea
 def to_mask(
-    pil: Image.Image, # defect mask of any mode: 0/255, 0/1, 16-bit, palette, colour, alpha
-) -> Image.Image: # mode L, values 0 (good) and 255 (defect) only, upright
+    pil: Image.Image,  # defect mask of any mode: 0/255, 0/1, 16-bit, palette, colour, alpha
+) -> Image.Image:  # mode L, values 0 (good) and 255 (defect) only, upright
     "Any mask picture as 0 or 255, cut at half of the full range."
     pil = _upright(pil)
     raw = np.asarray(pil)
@@ -100,8 +100,8 @@ def to_mask(
 
 # %% ../../nbs/box/00_images.ipynb #37a80abc
 def to_pil(
-    array: np.ndarray, # image, `(H, W)` or `(H, W, 1|3|4)`; uint8, uint16, bool, or float in [0, 1]
-) -> Image.Image: # mode L, RGB or RGBA, 8 bits
+    array: np.ndarray,  # image, `(H, W)` or `(H, W, 1|3|4)`; uint8, uint16, bool, or float in [0, 1]
+) -> Image.Image:  # mode L, RGB or RGBA, 8 bits
     """A NumPy image as a PIL image.
 
     Raises `ValueError` if shape, type or range is none of these, and on NaN.
@@ -120,15 +120,15 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".p
 
 # %% ../../nbs/box/00_images.ipynb #5c77b8d8
 def is_url(
-    path: str | os.PathLike, # image file or URL
-) -> bool: # True: fsspec has to fetch it
+    path: str | os.PathLike,  # image file or URL
+) -> bool:  # True: fsspec has to fetch it
     "Whether it is not a file here."
     return isinstance(path, str) and "://" in path
 
 
 def _fetched(
-    url: str, # of an image file
-) -> io.BytesIO: # which Pillow can open
+    url: str,  # of an image file
+) -> io.BytesIO:  # which Pillow can open
     "All bytes at once, since every look into a distant file would be a request of its own."
     import fsspec
 
@@ -145,8 +145,8 @@ def _fetched(
 
 # %% ../../nbs/box/00_images.ipynb #e22b38dc
 def _open(
-    path: str | os.PathLike, # image file, or its URL
-) -> Image.Image: # decoded picture, mode as in the file
+    path: str | os.PathLike,  # image file, or its URL
+) -> Image.Image:  # decoded picture, mode as in the file
     "Open and decode a file completely."
     try:
         with Image.open(_fetched(str(path)) if is_url(path) else path) as pil:
@@ -165,9 +165,9 @@ def _open(
 
 # %% ../../nbs/box/00_images.ipynb #7458b6f1
 def _read(
-    path: str | os.PathLike, # image or mask file
-    convert: Callable[[Image.Image], Image.Image], # `to_rgb` or `to_mask`
-) -> Image.Image: # what `convert` makes of it
+    path: str | os.PathLike,  # image or mask file
+    convert: Callable[[Image.Image], Image.Image],  # `to_rgb` or `to_mask`
+) -> Image.Image:  # what `convert` makes of it
     "Open a file and convert it, with errors that name it."
     try:
         return convert(_open(path))
@@ -176,8 +176,8 @@ def _read(
 
 
 def read_image(
-    path: str | os.PathLike, # image file, or its URL; of an animation or multi-page file the first page
-) -> Image.Image: # mode RGB, 8 bits, upright
+    path: str | os.PathLike,  # image file, or its URL; of an animation or multi-page file the first page
+) -> Image.Image:  # mode RGB, 8 bits, upright
     """Read an image as 8-bit RGB.
 
     Raises `ValueError` naming the file if it is empty, truncated, or no image.
@@ -186,8 +186,8 @@ def read_image(
 
 
 def read_mask(
-    path: str | os.PathLike, # mask file, or its URL
-) -> Image.Image: # mode L, values 0 and 255 only
+    path: str | os.PathLike,  # mask file, or its URL
+) -> Image.Image:  # mode L, values 0 and 255 only
     """Read a defect mask, binarised at half of the full range.
 
     Raises `ValueError` naming the file if it is empty, truncated, or no image.

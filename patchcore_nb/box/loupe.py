@@ -20,9 +20,9 @@ from torch import Tensor, nn
 def _conv(
     channels_in: int,
     channels_out: int,
-    size: int = 3, # side of the kernel, odd
-    stride: int = 1, # in cells
-) -> nn.Conv2d: # keeps the size of the map, but for the stride
+    size: int = 3,  # side of the kernel, odd
+    stride: int = 1,  # in cells
+) -> nn.Conv2d:  # keeps the size of the map, but for the stride
     "A convolution with zero padding."
     return nn.Conv2d(channels_in, channels_out, size, stride, padding=size // 2)
 
@@ -34,7 +34,7 @@ class _Residual(nn.Module):
         super().__init__()
         self.first, self.second = _conv(channels, channels), _conv(channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor: # same shape
+    def forward(self, x: Tensor) -> Tensor:  # same shape
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 # %% ../../nbs/box/01_loupe.ipynb #5a0c0de6
@@ -52,21 +52,21 @@ class Loupe(nn.Module):
 
     def forward(
         self,
-        x: Tensor, # images, `(B, 3, H, W)`, normalised with ImageNet's mean and standard deviation
-    ) -> tuple[Tensor, Tensor]: # fine `(B, 160, H/8, W/8)`, coarse `(B, 160, H/16, W/16)`; odd sides are rounded up
+        x: Tensor,  # images, `(B, 3, H, W)`, normalised with ImageNet's mean and standard deviation
+    ) -> tuple[Tensor, Tensor]:  # fine `(B, 160, H/8, W/8)`, coarse `(B, 160, H/16, W/16)`; odd sides are rounded up
         "The features of both taps."
         middle = self.middle(self.stem(x))
         return self.fine(middle), self.coarse(self.deep(middle))
 
 # %% ../../nbs/box/01_loupe.ipynb #74f31ad0
-def weights_path() -> Path: # `loupe.safetensors`
+def weights_path() -> Path:  # `loupe.safetensors`
     "Where the weights lie inside the installed package."
     return Path(str(resources.files("patchcore_nb.box") / "loupe.safetensors"))
 
 
 def model_card(
-    weights: Path | None = None, # a file with its card beside it; None: the one in the package
-) -> dict: # plain values, read from the JSON
+    weights: Path | None = None,  # a file with its card beside it; None: the one in the package
+) -> dict:  # plain values, read from the JSON
     """How the weights were made: teacher, images, seeds, steps, errors, licence.
 
     Raises `ValueError` if the weights are not those that the card describes.

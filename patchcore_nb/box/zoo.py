@@ -26,12 +26,12 @@ from .loupe import Loupe, pretrained
 class Network(NamedTuple):
     "What is known about a name: where the network comes from, and what is used when the caller says nothing."
 
-    library: str # "torchvision", "timm", or "patchcore_nb"
-    model: str # its name there
-    layers: tuple[str, ...] # layers that are tapped; (): by the rule
-    builder: Callable[[], nn.Module] | None = None # gives it untrained; None: its library does
-    pretrained: Callable[[], nn.Module] | None = None # gives it trained; None: published weights are hunted for
-    every_channel: bool = False # of layers that are equally wide the patch embedding keeps all channels
+    library: str  # "torchvision", "timm", or "patchcore_nb"
+    model: str  # its name there
+    layers: tuple[str, ...]  # layers that are tapped; (): by the rule
+    builder: Callable[[], nn.Module] | None = None  # gives it untrained; None: its library does
+    pretrained: Callable[[], nn.Module] | None = None  # gives it trained; None: published weights are hunted for
+    every_channel: bool = False  # of layers that are equally wide the patch embedding keeps all channels
 
 # %% ../../nbs/box/02_zoo.ipynb #84846468
 _BOXED = {
@@ -102,7 +102,7 @@ NETWORKS = _BOXED | _TORCHVISION | _TIMM
 _GONE = {"bninception": "it needs the package pretrainedmodels, which is no longer maintained"}
 
 # %% ../../nbs/box/02_zoo.ipynb #14d0748e
-def backbone_names() -> list[str]: # names in alphabetical order
+def backbone_names() -> list[str]:  # names in alphabetical order
     "Every name that `load_backbone` knows, apart from `timm/<any timm name>`."
     return sorted(NETWORKS)
 
@@ -117,14 +117,14 @@ def _timm() -> ModuleType:
 
 
 def timm_layers(
-    model: str, # a name timm knows
-) -> tuple[str, ...]: # layers with stride 8 and 16, or two depths where there is one stride
+    model: str,  # a name timm knows
+) -> tuple[str, ...]:  # layers with stride 8 and 16, or two depths where there is one stride
     "Apply the rule for default layers to timm's own list of feature points."
     with torch.device("meta"):
         points = getattr(_timm().create_model(model), "feature_info", None)
     if not points:
         raise ValueError(f"timm lists no feature points for {model!r}: name the layers yourself")
-    last = {point["reduction"]: point["module"] for point in points} # later entries win
+    last = {point["reduction"]: point["module"] for point in points}  # later entries win
     if 8 in last and 16 in last:
         return last[8], last[16]
     depth = len(points)
@@ -132,17 +132,17 @@ def timm_layers(
 
 # %% ../../nbs/box/02_zoo.ipynb #e31e10fe
 def near(
-    wrong: str, # what was asked for
-    known: list[str], # what there is
-) -> str: # a half-sentence for an error message
+    wrong: str,  # what was asked for
+    known: list[str],  # what there is
+) -> str:  # a half-sentence for an error message
     "The known names that look like the wrong one."
     close = difflib.get_close_matches(wrong, known, n=4, cutoff=0.5)
     return f"did you mean {', '.join(close)}?" if close else "nothing has a similar name"
 
 
 def look_up(
-    name: str, # a registered name, or `timm/<timm name>`
-) -> Network: # for the catalogue of timm the layers are left empty
+    name: str,  # a registered name, or `timm/<timm name>`
+) -> Network:  # for the catalogue of timm the layers are left empty
     "Look up a backbone's name."
     if name in _GONE:
         raise ValueError(f"backbone {name!r} cannot be built any more: {_GONE[name]}")
@@ -159,8 +159,8 @@ def look_up(
 
 # %% ../../nbs/box/02_zoo.ipynb #c1d1801f
 def build(
-    network: Network, # of torchvision or timm
-) -> nn.Module: # with random weights from torch's global generator, on the current default device
+    network: Network,  # of torchvision or timm
+) -> nn.Module:  # with random weights from torch's global generator, on the current default device
     "Build a network by its library."
     if network.library == "timm":
         return _timm().create_model(network.model, pretrained=False)
@@ -173,9 +173,9 @@ _log = logging.getLogger(__name__)
 
 
 def _local_names(
-    name: str, # backbone name
-    network: Network, # what it stands for
-) -> list[str]: # file names in the order they are tried
+    name: str,  # backbone name
+    network: Network,  # what it stands for
+) -> list[str]:  # file names in the order they are tried
     "The file names under which a search folder may hold the weights of a backbone."
     file_names = [f"{name}.pth", f"{name}_trunk.pth", f"{name}.safetensors"]
     if network.library == "torchvision":
@@ -184,8 +184,8 @@ def _local_names(
 
 
 def weights_url(
-    network: Network, # from `look_up`
-) -> str: # empty if nobody publishes weights
+    network: Network,  # from `look_up`
+) -> str:  # empty if nobody publishes weights
     "The address of the weights that the official code would load."
     if network.library == "torchvision":
         from torchvision import models
@@ -201,10 +201,10 @@ def weights_url(
 
 # %% ../../nbs/box/02_zoo.ipynb #37ea57ec
 def _download(
-    network: Network, # from `look_up`
-    url: str, # from `weights_url`
-    progress: bool = True, # show a bar
-) -> Path: # in the cache of torch or of the Hugging Face hub
+    network: Network,  # from `look_up`
+    url: str,  # from `weights_url`
+    progress: bool = True,  # show a bar
+) -> Path:  # in the cache of torch or of the Hugging Face hub
     """Fetch published weights, or find them in the cache.
 
     Raises `OSError` within seconds if the server is out of reach.
@@ -230,8 +230,8 @@ def _download(
 
 # %% ../../nbs/box/02_zoo.ipynb #b65d7fbd
 def local_weights(
-    name: str, # a registered name, or `timm/<timm name>`
-) -> Path | None: # None: there is none, or PATCHCORE_NB_WEIGHTS is not set
+    name: str,  # a registered name, or `timm/<timm name>`
+) -> Path | None:  # None: there is none, or PATCHCORE_NB_WEIGHTS is not set
     "The file of the search folder that a backbone gets when its published weights are asked for."
     setting, network = os.environ.get("PATCHCORE_NB_WEIGHTS", ""), look_up(name)
     if not setting or network.pretrained:
@@ -241,10 +241,10 @@ def local_weights(
 
 # %% ../../nbs/box/02_zoo.ipynb #d7ac2e93
 def find_weights(
-    name: str, # backbone name
-    network: Network, # what it stands for, without weights of its own
-    progress: bool = True, # show a bar while downloading
-) -> Path: # an existing file
+    name: str,  # backbone name
+    network: Network,  # what it stands for, without weights of its own
+    progress: bool = True,  # show a bar while downloading
+) -> Path:  # an existing file
     "In the search folder, the cache, on the server. Raises `FileNotFoundError` that says what to do."
     if local := local_weights(name):
         return local
@@ -262,9 +262,9 @@ def find_weights(
 
 
 def _looked(
-    name: str, # backbone name
-    network: Network, # what it stands for
-) -> str: # a part of a sentence
+    name: str,  # backbone name
+    network: Network,  # what it stands for
+) -> str:  # a part of a sentence
     "Where weights were looked for on this machine."
     setting = os.environ.get("PATCHCORE_NB_WEIGHTS", "")
     if not setting:
@@ -273,10 +273,10 @@ def _looked(
 
 
 def _remedy(
-    name: str, # backbone name
-    network: Network, # what it stands for
-    url: str, # from `weights_url`
-) -> str: # a part of a sentence
+    name: str,  # backbone name
+    network: Network,  # what it stands for
+    url: str,  # from `weights_url`
+) -> str:  # a part of a sentence
     "What to get, and under which name to save it."
     wanted = _local_names(name, network)
     return f"Get {url} and save it as {wanted[0 if url.endswith('.pth') else 2]}" if url else f"Put a file {wanted[0]}"

@@ -23,8 +23,8 @@ _MAGIC = {b"IxF2": "f32", b"IxFl": "f32", b"IxSQ": "sq8"}
 
 
 def write_bank(
-    path: str | Path, # file to write
-    rows: Tensor | QuantisedRows, # memory bank, `(n, D)` float32 or 8 bits
+    path: str | Path,  # file to write
+    rows: Tensor | QuantisedRows,  # memory bank, `(n, D)` float32 or 8 bits
 ) -> None:
     """Write a memory bank as FAISS `IndexFlatL2` or `IndexScalarQuantizer`.
 
@@ -42,8 +42,8 @@ def write_bank(
 
 # %% ../../nbs/formats/02_bank_file.ipynb #ebafbe88
 def bank_shape(
-    path: str | Path, # file written by `write_bank`, FAISS or the official code
-) -> tuple[int, int, str]: # rows n, numbers in each D, "f32" or "sq8"
+    path: str | Path,  # file written by `write_bank`, FAISS or the official code
+) -> tuple[int, int, str]:  # rows n, numbers in each D, "f32" or "sq8"
     """What the head of a bank's file says.
 
     Raises `ValueError` if the file is no flat L2 index or one of 8 bits, cut short or otherwise damaged.
@@ -65,9 +65,7 @@ def bank_shape(
         expected = _HEADER.size + ends + _COUNT.size + n * D * (4 if precision == "f32" else 1)
         sound = metric == 1 and D > 0 and n > 0 and size == expected
         if not sound or _count(f, _HEADER.size + ends) != n * D:
-            raise ValueError(
-                f"{path}: damaged, or not an L2 index: {n} rows of {D} numbers do not fit {size} bytes"
-            )
+            raise ValueError(f"{path}: damaged, or not an L2 index: {n} rows of {D} numbers do not fit {size} bytes")
     return n, D, precision
 
 
@@ -78,8 +76,8 @@ def _count(f, place: int) -> int:
 
 # %% ../../nbs/formats/02_bank_file.ipynb #d4fc34dc
 def read_bank(
-    path: str | Path, # file written by `write_bank`, FAISS or the official code
-) -> Tensor | QuantisedRows: # memory bank, `(n, D)` float32 or 8 bits
+    path: str | Path,  # file written by `write_bank`, FAISS or the official code
+) -> Tensor | QuantisedRows:  # memory bank, `(n, D)` float32 or 8 bits
     """Read a memory bank.
 
     Raises `ValueError` as `bank_shape` does, for ranges that are not finite, and for more than the memory holds.

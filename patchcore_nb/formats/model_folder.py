@@ -28,8 +28,6 @@ from ..scale.quantised import QuantisedRows, precision_of
 from ..scale.search import Search
 from ..scorer import Bank, HistoryEntry, Scoring
 
-
-
 # %% ../../nbs/formats/01_model_folder.ipynb #49b365e3
 def _bank_state(bank: Bank) -> dict[str, Any]:
     "A bank as plain values and arrays."
@@ -74,7 +72,7 @@ class StoredPatchCore(PatchCore):
 
     kind: ClassVar[str] = "patchcore"
 
-    def state(self) -> dict[str, Any]: # nested, of plain values and arrays
+    def state(self) -> dict[str, Any]:  # nested, of plain values and arrays
         "All that a fitted model is, but the network. Raises `NotFittedError` before `fit`, `ValueError` as `predict`."
         self.require_fitted()
         scoring, embedder, network = Scoring.of(self.scoring), Embedder.of(self.embedder), self.embedder_
@@ -103,12 +101,12 @@ class StoredPatchCore(PatchCore):
     @classmethod
     def from_state(
         cls,
-        state: Mapping[str, Any], # of `state`, or of `formats.official.read_official`
-        weights: str | Path | None = "as saved", # where to get the backbone's weights, if elsewhere than at training
-        device: str | None = None, # torch device; None: CUDA where there is one, else CPU
-        progress: bool = True, # show progress bars, from now on
-        network: EmbeddingNetwork | None = None, # the network, where it is there already; None: built
-    ) -> Self: # fitted
+        state: Mapping[str, Any],  # of `state`, or of `formats.official.read_official`
+        weights: str | Path | None = "as saved",  # where to get the backbone's weights, if elsewhere than at training
+        device: str | None = None,  # torch device; None: CUDA where there is one, else CPU
+        progress: bool = True,  # show progress bars, from now on
+        network: EmbeddingNetwork | None = None,  # the network, where it is there already; None: built
+    ) -> Self:  # fitted
         "The model again. Raises `ValueError` for a state that is damaged or does not fit the weights."
         model, bank, geometry = cls._unfitted(state, weights, device, progress), _bank(state["bank"]), state["geometry"]
         if (found := precision_of(bank.rows)) != (said := state["parameters"]["search"]["precision"]):
@@ -130,9 +128,17 @@ class StoredPatchCore(PatchCore):
         if type(found["seed"]) is not int:
             raise ValueError(f"seed={found['seed']!r:.50} is no whole number")
         views = None if found["views"] is None else cls.parts["views"].from_dict(found["views"])
-        return cls(embedder, Coreset(**found["coreset"]), Scoring(**found["scoring"]), views,
-                   None if search == Search() else search, device=device, seed=found["seed"], progress=progress,
-                   geometry=found["geometry"] and Geometry(**found["geometry"]))
+        return cls(
+            embedder,
+            Coreset(**found["coreset"]),
+            Scoring(**found["scoring"]),
+            views,
+            None if search == Search() else search,
+            device=device,
+            seed=found["seed"],
+            progress=progress,
+            geometry=found["geometry"] and Geometry(**found["geometry"]),
+        )
 
 # %% ../../nbs/formats/01_model_folder.ipynb #2027cd81
 _MOST = {"patch_size": 31, "stride": 64, "pretrain_dim": 16_384, "target_dim": 16_384}  # as in official folders
@@ -157,11 +163,15 @@ def _require_network(network: EmbeddingNetwork, state: Mapping[str, Any], width:
     name, actual, noted = network.spec.backbone, network.extractor.weights_hash(), state["weights_hash"]
     if noted not in (None, actual):
         newer = ", or fit again: patchcore_nb now carries a newer Loupe" if name == "loupe" else ""
-        raise ValueError(f"the weights of backbone {name!r} ({actual}) are not those of the training ({noted}): "
-                         f"pass the right file as weights={newer}")
+        raise ValueError(
+            f"the weights of backbone {name!r} ({actual}) are not those of the training ({noted}): "
+            f"pass the right file as weights={newer}"
+        )
     if state["dims"] is not None and tuple(state["dims"]) != network.dims:
-        raise ValueError(f"it was fitted with sizes {tuple(state['dims'])} of the patch embedding, its parameters now "
-                         f"give {network.dims}: name pretrain_dim and target_dim")
+        raise ValueError(
+            f"it was fitted with sizes {tuple(state['dims'])} of the patch embedding, its parameters now "
+            f"give {network.dims}: name pretrain_dim and target_dim"
+        )
     if network.dims[1] != width:
         raise ValueError(f"embeddings of {network.dims[1]} numbers, a bank of {width}")
     means = state.get("normalisation", {"mean": IMAGENET_MEAN, "std": IMAGENET_STD})
@@ -170,16 +180,16 @@ def _require_network(network: EmbeddingNetwork, state: Mapping[str, Any], width:
 
 # %% ../../nbs/formats/01_model_folder.ipynb #db40a6ee
 def read_model(
-    folder: str | Path, # model folder, ours or official
-    geometry: Geometry | None = None, # of an official model, whose folder does not say how images were resized
-) -> dict[str, Any]: # state
+    folder: str | Path,  # model folder, ours or official
+    geometry: Geometry | None = None,  # of an official model, whose folder does not say how images were resized
+) -> dict[str, Any]:  # state
     "The state in a folder, whoever wrote it."
     ours = (Path(folder) / DESCRIPTION).exists()
     return read_official(folder, geometry) if not ours and official_prefixes(folder) else read_state(folder)
 
 
 def single_states(
-    state: dict[str, Any], # of any kind
+    state: dict[str, Any],  # of any kind
 ) -> Iterator[dict[str, Any]]:
     "The states of the PatchCore models in a state: its own, that of its tiles, or those of its members."
     if state["kind"] == "patchcore":
@@ -189,20 +199,22 @@ def single_states(
 
 
 def restore(
-    classes: Sequence[Any], # one for each kind that is expected
-    folder: str | Path, # as for `Stored.load`
-    weights: Any, # as for `Stored.load`
-    device: str | None, # as for `Stored.load`
-    geometry: Geometry | None, # as for `Stored.load`
-    search: Any, # as for `Stored.load`
-    progress: bool, # as for `Stored.load`
-) -> Any: # fitted model of one of the classes
+    classes: Sequence[Any],  # one for each kind that is expected
+    folder: str | Path,  # as for `Stored.load`
+    weights: Any,  # as for `Stored.load`
+    device: str | None,  # as for `Stored.load`
+    geometry: Geometry | None,  # as for `Stored.load`
+    search: Any,  # as for `Stored.load`
+    progress: bool,  # as for `Stored.load`
+) -> Any:  # fitted model of one of the classes
     "The model in a folder. Raises `ValueError` that names the folder, whatever does not fit in it."
     state = read_model(folder, geometry)
     wanted, search = {cls.kind: cls for cls in classes}, Search.of(search)
     if (kind := str(state.get("kind"))) not in wanted:
-        raise ValueError(f"{folder} holds a model of kind {kind!r:.50}, not {' or '.join(wanted)}: "
-                         "read it with its own class, or with load_model")
+        raise ValueError(
+            f"{folder} holds a model of kind {kind!r:.50}, not {' or '.join(wanted)}: "
+            "read it with its own class, or with load_model"
+        )
     if isinstance(weights, (list, tuple)) and kind != "ensemble":
         if len(weights) != 1:
             raise ValueError(f"{folder} holds one model, weights are given for {len(weights)}")
@@ -229,9 +241,9 @@ class Stored:
 
     def save(
         self,
-        folder: str | Path, # model folder; one that is there already is replaced as a whole
-        format: str = "patchcore_nb", # or "official": the files of the official code, which hold less
-    ) -> Path: # the folder
+        folder: str | Path,  # model folder; one that is there already is replaced as a whole
+        format: str = "patchcore_nb",  # or "official": the files of the official code, which hold less
+    ) -> Path:  # the folder
         """Write the model.
 
         Raises `NotFittedError` before `fit`, `OSError` if the folder cannot be written, `ValueError` if the format
@@ -248,13 +260,13 @@ class Stored:
     @classmethod
     def load(
         cls,
-        folder: str | Path, # model folder, ours or official
-        weights: Any = "as saved", # the backbone's weights, if elsewhere than at training; of an ensemble a list
-        device: str | None = None, # torch device; None: CUDA where there is one, else CPU
-        geometry: Geometry | None = None, # of an official model, whose folder does not say how images were resized
-        search: str | Search | None = None, # nearest-neighbour search on this machine, as for `PatchCore`
-        progress: bool = True, # show progress bars, from now on
-    ) -> Self: # fitted
+        folder: str | Path,  # model folder, ours or official
+        weights: Any = "as saved",  # the backbone's weights, if elsewhere than at training; of an ensemble a list
+        device: str | None = None,  # torch device; None: CUDA where there is one, else CPU
+        geometry: Geometry | None = None,  # of an official model, whose folder does not say how images were resized
+        search: str | Search | None = None,  # nearest-neighbour search on this machine, as for `PatchCore`
+        progress: bool = True,  # show progress bars, from now on
+    ) -> Self:  # fitted
         """Read a model; nothing in the folder is run.
 
         Raises `FileNotFoundError` for a folder without a model, `ValueError` for one that is damaged, newer, of another
@@ -264,8 +276,10 @@ class Stored:
 
 # %% ../../nbs/formats/01_model_folder.ipynb #60b0d6e0
 def saved_members(
-    folder: str | Path, # model folder, ours or official, of one model or an ensemble
-) -> tuple[str | None, list[Any]]: # scaling, None for one model; of each member the geometry, of an official one the parameters
+    folder: str | Path,  # model folder, ours or official, of one model or an ensemble
+) -> tuple[
+    str | None, list[Any]
+]:  # scaling, None for one model; of each member the geometry, of an official one the parameters
     """What a folder says, without loading a model.
 
     Raises `FileNotFoundError`, `ValueError` as `read_outline` and `check_official_files` do, and for a tiled model.
@@ -275,8 +289,10 @@ def saved_members(
         return "test" if len(prefixes) > 1 else None, members
     outline = read_outline(folder)
     if outline.get("kind") == "tiles":
-        raise ValueError(f"{folder} holds a tiled model, which the official commands do not know: "
-                         "use load_model, or patchcore_nb predict")
+        raise ValueError(
+            f"{folder} holds a tiled model, which the official commands do not know: "
+            "use load_model, or patchcore_nb predict"
+        )
     try:
         return outline.get("scaling"), [Geometry(**single["geometry"]) for single in single_states(outline)]
     except (KeyError, TypeError) as error:

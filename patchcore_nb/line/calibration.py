@@ -27,8 +27,8 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ..coreset import Coreset
 from ..data import Geometry, ImageSet, as_dataset, batches, prepared
-from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..patchcore import PatchCore, concatenate
+from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..prediction import Calibration, Prediction
 from ..scorer import Bank, MemoryBank, Scoring
 
@@ -37,13 +37,15 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/line/03_calibration.ipynb #4163a35f
 def threshold_rank(
-    n: int, # good scores, at least 1
-    false_alarm_rate: float, # alpha, share of good images that may be flagged, 0 < alpha < 1
-) -> int: # j: the threshold lies just above the j-th smallest score; n at most, even if that is not enough
+    n: int,  # good scores, at least 1
+    false_alarm_rate: float,  # alpha, share of good images that may be flagged, 0 < alpha < 1
+) -> int:  # j: the threshold lies just above the j-th smallest score; n at most, even if that is not enough
     "Which of n good scores the threshold is made of. Raises `ValueError` for a rate out of range, or no scores."
     if not isinstance(false_alarm_rate, Real) or not 0 < false_alarm_rate < 1:
-        raise ValueError(f"false_alarm_rate={false_alarm_rate!r}: expected a share between 0 and 1, "
-                         "such as 0.01 for one good image in a hundred")
+        raise ValueError(
+            f"false_alarm_rate={false_alarm_rate!r}: expected a share between 0 and 1, "
+            "such as 0.01 for one good image in a hundred"
+        )
     if n < 1:
         raise ValueError("a threshold from good images needs at least one score")
     rank = math.ceil((n + 1) * (1 - false_alarm_rate) - 1e-9)  # the product may be a hair above a whole number
@@ -51,21 +53,21 @@ def threshold_rank(
 
 
 def realised_rate(
-    n: int, # good scores
-    rank: int, # j, of `threshold_rank`
-    confidence: float = 0.95, # of the interval
-) -> tuple[float, float, float]: # expected false-alarm rate; both ends of the interval for that of this threshold
+    n: int,  # good scores
+    rank: int,  # j, of `threshold_rank`
+    confidence: float = 0.95,  # of the interval
+) -> tuple[float, float, float]:  # expected false-alarm rate; both ends of the interval for that of this threshold
     "What can be said about new good images: mean and central interval of Beta(n + 1 - j, j)."
     low, high = beta.interval(confidence, n + 1 - rank, rank)
     return (n + 1 - rank) / (n + 1), float(low), float(high)
 
 # %% ../../nbs/line/03_calibration.ipynb #36c0fb1b
 def thresholds_from_good(
-    scores: ArrayLike, # image scores of good images that the model has not seen, `(n,)`
-    peaks: ArrayLike, # the largest value of the anomaly map of each, `(n,)`
-    false_alarm_rate: float = 0.01, # share of good images that may be flagged, 0 < rate < 1
-    method: str = "good images", # where the scores come from, for the record
-) -> Calibration: # thresholds just above the j-th smallest score and peak
+    scores: ArrayLike,  # image scores of good images that the model has not seen, `(n,)`
+    peaks: ArrayLike,  # the largest value of the anomaly map of each, `(n,)`
+    false_alarm_rate: float = 0.01,  # share of good images that may be flagged, 0 < rate < 1
+    method: str = "good images",  # where the scores come from, for the record
+) -> Calibration:  # thresholds just above the j-th smallest score and peak
     """Both thresholds from good images. Too few images for the rate: warns, and takes the largest score.
 
     Raises `ValueError` for a rate out of range, scores that are none, not finite, or not as many as peaks.
@@ -82,7 +84,9 @@ def thresholds_from_good(
         warnings.warn(
             f"{n} good images cannot bear out a false-alarm rate of {false_alarm_rate:.2%}: the threshold is their "
             f"largest score, for which {expected:.2%} are expected ({low:.2%} to {high:.2%} in 95 of 100 cases); "
-            f"{false_alarm_rate:.2%} takes {math.ceil(1 / false_alarm_rate - 1 - 1e-9)} images", stacklevel=3)
+            f"{false_alarm_rate:.2%} takes {math.ceil(1 / false_alarm_rate - 1 - 1e-9)} images",
+            stacklevel=3,
+        )
     limits = _next_above(scores, rank), _next_above(peaks, rank)
     return Calibration(*limits, method, n, float(false_alarm_rate), expected, (low, high))
 
@@ -102,13 +106,13 @@ class Calibrated:
 
     def calibrate(
         self,
-        false_alarm_rate: float = 0.01, # share of good images that may be flagged, 0 < rate < 1
-        images: object = None, # training images as they were given to `fit`; None: the files the model remembers
+        false_alarm_rate: float = 0.01,  # share of good images that may be flagged, 0 < rate < 1
+        images: object = None,  # training images as they were given to `fit`; None: the files the model remembers
         *,
-        good: object = None, # other good images, which the model has not seen, in place of folds
-        folds: int = 5, # parts of the training images, each judged by a bank of the others
-        collect: Callable[..., Bank] | None = None, # as for `fit`, to refit for each fold; None: all rows in memory
-    ) -> "Self": # self; predictions from now on have verdicts
+        good: object = None,  # other good images, which the model has not seen, in place of folds
+        folds: int = 5,  # parts of the training images, each judged by a bank of the others
+        collect: Callable[..., Bank] | None = None,  # as for `fit`, to refit for each fold; None: all rows in memory
+    ) -> "Self":  # self; predictions from now on have verdicts
         """Make both thresholds from good images alone. Warns if they are too few for the rate.
 
         Raises `NotFittedError` before `fit`; `ValueError` for a rate out of range, a single image, images that are not
@@ -123,9 +127,9 @@ class Calibrated:
 
     def set_threshold(
         self,
-        threshold: float, # image score from which on an image counts as defective
-        pixel_threshold: float | None = None, # value of the map from which on a pixel is defect; None: no contours
-    ) -> "Self": # self
+        threshold: float,  # image score from which on an image counts as defective
+        pixel_threshold: float | None = None,  # value of the map from which on a pixel is defect; None: no contours
+    ) -> "Self":  # self
         "Thresholds of one's own, which promise nothing. Raises `ValueError` unless finite, else as `calibrate`."
         self._require_comparable()
         return self._decide(Calibration(threshold, pixel_threshold))
@@ -134,7 +138,7 @@ class Calibrated:
         "Raises unless scores mean the same in every prediction."
         self.require_fitted()
 
-    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]: # each `(n,)`
+    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:  # each `(n,)`
         "Scores and highest pixels of good images that the model has not seen."
         raise NotImplementedError
 
@@ -158,15 +162,17 @@ class CalibratedPatchCore(Calibrated, PatchCore):
 
     def unseen(
         self,
-        good: object, # images, as for `predict`
-    ) -> Prediction: # of these images, without verdicts
+        good: object,  # images, as for `predict`
+    ) -> Prediction:  # of these images, without verdicts
         "How the model judges good images; `ValueError` if some of them were among its training images."
         undecided = copy(self)
         undecided.calibration_ = None
         found = undecided.predict(good)
         if known := _places(self.bank_.paths) & _places(found.paths):
-            raise ValueError(f"{len(known)} of the good images were fitted, first {min(known)}: the model knows them; "
-                             "calibrate without good=, or with other images")
+            raise ValueError(
+                f"{len(known)} of the good images were fitted, first {min(known)}: the model knows them; "
+                "calibrate without good=, or with other images"
+            )
         return found
 
 
@@ -176,11 +182,11 @@ def _places(paths: Iterable[str]) -> set[str]:
 
 # %% ../../nbs/line/03_calibration.ipynb #a830c8fd
 def training_set(
-    bank: Bank, # that was made of the images
-    images: object = None, # training images as they were given to `fit`; None: the files the bank remembers
-    geometry: Geometry = Geometry(), # how they are prepared  # noqa: B008 (it is frozen)
-    progress: bool = True, # show a progress bar while files are opened
-) -> Any: # a Dataset with a length, in the order of the bank's provenance
+    bank: Bank,  # that was made of the images
+    images: object = None,  # training images as they were given to `fit`; None: the files the bank remembers
+    geometry: Geometry = Geometry(),  # how they are prepared  # noqa: B008 (it is frozen)
+    progress: bool = True,  # show a progress bar while files are opened
+) -> Any:  # a Dataset with a length, in the order of the bank's provenance
     """The images a model was fitted on.
 
     Raises `ValueError` for a bank without provenance and images that are not those of the training,
@@ -192,8 +198,10 @@ def training_set(
     if isinstance(given, ImageSet) and len(given) > len(bank.paths):
         given = given.check("skip", progress)  # as `fit` left them out
     if len(given) != len(bank.paths):
-        raise ValueError(f"{len(given)} images were passed, the model was fitted on {len(bank.paths)}: "
-                         "pass those of the training, in their order")
+        raise ValueError(
+            f"{len(given)} images were passed, the model was fitted on {len(bank.paths)}: "
+            "pass those of the training, in their order"
+        )
     if "" not in bank.paths and hasattr(given, "paths"):
         _require_same_names(given.paths, bank.paths)
     return given
@@ -204,11 +212,15 @@ def _remembered(paths: Sequence[str]) -> list[str]:
     if "" in paths:
         raise ValueError("the model was fitted on images without files: pass them again as images=")
     if urls := [path for path in paths if "://" in path]:
-        raise ValueError(f"{urls[0]}: this training image is at a URL, and what a model folder names is not fetched "
-                         "unasked: if you trust it, pass the URLs as images=")
+        raise ValueError(
+            f"{urls[0]}: this training image is at a URL, and what a model folder names is not fetched "
+            "unasked: if you trust it, pass the URLs as images="
+        )
     if gone := [path for path in paths if not Path(path).is_file()]:
-        raise FileNotFoundError(f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(paths)} "
-                                "are gone): pass the images as images=")
+        raise FileNotFoundError(
+            f"{gone[0]}: this training image is not there any more ({len(gone)} of {len(paths)} "
+            "are gone): pass the images as images="
+        )
     return list(paths)
 
 
@@ -218,27 +230,32 @@ def _require_same_names(given: Sequence[str], known: Sequence[str]) -> None:
     depth = next(d for d in count(1) if len({parts[-d:] for parts in ours}) == len(set(ours)))  # tells them apart
     for i, (old, new) in enumerate(zip(ours, theirs)):
         if new[-depth:] != old[-depth:]:
-            raise ValueError(f"image {i} is {'/'.join(new[-depth:])}, the model was fitted on {'/'.join(old[-depth:])} "
-                             "there: pass the images of the training, in their order")
+            raise ValueError(
+                f"image {i} is {'/'.join(new[-depth:])}, the model was fitted on {'/'.join(old[-depth:])} "
+                "there: pass the images of the training, in their order"
+            )
 
 # %% ../../nbs/line/03_calibration.ipynb #bf620ab0
 def held_out(
-    model: PatchCore, # its parameters count; it need not be fitted, and is not changed
-    images: Any, # good images, at least 2: a Dataset with a length
-    folds: int = 5, # parts, each judged by a bank of the others, at least 2
-    collect: Callable[..., Bank] | None = None, # as for `PatchCore.fit`, to refit for each part; None: see below
-) -> Prediction: # of all images, in their order, without verdicts
+    model: PatchCore,  # its parameters count; it need not be fitted, and is not changed
+    images: Any,  # good images, at least 2: a Dataset with a length
+    folds: int = 5,  # parts, each judged by a bank of the others, at least 2
+    collect: Callable[..., Bank] | None = None,  # as for `PatchCore.fit`, to refit for each part; None: see below
+) -> Prediction:  # of all images, in their order, without verdicts
     """How a model judges good images that it has not seen.
 
     Raises `ValueError` for a single image or part, for parts whose banks are too small, and for a fitted model whose
     parameters have changed.
     """
     if isinstance(images, (DataLoader, IterableDataset)):
-        raise ValueError("the images are split into parts, "
-                         f"a {type(images).__name__} cannot be split: pass a list or a Dataset")
+        raise ValueError(
+            f"the images are split into parts, a {type(images).__name__} cannot be split: pass a list or a Dataset"
+        )
     if (n := len(images)) < 2 or folds < 2:
-        raise ValueError(f"{n} image(s) in {folds} part(s) cannot be split into some to fit and some to judge: "
-                         "at least 2 good images and 2 parts are needed")
+        raise ValueError(
+            f"{n} image(s) in {folds} part(s) cannot be split into some to fit and some to judge: "
+            "at least 2 good images and 2 parts are needed"
+        )
     if hasattr(model, "bank_"):
         model.require_fitted()
     parts = [np.arange(first, n, folds) for first in range(min(folds, n))]
@@ -249,7 +266,7 @@ def held_out(
     return Prediction(found.scores[order], found.maps[order], paths, [], None, found.geometry, sizes)
 
 
-def _refitted(model, images, parts, collect) -> Iterator[Prediction]: # one for each part
+def _refitted(model, images, parts, collect) -> Iterator[Prediction]:  # one for each part
     "By definition: a fit for each part."
     part_of = images.subset if isinstance(images, ImageSet) else partial(Subset, images)
     for held in parts:
@@ -275,11 +292,11 @@ def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     patches, paths, sizes = model.patch_rows(images, geometry, network_now(model)), [], []
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         B, done = len(batch["image"]), len(paths)
-        new, _ = patches.rows(batch, done)                                          # (B·r, D)
+        new, _ = patches.rows(batch, done)  # (B·r, D)
         if not paths:
             fewest = len(images) - math.ceil(len(images) / folds)
             scoring.require(coreset.size(patches.count(fewest)), f"with {folds} folds, the bank of a fold")
-            rows = new.new_empty(len(images), len(new) // B, new.shape[1])          # (N, r, D)
+            rows = new.new_empty(len(images), len(new) // B, new.shape[1])  # (N, r, D)
         rows[done : done + B] = new.unflatten(0, (B, -1))
         paths += batch.get("path", [""] * B)
         sizes.append(batch["size"].numpy())
@@ -303,7 +320,7 @@ def _embedded_once(model: PatchCore, images: Any, parts: list[np.ndarray]) -> It
         others = np.setdiff1d(np.arange(len(rows)), held)
         memory = _memory_of_choice(model, rows[others].flatten(0, 1))
         for some in np.array_split(held, math.ceil(len(held) / model.batch_size)):
-            embedding = patches.upright(rows[some])                                 # (B, D, h, w)
+            embedding = patches.upright(rows[some])  # (B, D, h, w)
             scores, maps = Scoring.of(model.scoring).score_batch(memory, embedding, size, mask)
             yield Prediction(scores, maps, [paths[i] for i in some], [], None, patches.geometry, sizes[some])
 

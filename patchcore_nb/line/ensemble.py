@@ -26,23 +26,24 @@ from ..scorer import Bank, Scoring
 
 # %% ../../nbs/line/06_ensemble.ipynb #3048c3f5
 def value_range(
-    prediction: Prediction, # of several images
-    remedy: str = "pass different images", # what the caller can do where there is no range, for the message
-) -> dict[str, list[float]]: # "scores" and "maps", each [minimum, maximum]
+    prediction: Prediction,  # of several images
+    remedy: str = "pass different images",  # what the caller can do where there is no range, for the message
+) -> dict[str, list[float]]:  # "scores" and "maps", each [minimum, maximum]
     "Minimum and maximum of the image scores, and of all pixels. Raises `ValueError` where they are the same."
     values = {"scores": prediction.scores, "maps": prediction.maps}
     ranges = {name: [float(some.min()), float(some.max())] for name, some in values.items()}
     for name, (low, high) in ranges.items():
         if not low < high:
-            raise ValueError(f"the {name} of {len(prediction)} image(s) have no range to scale by, "
-                             f"all are {low:.4g}: {remedy}")
+            raise ValueError(
+                f"the {name} of {len(prediction)} image(s) have no range to scale by, all are {low:.4g}: {remedy}"
+            )
     return ranges
 
 
 def combine(
-    predictions: Iterable[Prediction], # of the same images, one per model; used one after another
-    ranges: Sequence[dict[str, list[float]]] | None = None, # of each model; None: the range of its prediction
-) -> Prediction: # of the ensemble
+    predictions: Iterable[Prediction],  # of the same images, one per model; used one after another
+    ranges: Sequence[dict[str, list[float]]] | None = None,  # of each model; None: the range of its prediction
+) -> Prediction:  # of the ensemble
     "Scale and average. Raises `ValueError` if the predictions are not of the same images, or have no range."
     total, count, remedy = None, 0, 'pass different images, or choose scaling="fit"'
     for count, found in enumerate(predictions, 1):
@@ -52,8 +53,10 @@ def combine(
             total = Prediction(scores, maps, found.paths, found.skipped, None, found.geometry, found.sizes)
             continue
         if found.paths != total.paths or maps.shape != total.maps.shape:
-            raise ValueError(f"model {count} was given other images than model 1, or in another order: "
-                             "pass data that are the same every time")
+            raise ValueError(
+                f"model {count} was given other images than model 1, or in another order: "
+                "pass data that are the same every time"
+            )
         total.scores += scores
         total.maps += maps
     if total is None:
@@ -77,23 +80,24 @@ class Ensemble(Calibrated, BaseEstimator):
 
     def __init__(
         self,
-        models: Sequence[CalibratedPatchCore], # the members, unfitted, all with the same `geometry`
-        scaling: str = "test", # range of a member's scores: "test" of each `predict` (official), "fit" of good images
+        models: Sequence[CalibratedPatchCore],  # the members, unfitted, all with the same `geometry`
+        scaling: str = "test",  # range of a member's scores: "test" of each `predict` (official), "fit" of good images
     ):
         self.models, self.scaling = models, scaling
 
     def fit(
         self,
-        data: object, # images of good parts, as for `PatchCore.fit`; gone through once or more per member
-        on_error: str = "raise", # unreadable files: "raise" before any work, or "skip" them
-        collect: Callable[..., Bank] | None = None, # how rows become a bank, as for `PatchCore.fit`
-    ) -> "Ensemble": # self
+        data: object,  # images of good parts, as for `PatchCore.fit`; gone through once or more per member
+        on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
+        collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for `PatchCore.fit`
+    ) -> "Ensemble":  # self
         "Fit all members on the same images. Raises as `PatchCore.fit`, and for members that do not fit one another."
         _check(self.models, self.scaling)
         images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)):
-            raise ValueError('scaling="fit" splits the images, '
-                             f"a {type(images).__name__} cannot be split: pass a list or a Dataset")
+            raise ValueError(
+                f'scaling="fit" splits the images, a {type(images).__name__} cannot be split: pass a list or a Dataset'
+            )
         ranges = None
         if self.scaling == "fit":
             ranges = [value_range(held_out(model, images, collect=collect)) for model in self.models]
@@ -104,11 +108,11 @@ class Ensemble(Calibrated, BaseEstimator):
 
     def predict(
         self,
-        data: object, # as for `PatchCore.predict`; with scaling="test" at least two images
-        on_error: str = "raise", # unreadable files of an ImageSet: "raise" before any work, or "skip" them
+        data: object,  # as for `PatchCore.predict`; with scaling="test" at least two images
+        on_error: str = "raise",  # unreadable files of an ImageSet: "raise" before any work, or "skip" them
         *,
-        workers: object | None = None, # as for `PatchCore.predict`
-    ) -> Prediction: # scores `(N,)`, maps `(N, H, W)`, without unit: 0 and 1 are the ends of the range
+        workers: object | None = None,  # as for `PatchCore.predict`
+    ) -> Prediction:  # scores `(N,)`, maps `(N, H, W)`, without unit: 0 and 1 are the ends of the range
         """Image scores and anomaly maps of the ensemble.
 
         Raises `NotFittedError` before `fit`, `ValueError` as `PatchCore.predict` does, and where there is no range to
@@ -124,10 +128,10 @@ class Ensemble(Calibrated, BaseEstimator):
 
     def stream(
         self,
-        data: object, # as for `PatchCore.predict`; an iterator may be endless
-        batch_size: int = 1, # images to wait for before they are judged
-        progress: bool = False, # show a progress bar
-    ) -> Iterator[Prediction]: # of so many images each, as they come
+        data: object,  # as for `PatchCore.predict`; an iterator may be endless
+        batch_size: int = 1,  # images to wait for before they are judged
+        progress: bool = False,  # show a progress bar
+    ) -> Iterator[Prediction]:  # of so many images each, as they come
         """Image scores and anomaly maps, batch after batch. Raises as `predict`, for a file when its turn comes.
 
         Raises `ValueError` without scaling="fit", where a score depends on the images that are still to come.
@@ -135,27 +139,32 @@ class Ensemble(Calibrated, BaseEstimator):
         self._require_comparable()
         _require_order(data)
         sources = tee(data, len(self.models_)) if isinstance(data, Iterator) else [data] * len(self.models_)
-        streams = [model.stream(source, batch_size, progress and model is self.models_[0])
-                   for model, source in zip(self.models_, sources)]
+        streams = [
+            model.stream(source, batch_size, progress and model is self.models_[0])
+            for model, source in zip(self.models_, sources)
+        ]
         for parts in zip(*streams):
             found = combine(parts, self.ranges_)
             found.calibration = self.calibration_ and self.calibration_.current(self.scored_with())
             yield found
 
     @property
-    def geometry_(self) -> Geometry: # of all members
+    def geometry_(self) -> Geometry:  # of all members
         "How images are prepared."
         return self.models_[0].geometry_
 
     @property
-    def members(self) -> list[CalibratedPatchCore]: # fitted if the ensemble is
+    def members(self) -> list[CalibratedPatchCore]:  # fitted if the ensemble is
         "The models that this one is made of."
         return list(getattr(self, "models_", self.models))
 
     def scored_with(self) -> dict[str, Any]:
         "What a score depends on: a threshold is valid for these values alone."
-        values = ((f"models_[{i}].{name}", value) for i, model in enumerate(self.models_)
-                  for name, value in model.scored_with().items())
+        values = (
+            (f"models_[{i}].{name}", value)
+            for i, model in enumerate(self.models_)
+            for name, value in model.scored_with().items()
+        )
         return dict(values) | {"scaling": self.scaling}
 
     def require_fitted(self) -> None:
@@ -168,14 +177,18 @@ class Ensemble(Calibrated, BaseEstimator):
         for i, (model, then) in enumerate(zip(self.models_, self.ranged_with_)):
             model.require_fitted()
             if self.scaling == "fit" and model.scored_with() != then:
-                raise ValueError(f"models_[{i}] was changed after fit, and the range of its scores is that of before: "
-                                 "fit the ensemble again, or set it back")
+                raise ValueError(
+                    f"models_[{i}] was changed after fit, and the range of its scores is that of before: "
+                    "fit the ensemble again, or set it back"
+                )
 
     def _require_comparable(self) -> None:
         check_is_fitted(self, "models_")
         if self.scaling != "fit" or self.ranges_ is None:
-            raise ValueError("a threshold or a stream needs scores that do not depend on the other images of a "
-                             'prediction: fit the ensemble with scaling="fit"')
+            raise ValueError(
+                "a threshold or a stream needs scores that do not depend on the other images of a "
+                'prediction: fit the ensemble with scaling="fit"'
+            )
         self.require_fitted()
 
     def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +202,7 @@ class Ensemble(Calibrated, BaseEstimator):
         found = combine(parts, self.ranges_)
         return found.scores, found.maps.max((1, 2))
 
-    def state(self) -> dict[str, Any]: # nested, of plain values and arrays
+    def state(self) -> dict[str, Any]:  # nested, of plain values and arrays
         "All that a fitted ensemble is, but the networks. Raises as `predict`."
         self.require_fitted()
         return {
@@ -203,11 +216,11 @@ class Ensemble(Calibrated, BaseEstimator):
     @classmethod
     def from_state(
         cls,
-        state: Mapping[str, Any], # of `state`
-        weights: Any = "as saved", # where to get the backbones' weights, if elsewhere than at training: one each
-        device: str | None = None, # torch device; None: CUDA where there is one, else CPU
-        progress: bool = True, # show progress bars, from now on
-    ) -> "Ensemble": # fitted
+        state: Mapping[str, Any],  # of `state`
+        weights: Any = "as saved",  # where to get the backbones' weights, if elsewhere than at training: one each
+        device: str | None = None,  # torch device; None: CUDA where there is one, else CPU
+        progress: bool = True,  # show progress bars, from now on
+    ) -> "Ensemble":  # fitted
         "The ensemble again. Raises `ValueError` for a state that is damaged or does not fit the weights."
         scaling, members, ranges = state["scaling"], state["members"], state["ranges"]
         if not members or scaling not in _SCALINGS or scaling == "fit" and len(ranges or ()) != len(members):
@@ -250,8 +263,9 @@ def _check(models: Sequence[Any], scaling: str) -> None:
 def _require_order(data: object) -> None:
     "`ValueError` for images that come in another order every time one goes through them."
     if isinstance(data, DataLoader) and hasattr(data.sampler, "generator"):  # only torch's random samplers have one
-        raise ValueError("every member goes through the images anew, and this DataLoader shuffles them: "
-                         "pass shuffle=False")
+        raise ValueError(
+            "every member goes through the images anew, and this DataLoader shuffles them: pass shuffle=False"
+        )
 
 
 def _opened(data: object, geometry: Geometry, on_error: str, progress: bool) -> Any:

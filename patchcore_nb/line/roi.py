@@ -26,9 +26,9 @@ class RegionOfInterest:
 
     def __init__(
         self,
-        keep: str | Path | ArrayLike | None = None, # mask, `(height, width)`, of what to look at; None: everything
-        ignore: str | Path | ArrayLike | None = None, # mask of what not to look at; None: nothing
-        edge: int = 0, # rim of the network input that is left out, pixels
+        keep: str | Path | ArrayLike | None = None,  # mask, `(height, width)`, of what to look at; None: everything
+        ignore: str | Path | ArrayLike | None = None,  # mask of what not to look at; None: nothing
+        edge: int = 0,  # rim of the network input that is left out, pixels
     ):
         "Raises `ValueError` for what is no mask, masks of different sizes, or a rim that is no number of pixels."
         if not isinstance(edge, (int, np.integer)) or isinstance(edge, bool) or edge < 0:
@@ -37,12 +37,14 @@ class RegionOfInterest:
         if ignore is not None:
             masks.append(~_read(ignore, "ignore"))
         if len({mask.shape for mask in masks}) > 1:
-            raise ValueError(f"keep is {masks[0].shape}, ignore {masks[1].shape} (height, width): "
-                             "masks of one photograph have one size")
+            raise ValueError(
+                f"keep is {masks[0].shape}, ignore {masks[1].shape} (height, width): "
+                "masks of one photograph have one size"
+            )
         self.inside: np.ndarray | None = np.logical_and.reduce(masks) if masks else None  # `(height, width)` bool
         self.edge = int(edge)
 
-    def _identity(self) -> tuple: # shape and hash of the mask, rim
+    def _identity(self) -> tuple:  # shape and hash of the mask, rim
         if self.inside is None:
             return (), "", self.edge
         return self.inside.shape, hashlib.sha256(np.packbits(self.inside).tobytes()).hexdigest(), self.edge
@@ -60,37 +62,41 @@ class RegionOfInterest:
 
     def mask(
         self,
-        geometry: Geometry, # how photographs become network input
-        size: tuple[int, int], # (H, W) of the network input
-    ) -> Tensor: # `(H, W)` bool
+        geometry: Geometry,  # how photographs become network input
+        size: tuple[int, int],  # (H, W) of the network input
+    ) -> Tensor:  # `(H, W)` bool
         "Where to look in the network input. Raises `ValueError` if the prepared mask has another size."
         return _network_mask(self, geometry, tuple(map(int, size)))
 
 # %% ../../nbs/line/00_roi.ipynb #dcd5427c
 def _read(
-    source: str | Path | ArrayLike, # file, picture or array
-    name: str, # of the parameter
-) -> np.ndarray: # `(height, width)` bool
+    source: str | Path | ArrayLike,  # file, picture or array
+    name: str,  # of the parameter
+) -> np.ndarray:  # `(height, width)` bool
     "A mask from a file or an array."
     if isinstance(source, (str, os.PathLike, Image.Image)):
         mask = np.asarray(to_mask(source) if isinstance(source, Image.Image) else read_mask(source)) > 0
         if not mask.any():
-            raise ValueError(f"{name}={source}: nothing is marked in this picture: "
-                             "paint it white, more than half of what its pixels can hold, on black")
+            raise ValueError(
+                f"{name}={source}: nothing is marked in this picture: "
+                "paint it white, more than half of what its pixels can hold, on black"
+            )
         return mask
     mask = np.asarray(source)
     if mask.ndim != 2 or mask.dtype.kind not in "bui" or not mask.size:
-        raise ValueError(f"{name} of shape {mask.shape}, {mask.dtype}: "
-                         "expected a mask (height, width) of bool or whole numbers, or a picture's path")
+        raise ValueError(
+            f"{name} of shape {mask.shape}, {mask.dtype}: "
+            "expected a mask (height, width) of bool or whole numbers, or a picture's path"
+        )
     return mask != 0
 
 
 @lru_cache(maxsize=16)
 def _network_mask(
-    region: RegionOfInterest, # of a photograph
-    geometry: Geometry, # how it becomes network input
-    size: tuple[int, int], # (H, W) of that
-) -> Tensor: # `(H, W)` bool
+    region: RegionOfInterest,  # of a photograph
+    geometry: Geometry,  # how it becomes network input
+    size: tuple[int, int],  # (H, W) of that
+) -> Tensor:  # `(H, W)` bool
     "The mask as network input, made once for all images."
     H, W = size
     mask = torch.zeros(size, dtype=torch.bool)
@@ -99,6 +105,8 @@ def _network_mask(
         return mask
     prepared = geometry.inside(Image.fromarray(region.inside))
     if tuple(prepared.shape) != size:
-        raise ValueError(f"the mask of the region is {region.inside.shape} (height, width), {tuple(prepared.shape)} "
-                         f"as network input, the images are {size}: a mask has the size of the photographs")
+        raise ValueError(
+            f"the mask of the region is {region.inside.shape} (height, width), {tuple(prepared.shape)} "
+            f"as network input, the images are {size}: a mask has the size of the photographs"
+        )
     return mask & prepared

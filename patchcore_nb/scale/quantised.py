@@ -19,9 +19,9 @@ class QuantisedRows:
 
     def __init__(
         self,
-        codes: Tensor, # `(n, D)` uint8
-        low: Tensor, # least number of each column, `(D,)` float32
-        span: Tensor, # largest less least number of each column, `(D,)` float32
+        codes: Tensor,  # `(n, D)` uint8
+        low: Tensor,  # least number of each column, `(D,)` float32
+        span: Tensor,  # largest less least number of each column, `(D,)` float32
     ):
         "Raises `ValueError` for ranges that are not finite."
         if not (low + span).isfinite().all():
@@ -33,8 +33,8 @@ class QuantisedRows:
     @classmethod
     def of(
         cls,
-        rows: Tensor, # `(n, D)` float32
-        bounds: tuple[Tensor, Tensor] | None = None, # ends of the columns' ranges, twice `(D,)`; None: of these rows
+        rows: Tensor,  # `(n, D)` float32
+        bounds: tuple[Tensor, Tensor] | None = None,  # ends of the columns' ranges, twice `(D,)`; None: of these rows
     ) -> "QuantisedRows":
         "Round rows to 255 steps of each column's range. Raises `ValueError` for rows that are none, or not finite."
         if 0 in rows.shape:
@@ -48,20 +48,24 @@ class QuantisedRows:
             part.copy_(((r - low) * scale).clamp_(0, 255))  # copied to whole numbers: rounded down
         return cls(codes, low, span)
 
-    def __len__(self) -> int: return len(self.codes)
+    def __len__(self) -> int:
+        return len(self.codes)
 
     def __getitem__(self, index: slice | Tensor) -> Tensor:
         "Rows by number, as float32."
         return self.codes[index].float().mul_(self._step).add_(self._middle)
 
     @property
-    def shape(self) -> torch.Size: return self.codes.shape
+    def shape(self) -> torch.Size:
+        return self.codes.shape
 
     @property
-    def device(self) -> torch.device: return self.codes.device
+    def device(self) -> torch.device:
+        return self.codes.device
 
     @property
-    def nbytes(self) -> int: return self.codes.nbytes + self.low.nbytes + self.span.nbytes
+    def nbytes(self) -> int:
+        return self.codes.nbytes + self.low.nbytes + self.span.nbytes
 
     def split(self, size: int) -> Iterator[Tensor]:
         "Piece after piece of the rows, as float32; the pieces are not kept."
@@ -91,25 +95,26 @@ _Rows = TypeVar("_Rows", Tensor, QuantisedRows)
 
 
 def take_rows(
-    rows: _Rows, # `(n, D)`
-    numbers: Tensor | np.ndarray, # of rows, `(m,)` int64
-) -> _Rows: # `(m, D)`
+    rows: _Rows,  # `(n, D)`
+    numbers: Tensor | np.ndarray,  # of rows, `(m,)` int64
+) -> _Rows:  # `(m, D)`
     "Some of the rows, kept as they were."
     numbers = torch.as_tensor(numbers, device=rows.device)
     return rows.take(numbers) if isinstance(rows, QuantisedRows) else rows[numbers]
 
 
 def concatenate_rows(
-    rows: _Rows, # `(n, D)`
-    new: Tensor, # rows to add, `(m, D)` float32
-) -> _Rows: # `(n + m, D)`
+    rows: _Rows,  # `(n, D)`
+    new: Tensor,  # rows to add, `(m, D)` float32
+) -> _Rows:  # `(n + m, D)`
     "These rows and further ones, kept as the first ones are."
-    if not len(new): return rows
+    if not len(new):
+        return rows
     return rows.joined(new) if isinstance(rows, QuantisedRows) else torch.cat([rows, new])
 
 
 def precision_of(
-    rows: Tensor | QuantisedRows, # `(n, D)`
-) -> str: # "f32" or "sq8", as in FAISS's names of indexes
+    rows: Tensor | QuantisedRows,  # `(n, D)`
+) -> str:  # "f32" or "sq8", as in FAISS's names of indexes
     "Numbers the rows are kept in."
     return "sq8" if isinstance(rows, QuantisedRows) else "f32"

@@ -32,20 +32,20 @@ class Pruned:
 
     def __init__(
         self,
-        rows: Any, # memory bank, `(n, D)` float32 or `QuantisedRows`
-        dim: int = 128, # d, directions
+        rows: Any,  # memory bank, `(n, D)` float32 or `QuantisedRows`
+        dim: int = 128,  # d, directions
     ):
         self.rows, self.flat, self.centre = rows, Flat(rows), rows.mean(0)
         sample = rows[:: max(1, len(rows) // (4 * rows.shape[1]))] - self.centre
-        vectors = torch.linalg.eigh(sample.T @ sample).eigenvectors             # rising order: the principal ones last
-        self.directions = vectors[:, -dim:].contiguous()                        # (D, d)
-        self.reduced = torch.cat([self.reduce(r) for r in rows.split(4096)])    # (n, d + 1)
+        vectors = torch.linalg.eigh(sample.T @ sample).eigenvectors  # rising order: the principal ones last
+        self.directions = vectors[:, -dim:].contiguous()  # (D, d)
+        self.reduced = torch.cat([self.reduce(r) for r in rows.split(4096)])  # (n, d + 1)
         self.squared = self.reduced.square().sum(1)
 
     def reduce(
         self,
-        x: Tensor, # `(N, D)`
-    ) -> Tensor: # `(N, d + 1)`: coordinates, and the length of what they leave out
+        x: Tensor,  # `(N, D)`
+    ) -> Tensor:  # `(N, d + 1)`: coordinates, and the length of what they leave out
         "Vectors whose distances are never larger than those of `x`, up to rounding."
         x = x - self.centre
         y = x @ self.directions
@@ -54,12 +54,13 @@ class Pruned:
 
     def neighbours(
         self,
-        queries: Tensor, # `(N, D)` float32
-        k: int, # neighbours wanted
-        chunk: int = 196, # queries at a time: the table of bounds stays in the cache
-    ) -> Tensor: # row numbers, nearest first, of equals the lower number, `(N, k)` int64
+        queries: Tensor,  # `(N, D)` float32
+        k: int,  # neighbours wanted
+        chunk: int = 196,  # queries at a time: the table of bounds stays in the cache
+    ) -> Tensor:  # row numbers, nearest first, of equals the lower number, `(N, k)` int64
         "The k nearest rows by definition."
-        if k > len(self.rows) // 64 or len(queries) == 0: return self.flat.neighbours(queries, k)
+        if k > len(self.rows) // 64 or len(queries) == 0:
+            return self.flat.neighbours(queries, k)
         table = torch.empty(len(self.rows), chunk)
         return torch.cat([self._nearest(q, k, table) for q in queries.split(chunk)])
 
@@ -84,12 +85,12 @@ class Pruned:
 
 
 def _seeds(
-    lower: Tensor, # lower bounds, `(n, B)`
-    k: int, # rows wanted, 1 <= k <= n // 64
-) -> Tensor: # row numbers with small bounds, all different for a query, `(k, B)`
+    lower: Tensor,  # lower bounds, `(n, B)`
+    k: int,  # rows wanted, 1 <= k <= n // 64
+) -> Tensor:  # row numbers with small bounds, all different for a query, `(k, B)`
     "The row with the smallest bound from each of the k best blocks of 64 rows."
-    blocks = lower[: len(lower) // 64 * 64].unflatten(0, (-1, 64))                      # (n // 64, 64, B)
-    best = blocks.amin(1).topk(k, dim=0, largest=False).indices                         # (k, B)
+    blocks = lower[: len(lower) // 64 * 64].unflatten(0, (-1, 64))  # (n // 64, 64, B)
+    best = blocks.amin(1).topk(k, dim=0, largest=False).indices  # (k, B)
     return best * 64 + blocks[best, :, torch.arange(lower.shape[1])].argmin(2)
 
 # %% ../../nbs/scale/00_search.ipynb #d75fe5bb
@@ -98,7 +99,7 @@ class Torch(Flat):
 
     def __init__(
         self,
-        rows: Any, # memory bank, `(n, D)` float32 or `QuantisedRows`
+        rows: Any,  # memory bank, `(n, D)` float32 or `QuantisedRows`
     ):
         super().__init__(rows, with_faiss=False)
 
@@ -108,17 +109,18 @@ class Faiss(Flat):
 
     def __init__(
         self,
-        rows: Tensor, # memory bank, `(n, D)` float32
+        rows: Tensor,  # memory bank, `(n, D)` float32
     ):
         super().__init__(rows, with_faiss=True)
 
     def neighbours(
         self,
-        queries: Tensor, # `(N, D)` float32
-        k: int, # neighbours wanted
-    ) -> Tensor: # row numbers, `(N, k)` int64
+        queries: Tensor,  # `(N, D)` float32
+        k: int,  # neighbours wanted
+    ) -> Tensor:  # row numbers, `(N, k)` int64
         "The k nearest rows of every query."
-        if not self.rows.is_cuda: return super().neighbours(queries, k)
+        if not self.rows.is_cuda:
+            return super().neighbours(queries, k)
         import faiss  # here and below, so that the package works without it
         import faiss.contrib.torch_utils  # from here on FAISS takes tensors beside arrays
 
@@ -135,22 +137,24 @@ def _gpu_resources():
 
 # %% ../../nbs/scale/00_search.ipynb #ae8f4682
 def _candidates(
-    index: Any, # of FAISS, or what is searched as one
-    queries: Tensor, # `(N, D)` float32
-    exact: Flat, # search in the same rows, for queries of which the index finds too little
-    count: int, # rows wanted, at most n
-) -> Tensor: # row numbers, `(N, count)` int64
+    index: Any,  # of FAISS, or what is searched as one
+    queries: Tensor,  # `(N, D)` float32
+    exact: Flat,  # search in the same rows, for queries of which the index finds too little
+    count: int,  # rows wanted, at most n
+) -> Tensor:  # row numbers, `(N, count)` int64
     "Rows that an index takes for the nearest."
     padded = F.pad(queries, (0, index.d - queries.shape[1]))
     found = torch.from_numpy(index.search(padded.cpu().numpy(), count)[1]).to(queries.device)
     short = (found < 0).any(dim=1)
-    if short.any(): found[short] = exact.neighbours(queries[short], count)
+    if short.any():
+        found[short] = exact.neighbours(queries[short], count)
     return found
 
 
 def _announce(name: str, rows: Tensor) -> None:
     "A line in the log before an index is made, where that takes some seconds or more."
-    if len(rows) > 2_000: _logger.info("building the %s index of %d rows", name, len(rows))
+    if len(rows) > 2_000:
+        _logger.info("building the %s index of %d rows", name, len(rows))
 
 # %% ../../nbs/scale/00_search.ipynb #b2e39bd7
 class IvfPq:
@@ -158,11 +162,12 @@ class IvfPq:
 
     def __init__(
         self,
-        rows: Tensor, # memory bank, `(n, D)` float32
+        rows: Tensor,  # memory bank, `(n, D)` float32
     ):
         self.exact, self.index = Torch(rows), None
         centroids, parts = len(rows) // 39, min(64, rows.shape[1])
-        if centroids < 2: return
+        if centroids < 2:
+            return
         import faiss
 
         _announce("ivfpq", rows)
@@ -175,11 +180,12 @@ class IvfPq:
 
     def neighbours(
         self,
-        queries: Tensor, # `(N, D)` float32
-        k: int, # neighbours wanted
-    ) -> Tensor: # row numbers, `(N, k + 15)` int64, or of all rows
+        queries: Tensor,  # `(N, D)` float32
+        k: int,  # neighbours wanted
+    ) -> Tensor:  # row numbers, `(N, k + 15)` int64, or of all rows
         "Candidates for the k nearest rows of every query."
-        if self.index is None: return self.exact.neighbours(queries, k)
+        if self.index is None:
+            return self.exact.neighbours(queries, k)
         return _candidates(self.index, queries, self.exact, min(k + 15, len(self.exact.rows)))
 
 # %% ../../nbs/scale/00_search.ipynb #2390dc3e
@@ -204,17 +210,18 @@ class Hnsw:
 
     def __init__(
         self,
-        rows: Tensor, # memory bank, `(n, D)` float32
+        rows: Tensor,  # memory bank, `(n, D)` float32
     ):
         self.exact = Torch(rows)
         _announce("hnsw", rows)
-        with _omp_threads(1): self.index = _Graph(rows.cpu().numpy())
+        with _omp_threads(1):
+            self.index = _Graph(rows.cpu().numpy())
 
     def neighbours(
         self,
-        queries: Tensor, # `(N, D)` float32
-        k: int, # neighbours wanted
-    ) -> Tensor: # row numbers, `(N, k)` int64
+        queries: Tensor,  # `(N, D)` float32
+        k: int,  # neighbours wanted
+    ) -> Tensor:  # row numbers, `(N, k)` int64
         "Candidates for the k nearest rows of every query."
         return _candidates(self.index, queries, self.exact, k)
 
@@ -233,7 +240,8 @@ class _Graph:
         self.index.add(rows[first])
         for view in (64, 128, 256, 512):
             self.index.hnsw.efSearch = view
-            if not self.index.search(rows[first], 1)[0].any(): break  # every row finds itself, at distance 0
+            if not self.index.search(rows[first], 1)[0].any():
+                break  # every row finds itself, at distance 0
 
     def search(self, queries: np.ndarray, k: int) -> tuple[None, np.ndarray]:
         """No distances, and row numbers `(N, k)`: all copies of the first distinct row, then of the second.
@@ -277,51 +285,59 @@ class Search:
     @classmethod
     def of(
         cls,
-        value: object, # a `Search`, the name of an engine, or None: the default
+        value: object,  # a `Search`, the name of an engine, or None: the default
     ) -> "Search":
         "Raises `ValueError` for anything else."
-        if value is None or isinstance(value, str): return cls(value)
+        if value is None or isinstance(value, str):
+            return cls(value)
         if not isinstance(value, cls):
             raise ValueError(f"search={value!r}: expected a Search or the name of an engine, such as 'hnsw'")
         return value
 
     def check(
         self,
-        device: torch.device, # where the rows are or will be
-    ) -> str: # the engine that will search, one of `ENGINES`
+        device: torch.device,  # where the rows are or will be
+    ) -> str:  # the engine that will search, one of `ENGINES`
         """Whether the search can work.
 
         Raises `ValueError` for an engine that cannot use the device or the rows, `ImportError` where FAISS is missing
         or cannot use the device.
         """
         engine, names = self.engine, ", ".join(_OF_8_BITS)
-        if engine is None: return "pruned" if device.type == "cpu" else "torch"
+        if engine is None:
+            return "pruned" if device.type == "cpu" else "torch"
         if self.precision == "sq8" and engine not in _OF_8_BITS:
-            raise ValueError(f"the {engine} engine cannot search in a bank of 8-bit numbers: "
-                             f"choose one of {names}, or precision='f32'")
+            raise ValueError(
+                f"the {engine} engine cannot search in a bank of 8-bit numbers: "
+                f"choose one of {names}, or precision='f32'"
+            )
         if engine == "pruned" and device.type != "cpu":
             raise ValueError(f"the pruned engine searches on the CPU, not on {device}: choose engine='torch'")
-        if engine not in ("pruned", "torch"): _require_faiss(engine, device)
+        if engine not in ("pruned", "torch"):
+            _require_faiss(engine, device)
         return engine
 
     def stored(
         self,
-        rows: Tensor, # that a bank was chosen to have, `(n, D)` float32
-    ) -> Any: # the rows, or `QuantisedRows`
+        rows: Tensor,  # that a bank was chosen to have, `(n, D)` float32
+    ) -> Any:  # the rows, or `QuantisedRows`
         "The rows in the precision they are to be kept in."
         return QuantisedRows.of(rows) if self.precision == "sq8" else rows
 
     def memory(
         self,
-        rows: Any, # as `stored` gives them
+        rows: Any,  # as `stored` gives them
     ) -> MemoryBank:
         "The rows with an index. Raises `ValueError` for rows of another precision, and as `check` and `MemoryBank` do."
         engine = self.check(rows.device)
         if (kept := precision_of(rows)) != self.precision:
-            raise ValueError(f"the bank is kept in {kept}, search asks for {self.precision}: "
-                             f"fit it again, or set search__precision={kept!r}")
+            raise ValueError(
+                f"the bank is kept in {kept}, search asks for {self.precision}: "
+                f"fit it again, or set search__precision={kept!r}"
+            )
         index = fastest_exact(rows, [Pruned]) if engine == "pruned" else ENGINES[engine]
-        if self.faiss_threads: index = partial(_WithThreads, index=index, threads=self.faiss_threads)
+        if self.faiss_threads:
+            index = partial(_WithThreads, index=index, threads=self.faiss_threads)
         return MemoryBank(rows, index)
 
 # %% ../../nbs/scale/00_search.ipynb #cfb623bc
@@ -329,12 +345,14 @@ def _require_faiss(engine: str, device: torch.device) -> None:
     "`ImportError` where FAISS is missing or cannot use the device."
     if not find_spec("faiss"):
         raise ImportError(f"the {engine} engine needs FAISS: pip install faiss-cpu, or choose engine='torch'")
-    if engine != "faiss" or device.type != "cuda": return
+    if engine != "faiss" or device.type != "cuda":
+        return
     import faiss
 
     if (device.index or 0) >= faiss.get_num_gpus():
-        raise ImportError(f"the FAISS that is installed cannot search on {device}: "
-                          "pip install faiss-gpu, or choose engine='torch'")
+        raise ImportError(
+            f"the FAISS that is installed cannot search on {device}: pip install faiss-gpu, or choose engine='torch'"
+        )
 
 
 class _WithThreads:
@@ -342,7 +360,9 @@ class _WithThreads:
 
     def __init__(self, rows: Any, index: Any, threads: int):
         self.threads = threads
-        with _omp_threads(threads): self.index = index(rows)
+        with _omp_threads(threads):
+            self.index = index(rows)
 
-    def neighbours(self, queries: Tensor, k: int) -> Tensor: # `(N, k)` or more
-        with _omp_threads(self.threads): return self.index.neighbours(queries, k)
+    def neighbours(self, queries: Tensor, k: int) -> Tensor:  # `(N, k)` or more
+        with _omp_threads(self.threads):
+            return self.index.neighbours(queries, k)
