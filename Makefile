@@ -15,7 +15,8 @@ bench: .venv/installed  ## the benchmark notebooks (half an hour, needs PATCHCOR
 	$(BIN)/python .ci/bench.py
 	$(BIN)/nbdev_clean
 
-export: .venv/installed  ## notebooks -> modules, README; clean notebooks
+export: .venv/installed  ## notebooks -> modules, README; lay out and clean notebooks
+	$(BIN)/ruff format --quiet .
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
 	$(BIN)/python .ci/readme.py

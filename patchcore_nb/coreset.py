@@ -36,6 +36,7 @@ def nearest_pick_distances(
         raise ValueError("picks is empty: nothing covers the rows")
     kept = rows[picks]
     kept_squared = kept.square().sum(1)
+    chunk = max(1, min(chunk, 2**24 // len(kept)))  # the table of distances has at most 64 MB
     parts = tqdm(rows.split(chunk), desc="covering radius", disable=not progress)
     nearest = [_squared_distances(r, kept, kept_squared).amin(1) + r.square().sum(1) for r in parts]
     return torch.cat(nearest).clamp_(min=0).sqrt_()

@@ -233,18 +233,22 @@ class ImageSet(Dataset):
         geometry: Geometry | None = None,  # `None` = resize 256, crop 224
         name: str = "images",  # for messages and progress bars
     ):
-        self.samples = [Sample(*sample) for sample in samples]
         self.geometry = geometry or Geometry()
         self.name = name
-        self.paths = [str(sample.path) for sample in self.samples]
-        self.labels = np.array([sample.label for sample in self.samples], dtype=int)
-        self.defects = [sample.defect for sample in self.samples]
-        self.has_masks = any(sample.mask is not None for sample in self.samples)
-        self.skipped: list[tuple[str, str]] = []  # (path, reason), filled by `check`
         self.checked = False  # set by `check`, so that nobody opens every file twice
+        self._hold([Sample(*sample) for sample in samples])
+        self.has_masks = any(sample.mask is not None for sample in self.samples)
         bare = [sample.path for sample in self.samples if sample.label and sample.mask is None]
         if self.has_masks and bare:
             raise ValueError(f"{name}: {len(bare)} defective images have no mask while others have, first: {bare[0]}")
+
+    def _hold(self, samples: list[Sample]) -> None:
+        "Take over samples, and what follows from them."
+        self.samples = samples
+        self.paths = [str(sample.path) for sample in samples]
+        self.labels = np.array([sample.label for sample in samples], dtype=int)
+        self.defects = [sample.defect for sample in samples]
+        self.skipped: list[tuple[str, str]] = []  # (path, reason), filled by `check`
 
     def __len__(self):
         return len(self.samples)
@@ -278,9 +282,12 @@ class ImageSet(Dataset):
     def subset(
         self,
         indices: Iterable[int],  # which items, in which order
-    ) -> "ImageSet":  # same geometry and name
+    ) -> "ImageSet":  # same class, geometry and name
         "A set of some of the images."
-        return ImageSet([self.samples[i] for i in indices], self.geometry, self.name)
+        part = copy(self)
+        part._hold([self.samples[i] for i in indices])
+        part.has_masks = self.has_masks and any(sample.mask is not None for sample in part.samples)
+        return part
 
     def check(
         self,
@@ -320,7 +327,7 @@ def checked(
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     if not isinstance(images, ImageSet) or images.checked:
-        return _unopened(images, on_error, progress)
+        return _unopened(images, on_error)
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
@@ -330,16 +337,20 @@ def checked(
     return usable
 
 
-def _unopened(images: Any, on_error: str, progress: bool) -> Any:  # what can be used
+def _unopened(images: Any, on_error: str) -> Any:  # the images
     "What holds no files to open now, or has opened them. Raises `ValueError` if some were to be skipped."
-    if isinstance(images, Subset) and isinstance(images.dataset, ImageSet):
-        return checked(images.dataset.subset(images.indices), on_error, progress)
-    if on_error == "skip" and not isinstance(images, (ImageSet, _Given)):
-        raise ValueError(
-            f'on_error="skip": which images of a {type(images).__name__} cannot be read shows only when '
-            "their turn comes: pass an ImageFolder, or a list of files"
-        )
-    return images
+    if on_error == "raise" or isinstance(images, ImageSet):
+        return images
+    name = "an iterator" if isinstance(images, _Stream) else f"a {type(images).__name__}"
+    if isinstance(images, _Given):
+        files = [isinstance(image, (str, os.PathLike)) for image in images.images]
+        if len(files) == 1 or not any(files):
+            return images  # a single file has its error, arrays are read already
+        name = "a list of files and others"
+    raise ValueError(
+        f'on_error="skip": which images of {name} cannot be read shows only when their turn comes: '
+        "pass an ImageFolder, or a list of files"
+    )
 
 # %% ../nbs/00_data.ipynb #fc5b15a0
 def _sorted_out(
@@ -612,12 +623,12 @@ def as_dataset(
     data: object,  # path, folder, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
     geometry: Geometry,  # applied where pictures are not network input yet
 ) -> Dataset | DataLoader:  # items with `image`, `path` ("" = unknown) and `size` of the photograph
-    """Anything that holds images as a data set: files as an `ImageSet`, a Dataset or DataLoader as it is.
+    """Anything that holds images as a data set: files as an `ImageSet`, another Dataset or DataLoader as it is.
 
     Raises `ValueError` if there are none, `TypeError` if it holds no images.
     """
     if isinstance(data, (Dataset, DataLoader)):
-        return data
+        return _part(data) if type(data) is Subset else data
     if isinstance(data, Iterator):
         return _Stream(data, geometry)
     images = list(_each(data))
@@ -626,6 +637,12 @@ def as_dataset(
     if len(images) > 1 and all(isinstance(image, (str, os.PathLike)) for image in images):
         return ImageSet([Sample(str(path)) for path in images], geometry)
     return _Given(images, geometry)
+
+
+def _part(subset: Subset) -> Dataset:
+    "A part of an `ImageSet` as one, so that its files stay known; a part of anything else as it is."
+    whole = _part(subset.dataset) if type(subset.dataset) is Subset else subset.dataset
+    return whole.subset(subset.indices) if isinstance(whole, ImageSet) else subset
 
 # %% ../nbs/00_data.ipynb #15a8857c
 def _geometries(
@@ -682,11 +699,15 @@ def _collate(
     dicts = []
     for item in items:
         item = item[0] if isinstance(item, (tuple, list)) else item
-        item = item if isinstance(item, dict) else {"image": item}
+        if not isinstance(item, dict):
+            item = {"image": item, "path": item if isinstance(item, (str, os.PathLike)) else ""}
         if "image" not in item:
             raise ValueError(f"data set item has no key 'image', only: {', '.join(map(str, item))}")
         image, size = _with_size(item["image"], geometry)
-        dicts.append({"size": size, **item, "image": image})
+        known = {key: value for key, value in item.items() if value is not None}
+        dicts.append({"size": size} | known | {"image": image, "path": str(known.get("path", ""))})
+    common = set.intersection(*map(set, dicts))  # a batch has what all of its images have
+    dicts = [{key: item[key] for key in item if key in common} for item in dicts]
     return _stacked(dicts)
 
 

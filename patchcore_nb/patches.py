@@ -6,6 +6,7 @@
 __all__ = ['PatchEmbedding', 'Embedder']
 
 # %% ../nbs/02_patches.ipynb #1a4b6560
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,7 +200,7 @@ class Embedder:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
-        if not isinstance(self.weights, str | Path | None):
+        if not isinstance(self.weights, str | os.PathLike | None):
             raise ValueError(
                 f'weights={self.weights!r}: expected "pretrained", a file, or None for an untrained network'
             )
@@ -232,7 +233,7 @@ def torch_device(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {str(device)!r} cannot be used: {reason}; device=None takes what there is") from error
 

@@ -73,7 +73,10 @@ class StoredPatchCore(PatchCore):
     kind: ClassVar[str] = "patchcore"
 
     def state(self) -> dict[str, Any]:  # nested, of plain values and arrays
-        "All that a fitted model is, but the network. Raises `NotFittedError` before `fit`, `ValueError` as `predict`."
+        """A fitted model, but for its network and the list of files that were skipped.
+
+        Raises `NotFittedError` before `fit`, `ValueError` as `predict`.
+        """
         self.require_fitted()
         scoring, embedder, network = Scoring.of(self.scoring), Embedder.of(self.embedder), self.embedder_
         views: Any = self.views
@@ -222,6 +225,8 @@ def restore(
     try:
         for single in single_states(state):
             kept = single["parameters"]["search"]["precision"]  # engine and threads are those of this machine
+            if (kept, search.precision) == ("f32", "sq8"):
+                raise ValueError("its bank is kept in f32, search asks for sq8: fit with Search(precision='sq8')")
             single["parameters"]["search"] = asdict(replace(search, precision=kept))
         model = wanted[kind].from_state(state, weights=weights, device=device, progress=progress)
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:

@@ -303,6 +303,11 @@ def to_official(
     "Official parameters of one of our models. Raises `ValueError` for a model that the official code could not run."
     spec, layers, scoring = network.spec, network.layers, Scoring.of(scoring)
     name = _official_name(spec)
+    if spec.precision != "f32":
+        raise ValueError(
+            f"the official code computes in f32, the model in {spec.precision}: "
+            'set_params(embedder__precision="f32") before saving'
+        )
     _require_official_layers(layers, network.extractor.last_layer)
     _require_official_scores(scoring, getattr(views, "region", None))
     size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
@@ -404,7 +409,6 @@ def _read_member(folder: Path, prefix: str, geometry: Geometry | None) -> dict:
             "paths": [],
             "grid": None,
             "history": [],
-            "skipped": [],
         },
         "calibration": None,
     }

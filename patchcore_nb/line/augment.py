@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from numbers import Real
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +26,7 @@ def turns(
     flips: bool = False,  # the mirror image of each, too
 ) -> list[Turn]:  # the upright image first
     "How often a bank sees each image. Raises `ValueError` for anything but angles that differ, and True or False."
-    if not isinstance(flips, bool):
+    if not isinstance(flips, (bool, np.bool_)):
         raise ValueError(f"flips={flips!r}: expected True or False")
     if not isinstance(rotations, (tuple, list)) or not all(map(_is_angle, rotations)):
         raise ValueError(f"rotations={rotations!r}: expected angles in degrees, such as (90, 180, 270)")

@@ -29,6 +29,7 @@ def nearest_distances(
     chunk: int = 1024,  # rows compared at a time
 ) -> Tensor:  # `(N,)`, of every row to the nearest of those kept (L2, not squared)
     "How far rows are from a bank they are no part of; the largest is the bank's covering radius for them."
+    chunk = max(1, min(chunk, 2**24 // len(kept)))  # the table of distances has at most 64 MB
     return torch.cat([torch.cdist(r, kept).amin(1) for r in rows.split(chunk)])
 
 # %% ../../nbs/line/04_editing.ipynb #6d382b22
@@ -131,6 +132,7 @@ def isolation(
     "How far each row is from what other images bear out. Raises `ValueError` if all rows are of one image."
     if len(np.unique(images)) < 2:
         raise ValueError("all rows of the bank are of one image: there is no other to compare it with")
+    chunk = max(1, min(chunk, 2**24 // len(rows)))  # the table of distances has at most 64 MB
     of_image, nearest = torch.from_numpy(np.asarray(images)).to(rows.device), []
     for r, own in zip(rows.split(chunk), of_image.split(chunk)):
         same = own[:, None] == of_image  # (chunk, n)
@@ -239,7 +241,7 @@ class Editable(PatchCore):
     ) -> "Editable":  # self; a calibrated model has to be calibrated again
         """Go on with the choice of rows among those of new images. `bank_.history` says how well they were covered.
 
-        Raises `ValueError` as `fit`, and for images that are in the training already, or of another geometry or size.
+        Raises `ValueError` as `fit`, and for images that are in the training already or have another geometry or grid.
         """
         self.require_fitted()
         images, geometry = prepared(images, self.geometry_)

@@ -6,19 +6,19 @@
 __all__ = ['Ensemble']
 
 # %% ../../nbs/line/06_ensemble.ipynb #db491251
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import tee
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from ..coreset import Coreset
-from ..data import Geometry, as_dataset, checked
+from ..data import Geometry, as_dataset, batches, checked, prepared
 from .calibration import Calibrated, CalibratedPatchCore, held_out, training_set
 from .views import Views
 from ..prediction import Calibration, Prediction
@@ -137,13 +137,11 @@ class Ensemble(Calibrated, BaseEstimator):
         Raises `ValueError` without scaling="fit", where a score depends on the images that are still to come.
         """
         self._require_comparable()
-        _require_order(data)
-        sources = tee(data, len(self.models_)) if isinstance(data, Iterator) else [data] * len(self.models_)
-        streams = [
-            model.stream(source, batch_size, progress and model is self.models_[0])
-            for model, source in zip(self.models_, sources)
-        ]
-        for parts in zip(*streams):
+        images, geometry = prepared(data, self.geometry_)
+        workers = self.models_[0].num_workers
+        for batch in batches(images, geometry, batch_size, workers, progress, "predict"):
+            again: Any = [batch]  # as a data set of one batch: each image is read once for all members
+            parts = (next(model.stream(DataLoader(again, batch_size=None))) for model in self.models_)
             found = combine(parts, self.ranges_)
             found.calibration = self.calibration_ and self.calibration_.current(self.scored_with())
             yield found
@@ -227,7 +225,7 @@ class Ensemble(Calibrated, BaseEstimator):
             raise ValueError("scaling, ranges and members do not fit")
         ranges = ranges and [{name: [*map(float, one[name])] for name in ("scores", "maps")} for one in ranges]
         calibration = state["calibration"] and Calibration(**state["calibration"])
-        own = [weights] * len(members) if isinstance(weights, str | Path | None) else weights
+        own = [weights] * len(members) if isinstance(weights, str | os.PathLike | None) else weights
         if len(own) != len(members):
             raise ValueError(f"there are {len(members)} members, weights are given for {len(own)}")
         models = [cls.model_class.from_state(*each, device, progress) for each in zip(members, own)]
@@ -262,9 +260,13 @@ def _check(models: Sequence[Any], scaling: str) -> None:
 
 def _require_order(data: object) -> None:
     "`ValueError` for images that come in another order every time one goes through them."
-    if isinstance(data, DataLoader) and hasattr(data.sampler, "generator"):  # only torch's random samplers have one
+    if isinstance(getattr(data, "dataset", data), IterableDataset):
+        raise ValueError("every member goes through the images anew, and these may come only once: pass a list of them")
+    if isinstance(data, DataLoader) and not (
+        isinstance(data.sampler, SequentialSampler) and type(data.batch_sampler) in (BatchSampler, type(None))
+    ):
         raise ValueError(
-            "every member goes through the images anew, and this DataLoader shuffles them: pass shuffle=False"
+            "every member goes through the images anew, and this DataLoader may shuffle them: pass shuffle=False"
         )
 
 

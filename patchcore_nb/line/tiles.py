@@ -193,7 +193,8 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
         model = clone(self.model).set_params(geometry=Geometry(None, None))  # tiles go in as they are
-        Views.of(model.views)  # its error
+        Coreset.of(model.coreset)
+        Scoring.of(model.scoring)  # their errors before photographs are opened
         network = model.build_network()
         if isinstance(images, (DataLoader, IterableDataset)):
             raise ValueError(

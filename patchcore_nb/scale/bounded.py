@@ -481,7 +481,7 @@ class Forecasting:
         collect: Any = None,  # a `MergeReduce` or `OnDisk`, as for `fit`; None: what is free now
     ) -> Forecast:  # can be printed
         "Measure a little and multiply. Raises `ValueError` as `fit`, but not for a bank that does not fit."
-        collect = MergeReduce(_free_memory()) if collect is None else _require_limited(collect)
+        limited = MergeReduce(_free_memory()) if collect is None else _require_limited(collect)
         coreset, scoring, search = Coreset.of(self.coreset), Scoring.of(self.scoring), Search.of(self.search)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry)
@@ -490,7 +490,10 @@ class Forecasting:
             patches.check(on_error)
         probe = _probe(patches, 5)
         scoring.require(coreset.size(probe.count))
-        return _foretold(patches.images, probe, coreset, search, collect)
+        found = _foretold(patches.images, probe, coreset, search, limited)
+        if collect is None and found.fits and found.way != WAYS[0]:  # without `collect`, all rows are in memory
+            return replace(found, way="not all rows at once: set a limit, collect=MergeReduce(...) or OnDisk(...)")
+        return found
 
 # %% ../../nbs/scale/02_bounded.ipynb #17cde6d3
 def _free_memory() -> int:

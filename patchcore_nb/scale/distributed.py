@@ -124,7 +124,12 @@ class SentNetwork:
         device: str | None = None,  # of the workers; None: as here
     ) -> "SentNetwork":
         "What is needed to build it elsewhere."
-        return cls(network.spec, network.seed, device or str(network.device), network.extractor.weights_hash())
+        return cls(
+            network.spec,
+            network.seed,
+            str(network.device) if device is None else str(device),
+            network.extractor.weights_hash(),
+        )
 
 
 @lru_cache(maxsize=2)

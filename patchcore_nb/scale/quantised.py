@@ -84,6 +84,9 @@ class QuantisedRows:
         "These rows and further ones. A range grows where it must; where it does not, the codes that are there stay."
         low, high = rows.float().aminmax(dim=0)
         bounds = torch.minimum(self.low, low), torch.maximum(self.low + self.span, high)
+        if torch.equal(bounds[0], self.low) and torch.equal(bounds[1], self.low + self.span):
+            new = QuantisedRows.of(rows.float(), bounds)
+            return QuantisedRows(torch.cat([self.codes, new.codes]), self.low, self.span)
         return QuantisedRows.of(torch.cat([self[:], rows.float()]), bounds)
 
     def to(self, device: torch.device) -> "QuantisedRows":
