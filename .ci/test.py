@@ -23,6 +23,7 @@ DEMO_AT_LEAST = {"instance_auroc": 0.77, "full_pixel_auroc": 0.925}  # a few poi
 LONG = [
     f"{name}.ipynb"
     for name in (
+        "train_loupe",
         "01_cli",
         "02_official_cli",
         "few_shot",
