@@ -1,4 +1,4 @@
-"""What a worker process of `.ci/test.py` does: one notebook after another, on one thread each."""
+"""What a worker process of `.ci/test.py` does: one notebook after another, on one thread unless told otherwise."""
 
 import os
 import sys
@@ -6,8 +6,9 @@ import tempfile
 
 
 def one_thread():
-    "In a worker process, before the first notebook: they run side by side."
-    os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    "In a worker process, before the first notebook: they run side by side, so each has one thread."
+    os.environ["MPLBACKEND"] = "agg"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # OMP_NUM_THREADS=4 make test: with four
 
 
 def tested(path, flags, root):
