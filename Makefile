@@ -9,7 +9,7 @@ demo: .venv/installed  ## train and judge PatchCore on the demo data set: table,
 	$(BIN)/patchcore_nb demo
 
 test: .venv/installed  ## all notebooks, the exported modules, their agreement, style
-	$(BIN)/python .ci/test.py
+	$(BIN)/python -m pytest -c .ci/pytest.ini --rootdir . .ci
 
 bench: .venv/installed  ## the benchmark notebooks (half an hour, needs PATCHCORE_NB_DATA and PATCHCORE_NB_WEIGHTS) and their table
 	$(BIN)/python .ci/bench.py
@@ -26,13 +26,14 @@ pictures: .venv/installed  ## the pictures of the README
 
 docs: .venv/installed  ## the docs site, in _docs; needs quarto
 	@command -v quarto >/dev/null || { echo "quarto is missing: install it from https://quarto.org, then run make docs again"; exit 1; }
-	$(BIN)/python .ci/docs.py
+	$(BIN)/python .ci/gallery.py
 	touch README.md  # ours is made by .ci/readme.py; nbdev has Quarto make another where the index is newer
 	$(BIN)/nbdev_docs
 
 dist: .venv/installed  ## sdist and wheel in dist/, looked into, installed, used; TAG=0.2.0 as well: fit to be released as that
-	rm -rf dist
-	$(BIN)/python .ci/package.py dist $(TAG)
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist
+	DIST=dist TAG=$(TAG) $(BIN)/python -m pytest -c .ci/pytest.ini --rootdir . .ci/test_package.py
 
 clean:  ## remove the environment and everything that is made
 	rm -rf .venv _docs _proc build dist *.egg-info demo browser nbs/gallery nbs/gallery.qmd

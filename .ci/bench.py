@@ -31,9 +31,9 @@ def table(rows):
     lines = ["| step | size | official way | ours | ratio | asked | |", "|---|---|---:|---:|---:|---|---|"]
     for row in rows:
         official = "–" if row["official"] is None else f"{row['official']:,} {row['unit']}"
-        lines.append(
-            f"| {row['step']} | {row['size']} | {official} | {row['ours']:,} {row['unit']} | {row['ratio']:,} | {row['target']} | {'reached' if row['reached'] else '**not reached**'} |"
-        )
+        found = (row["step"], row["size"], official, f"{row['ours']:,} {row['unit']}", f"{row['ratio']:,}")
+        verdict = "reached" if row["reached"] else "**not reached**"
+        lines.append(f"| {' | '.join(map(str, found))} | {row['target']} | {verdict} |")
     return "\n".join(lines)
 
 
@@ -90,7 +90,8 @@ def main():
     )
     parts += (
         [
-            "## One image at a time\n\nMilliseconds warm, from a file to the verdict, bank of 10 %, f32 and two threads unless said otherwise.",
+            "## One image at a time\n\nMilliseconds per image, from a file to the verdict, in a warm process;"
+            " bank of 10 %, f32 and two threads unless stated otherwise.",
             backbone_table(found["latency"]["expect"]),
         ]
         if "latency" in found

@@ -1,4 +1,4 @@
-"""Make the pictures of the README, nbs/images/*: demo data and Loupe, nothing chosen by hand: the first test image of each kind."""
+"""Make the pictures of the README, nbs/images/*, from demo data and Loupe: the first test image of each kind."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +23,7 @@ SIZE = 256
 
 
 def strip(demo):
-    "Photograph, ground truth, map and overlay of some parts, a row each; returns the model of the first category and its training set."
+    "Draw photograph, ground truth, map and overlay of some parts; return the first model and its training set."
     fig, axs = plt.subplots(sum(map(len, SHOWN.values())), 1, figsize=(7.4, 7.6), layout="constrained")
     fitted, row = [], 0
     for category, kinds in SHOWN.items():

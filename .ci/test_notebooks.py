@@ -1,0 +1,46 @@
+"""All notebooks, as nbdev_test runs them."""
+
+import csv
+import json
+import re
+
+import pytest
+from conftest import ROOT
+from nbdev.config import get_config
+from nbdev.doclinks import nbglob
+from nbdev.test import test_nb as run_notebook
+
+FLAGS = get_config().tst_flags.split()
+# The longest notebooks begin first, so that none of them is left alone at the end.
+LONG = (
+    *("train_loupe", "01_cli", "02_official_cli", "few_shot", "00_robustness", "your_own_images", "05_tiles"),
+    *("03_distributed", "02_widgets", "01_figures", "quickstart", "07_evaluate", "05_export", "01_backbones"),
+    *("03_demo", "00_search", "06_metrics", "03_serve", "00_loggers", "03_calibration", "ensembles_and_backbones"),
+)
+
+
+def notebooks():
+    "The notebooks that nbdev_test would choose, the longest first."
+    paths = sorted((ROOT / path).resolve() for path in nbglob())
+    for path in sorted(paths, key=lambda path: LONG.index(path.stem) if path.stem in LONG else len(LONG)):
+        yield pytest.param(path, id=str(path.relative_to(ROOT / "nbs").with_suffix("")))
+
+
+@pytest.mark.parametrize("path", notebooks())
+def test_notebook(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    if all(re.match(rf"#\| *({'|'.join(FLAGS)})\b", source) for source in sources):
+        pytest.skip("every cell has a flag such as slow; its stored output stands")
+    passed, _ = run_notebook(path, skip_flags=FLAGS, basepath=ROOT)
+    assert passed, f"{path.name}: the traceback stands in the captured output"
+
+
+@pytest.mark.parametrize("column, least", [("instance_auroc", 0.77), ("full_pixel_auroc", 0.925)])
+def test_demo_detects(column, least):
+    "The figures that `make demo` wrote are at most a few points below what Loupe reaches."
+    table = ROOT / "demo/results/results.csv"
+    if not table.exists():
+        pytest.skip("figures of the demo: run `make demo` first")
+    mean = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))[-1]
+    assert float(mean[column]) >= least

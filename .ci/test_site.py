@@ -1,0 +1,201 @@
+"""The docs site, as far as it can be judged without Quarto."""
+
+import contextlib
+import importlib
+import inspect
+import io
+import os
+import re
+import shutil
+import warnings
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from gallery import anchor, config, figures, options, read, sidebar, write_gallery
+
+NBS = ROOT / "nbs"
+PAGES = sorted(
+    str(path.relative_to(NBS))
+    for path in NBS.rglob("*.ipynb")
+    if not any(part.startswith((".", "_")) for part in path.relative_to(NBS).parts)
+)
+TEXTS = [*(NBS / page for page in PAGES), *NBS.rglob("*.md"), *ROOT.glob("*.md")]
+OPTIONS = {"echo", "output", "eval", "include", "warning", "label", "code-fold", "code-summary", "fig-alt", "fig-cap"}
+FENCE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.M | re.S)
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]*)[^)]*\)")
+
+
+def settings():
+    "settings.ini"
+    parser = ConfigParser(delimiters=["="])
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    return parser["DEFAULT"]
+
+
+def test_sidebar_lists_every_page_once():
+    pages = [page for page in sidebar(NBS) if page != "gallery.qmd"]
+    assert sorted(pages) == PAGES
+
+
+def test_names_of_pages_differ():
+    "nbdev drops the number before a page's name."
+    names = [re.sub(r"(^|/)\d+[a-z]?_", r"\1", page) for page in PAGES]
+    assert len(set(names)) == len(names)
+
+
+def test_index_names_every_notebook():
+    index = prose(NBS / "index.ipynb")
+    assert not [page for page in PAGES if page != "index.ipynb" and f"]({page})" not in index]
+
+
+def prose(path):
+    "Markdown of a notebook or a text file, code taken out."
+    if path.suffix != ".ipynb":
+        return FENCE.sub("``", path.read_text(encoding="utf-8"))
+    return FENCE.sub("``", "\n\n".join(cell["source"] for cell in read(path) if cell["cell_type"] == "markdown"))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links(path):
+    "Links lead to files and headings that exist, and pictures have alternative texts."
+    text, wrong = prose(path), []
+    assert not re.findall(r"<(?:a|img)\b[^>]*>|^ {0,3}\[[^\]^][^\]]*\]:.*", text, re.M), "write [text](target)"
+    for picture, words, target in LINK.findall(text):
+        wrong += [f"picture {target} has no alternative text"] * bool(picture and not words.strip())
+        wrong += [f"picture {inner} has no alternative text" for inner in re.findall(r"!\[\]\(([^)]*)", words)]
+        if target.startswith(own := config()["website"]["repo-url"] + "/blob/main/"):
+            wrong += [target] * (not (ROOT / target.removeprefix(own).partition("#")[0]).exists())
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, place = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        if not target or not there.exists():
+            wrong.append(f"{words!r} leads to {target}, which does not exist")
+        elif place:
+            headings = re.findall(r"^#+ +(.+?)(?: *\{.*\})?$", prose(there), re.M)
+            names = {anchor(heading, github=path.suffix == ".md") for heading in headings}
+            wrong += [f"{target} has no such heading"] * (place not in names)
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page):
+    "Title cell, alternative texts of figures, and equations that MathML can carry."
+    cells = read(NBS / page)
+    # nbdev drops everything else in the title cell from the site.
+    assert not re.sub(r"^(?:# |> |- .*:).*$", "", cells[0]["source"], flags=re.M).strip()
+    assert all(text.strip() for _, text, *_ in figures(NBS / page)), "a figure without #| fig-alt"
+    for cell in (cell["source"] for cell in cells if cell["cell_type"] == "markdown"):
+        for equation in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", FENCE.sub("", cell), re.S):
+            assert not re.search(r"\\[Bb]igg?[lr]?\b|\\\\(?!\s)", "".join(equation)), equation
+
+
+def test_quarto_agrees_with_settings():
+    ours, site = settings(), config()
+    website, html = site["website"], site["format"]["html"]
+    assert website["title"] == ours["title"]
+    assert website["site-url"] == ours["doc_host"] + ours["doc_baseurl"]
+    assert website["repo-url"] == ours["git_url"]
+    assert site["project"]["output-dir"] == ours["doc_path"]
+    assert html["html-math-method"] == "mathml" and set(html["theme"]) == {"light", "dark"}
+
+
+def test_badges_agree_with_settings():
+    ours, readme = settings(), (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"badge/Python-%E2%89%A5%20([\d.]+)-", readme) == [ours["min_python"]]
+    [licence] = re.findall(r"badge/licence-(.+?)-blue", readme)
+    assert licence.lower().replace("--", "").replace(".0", "") == ours["license"]
+    for url, file in re.findall(r"\((\S+?)/actions/workflows/([\w.]+)/badge.svg\)", readme):
+        assert url == ours["git_url"] and (ROOT / ".github/workflows" / file).exists()
+
+
+def test_workflow_publishes_the_site():
+    flow = yaml.safe_load((ROOT / ".github/workflows/docs.yml").read_text(encoding="utf-8"))
+    [job] = flow["jobs"].values()
+    steps = " ".join(str(step.get("uses", step.get("run"))) for step in job["steps"])
+    for step in ("quarto-actions/setup@", "make docs", "actions/upload-pages-artifact@", "actions/deploy-pages@"):
+        assert step in steps
+    assert {flow["permissions"][name] for name in ("pages", "id-token")} == {"write"}
+    assert settings()["doc_path"] in [step.get("with", {}).get("path") for step in job["steps"]]
+
+
+def test_gallery_shows_every_figure(tmp_path):
+    nbs = tmp_path / "nbs"
+    shutil.copytree(NBS, nbs, symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "gallery"))
+    write_gallery(nbs)
+    assert len(list((nbs / "gallery").iterdir())) == sum(len(list(figures(NBS / page))) for page in PAGES)
+    test_links(nbs / "gallery.qmd")
+
+
+@pytest.fixture(scope="module")
+def processed():
+    "What nbdev makes of every notebook for the site: page -> cells."
+    from execnb.nbio import read_nb
+    from nbdev.processors import FilterDefaults
+
+    here, pages = Path.cwd(), {}
+    kept = {name: os.environ.pop(name, None) for name in ("PATCHCORE_NB_DATA", "PATCHCORE_NB_WEIGHTS")}
+    try:
+        for page in PAGES:
+            os.chdir((NBS / page).parent)
+            notebook = read_nb(Path(page).name)
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                warnings.filterwarnings("error", message="Found cells containing imports and other code")
+                FilterDefaults()(notebook)  # where the site is made there are neither data nor weights
+            pages[page] = notebook.cells
+    finally:
+        os.chdir(here)
+        os.environ.update({name: value for name, value in kept.items() if value is not None})
+    return pages
+
+
+def test_pages_are_ready_for_quarto(processed):
+    "No directive of nbdev is left, every option is one of Quarto's, show_doc shows something, ::: is closed."
+    wrong = []
+    for page, cells in processed.items():
+        for cell in (cell for cell in cells if cell.cell_type == "code"):
+            top = re.match(r"(#\|.*\n?)*", cell.source).group()
+            left = [line for line in re.findall(r"^#\|.*", cell.source, re.M) if line not in top or ": " not in line]
+            wrong += [(page, line) for line in left]
+            wrong += [(page, option) for option in set(options(top)) - OPTIONS]
+            if cell.source.rstrip().split("\n")[-1].startswith("show_doc(") and not cell.outputs:
+                wrong.append((page, cell.source))
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        fences = re.findall(r"^:{3,} *(.*?) *$", text, re.M)
+        wrong += [(page, "::: is not closed")] * (sum(1 if fence else -1 for fence in fences) != 0)
+    assert not wrong
+
+
+def shown(processed):
+    "Names that have a place on the site: the headings that show_doc writes."
+    for cells in processed.values():
+        for output in (output for cell in cells for output in cell.get("outputs", [])):
+            yield from re.findall(r"^#+ (\S+)$", "".join(output.get("data", {}).get("text/markdown", "")), re.M)
+
+
+def public():
+    "Public names: what modules export, and the methods and properties of their classes."
+    names = importlib.import_module("nbdev.doclinks").NbdevLookup("patchcore_nb").entries["patchcore_nb"].syms
+    for module in names:
+        exported = importlib.import_module(module)
+        for name in exported.__all__:
+            yield name, (name,)
+            if inspect.isclass(value := getattr(exported, name)):
+                for attribute in (a for a in dir(value) if not a.startswith("_")):
+                    owners = [c.__name__ for c in value.__mro__ if attribute in vars(c)]
+                    own = getattr(next(c for c in value.__mro__ if attribute in vars(c)), "__module__", "")
+                    found = inspect.getattr_static(value, attribute)
+                    if own.startswith("patchcore_nb") and isinstance(found, FUNCTIONS):
+                        yield f"{name}.{attribute}", tuple(f"{owner}.{attribute}" for owner in [name, *owners])
+
+
+FUNCTIONS = (type(lambda: 0), property, classmethod, staticmethod)
+
+
+def test_every_public_name_has_a_place_on_the_site(processed):
+    there = set(shown(processed))
+    assert not [name for name, places in public() if not there.intersection(places)]
