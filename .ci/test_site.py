@@ -90,7 +90,7 @@ def test_page(page):
     assert all(text.strip() for _, text, *_ in figures(NBS / page)), "a figure without #| fig-alt"
     for cell in (cell["source"] for cell in cells if cell["cell_type"] == "markdown"):
         for equation in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", FENCE.sub("", cell), re.S):
-            assert not re.search(r"\\[Bb]igg?[lr]?\b|\\\\(?!\s)", "".join(equation)), equation
+            assert not re.search(r"\\[Bb]igg?[lr]\b|\\\\(?!\s)", "".join(equation)), equation
 
 
 def test_quarto_agrees_with_settings():
