@@ -26,20 +26,67 @@ from tqdm.auto import tqdm
 
 from .box.images import IMAGE_SUFFIXES, is_url, read_image, read_mask, to_mask, to_pil, to_rgb
 
+# %% ../nbs/00_data.ipynb #9c11cd6f
+_MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
+
+
+def _resized(
+    height: int,  # pixels
+    width: int,  # pixels
+    resize: int | tuple[int, int],  # as in Geometry
+) -> tuple[int, int]:  # (height, width) after resizing
+    "Return the size after resizing: the shorter side exact, the longer one rounded down."
+    h, w = resize if isinstance(resize, tuple) else (resize * side // min(height, width) for side in (height, width))
+    if h * w > max(_MOST, height * width):
+        raise ValueError(
+            f"an image of {height}x{width} becomes {h}x{w} with resize={resize} (height x width),"
+            f" more than {_MOST:,} pixels: choose a smaller resize=(height, width)"
+        )
+    return h, w
+
+
+def _cropped(
+    height: int,  # pixels, after resizing
+    width: int,  # pixels, after resizing
+    crop: int | tuple[int, int],  # as in Geometry
+) -> tuple[int, int]:  # (height, width) after cropping
+    "Return the size after the central crop, which must fit into the image."
+    h, w = (crop, crop) if isinstance(crop, int) else crop
+    if h > height or w > width:
+        raise ValueError(
+            f"crop {h}x{w} is larger than the image, {height}x{width} after resizing (height x width):"
+            " choose a smaller crop or a larger resize"
+        )
+    return h, w
+
 # %% ../nbs/00_data.ipynb #38a48315
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+# %% ../nbs/00_data.ipynb #b506d1bb
+def _valid_size(
+    size: int | Sequence[int] | None,  # as passed by the user or read from JSON
+    name: str,  # of the argument, for the message
+) -> int | tuple[int, int] | None:  # plain Python ints
+    "Return a size as plain Python ints, so that equal geometries compare equal."
+    if size is None:
+        return None
+    sides: tuple = tuple(size) if isinstance(size, (tuple, list)) and len(size) == 2 else (size,)
+    if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in sides):
+        raise ValueError(f"{name}={size!r}: expected a positive int, (height, width) of two positive ints, or None")
+    sides = tuple(int(side) for side in sides)
+    return sides if len(sides) == 2 else sides[0]
+
 # %% ../nbs/00_data.ipynb #997ac988
 @dataclass(frozen=True)
 class Geometry:
-    """Resize and central crop, for an image and its mask alike.
+    """Resize and central crop of an image and its mask.
 
-    Raises `ValueError` on sizes that are not positive, and where the crop is larger than the image.
+    Raises `ValueError` if a size is not positive or the crop is larger than the image.
     """
 
-    resize: int | tuple[int, int] | None = 256  # shorter side, or (height, width), pixels
-    crop: int | tuple[int, int] | None = 224  # side of a square, or (height, width), pixels
+    resize: int | tuple[int, int] | None = 256  # shorter side, or (height, width), pixels; None: unchanged
+    crop: int | tuple[int, int] | None = 224  # side of a square, or (height, width), pixels; None: all
 
     def __post_init__(self):
         for name in ("resize", "crop"):
@@ -50,14 +97,14 @@ class Geometry:
         height: int,  # of the image, pixels
         width: int,  # of the image, pixels
     ) -> tuple[int, int]:  # (H, W) of the network input
-        "Size of an image after resize and crop."
+        "Return the size of an image after resize and crop."
         return _placed(self, height, width)[2]
 
     def image(
         self,
         pil: Image.Image,  # any mode
     ) -> Tensor:  # `(3, H, W)` float32, ImageNet-normalised
-        "Network input of an image: bilinear with antialiasing."
+        "Return the network input of an image, resized bilinearly with antialiasing."
         pixels = np.array(self._moved(to_rgb(pil), Image.Resampling.BILINEAR))
         x = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
         mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=torch.float32)[..., None, None]
@@ -67,14 +114,14 @@ class Geometry:
         self,
         pil: Image.Image,  # any mode, same size as its image
     ) -> Tensor:  # `(H, W)` bool, True = defect
-        "The mask in the same geometry: nearest neighbour, so that it stays binary and keeps its area."
+        "Return the mask in the same geometry; nearest neighbour keeps it binary and preserves its area."
         return torch.from_numpy(np.asarray(self._moved(to_mask(pil), Image.Resampling.NEAREST)) > 127)
 
     def inside(
         self,
         pil: Image.Image,  # mask of any mode, 255 inside
     ) -> Tensor:  # `(H, W)` bool
-        "Which pixels of the network input are made of nothing but pixels of the photograph that lie inside the mask."
+        "Return which pixels of the network input depend only on photograph pixels inside the mask."
         return torch.from_numpy(np.asarray(self._moved(to_mask(pil), Image.Resampling.BILINEAR)) == 255)
 
     def _moved(
@@ -86,82 +133,35 @@ class Geometry:
         pil = pil if self.resize is None else pil.resize(resized[::-1], resample)
         return pil if self.crop is None else pil.crop((left, top, left + width, top + height))
 
-# %% ../nbs/00_data.ipynb #b506d1bb
-def _valid_size(
-    size: int | Sequence[int] | None,  # as given by the user, or read back from JSON
-    name: str,  # which argument, for the message
-) -> int | tuple[int, int] | None:  # plain Python ints
-    "A size in its normal form, so that equal geometries compare equal."
-    if size is None:
-        return None
-    sides: tuple = tuple(size) if isinstance(size, (tuple, list)) and len(size) == 2 else (size,)
-    if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in sides):
-        raise ValueError(f"{name}={size!r}: expected a positive int, (height, width) of two positive ints, or None")
-    sides = tuple(int(side) for side in sides)
-    return sides if len(sides) == 2 else sides[0]
-
-# %% ../nbs/00_data.ipynb #9c11cd6f
-_MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
-
-
-def _resized(
-    height: int,  # pixels
-    width: int,  # pixels
-    resize: int | tuple[int, int],  # as in `Geometry`
-) -> tuple[int, int]:  # (height, width) after resizing
-    "Size after resizing: the shorter side exact, the longer one rounded down."
-    h, w = resize if isinstance(resize, tuple) else (resize * side // min(height, width) for side in (height, width))
-    if h * w > max(_MOST, height * width):
-        raise ValueError(
-            f"an image of {height}x{width} becomes {h}x{w} with resize={resize} (height x width),"
-            f" more than {_MOST:,} pixels: choose a smaller resize=(height, width)"
-        )
-    return h, w
-
-# %% ../nbs/00_data.ipynb #9e51ed30
-def _cropped(
-    height: int,  # pixels, after resizing
-    width: int,  # pixels, after resizing
-    crop: int | tuple[int, int],  # as in `Geometry`
-) -> tuple[int, int]:  # (height, width) after cropping
-    "Size after the central crop, which must fit into the image."
-    h, w = (crop, crop) if isinstance(crop, int) else crop
-    if h > height or w > width:
-        raise ValueError(
-            f"crop {h}x{w} is larger than the image, {height}x{width} after resizing (height x width):"
-            " choose a smaller crop or a larger resize"
-        )
-    return h, w
-
 # %% ../nbs/00_data.ipynb #968170f8
 def _placed(
     geometry: Geometry,  # that makes the network input
     height: int,  # of the upright photograph, pixels
     width: int,  # of the upright photograph, pixels
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:  # (top, left) cut off; size resized; size of the input
-    "Where the network input lies in its photograph, and its size."
+    "Return where the network input lies in the resized photograph, and both sizes."
     resized = (height, width) if geometry.resize is None else _resized(height, width, geometry.resize)
     size = resized if geometry.crop is None else _cropped(*resized, geometry.crop)
     top, left = (round((r - s) / 2) for r, s in zip(resized, size))
     return (top, left), resized, size
 
-
+# %% ../nbs/00_data.ipynb #60e1f134
 def placement(
     geometry: Geometry,  # that made the network input
     height: int,  # of the upright photograph, pixels
     width: int,  # of the upright photograph, pixels
 ) -> tuple[tuple[int, int], tuple[int, int]]:  # pixels cut off (top, left); size (height, width) after resizing
-    "Where the network input lies in its photograph."
+    "Return where the network input lies in its photograph."
     return _placed(geometry, height, width)[:2]
 
-# %% ../nbs/00_data.ipynb #60e1f134
+
 def to_photograph(
-    values: np.ndarray,  # one for each pixel of the network input, `(H, W)`, such as an anomaly map
+    values: np.ndarray,  # `(H, W)`, one for each pixel of the network input
     geometry: Geometry,  # that made the network input
     height: int,  # of the photograph, pixels
     width: int,  # of the photograph, pixels
 ) -> np.ndarray:  # `(height, width)` float32; NaN where the crop cut the photograph away
-    """Values carried back to the photograph's own pixels.
+    """Return values of the network input, such as an anomaly map, resampled to the pixels of the photograph.
 
     Raises `ValueError` if they are not of the network input's size.
     """
@@ -173,7 +173,7 @@ def to_photograph(
         )
     (top, bottom), (left, right) = [(b, r - s - b) for b, r, s in zip(before, resized, size)]
     grid = torch.as_tensor(values, dtype=torch.float32)[None, None]
-    grid = F.pad(grid, (left, right, top, bottom), mode="replicate")  # so that its own rim is not mixed with nothing
+    grid = F.pad(grid, (left, right, top, bottom), mode="replicate")  # the values at the border continue outside
     back = F.interpolate(grid, sides, mode="bilinear")[0, 0].numpy()
     for axis, (n, r, b, s) in enumerate(zip(sides, resized, before, size)):
         at = (np.arange(n) + 0.5) * r / n - b
@@ -182,14 +182,14 @@ def to_photograph(
 
 # %% ../nbs/00_data.ipynb #d4824220
 class Sample(NamedTuple):
-    "One image of a set: where it is, and what is known about it."
+    "One image of a set: its file, and what is known about it."
 
     path: str  # image file, or its URL
     label: int = 0  # 0 good, 1 defective
     defect: str = "good"  # name of the defect; "good" for good parts
-    mask: str | None = None  # file of the defect mask; `None` = no defect, or not known
+    mask: str | None = None  # file of the defect mask; None: no defect, or not known
 
-
+# %% ../nbs/00_data.ipynb #49885edd
 def _open_sample(
     sample: Sample,  # image file
     geometry: Geometry,  # tried on the size, so that its error names the file
@@ -207,7 +207,7 @@ def _open_mask(
     sample: Sample,  # mask file, or none
     image: Image.Image,  # to which it belongs
 ) -> Image.Image:  # mask of the same size, black where there is none
-    "Read the mask of an image and see to it that they belong together."
+    "Read the mask of an image and check that it has the size of the image."
     if sample.mask is None:
         return Image.new("L", image.size)
     if not is_url(sample.mask) and not os.path.exists(sample.mask):
@@ -216,26 +216,26 @@ def _open_mask(
     if mask.size != image.size:
         raise ValueError(
             f"{sample.path} is {image.height}x{image.width} but its mask {sample.mask} is {mask.height}x{mask.width}"
-            " (height x width); make the mask anew at the size of the image"
+            " (height x width); save the mask again at the size of the image"
         )
     return mask
 
 # %% ../nbs/00_data.ipynb #da9c1a37
 class ImageSet(Dataset):
-    """Image files with label, defect name and mask; items are dicts, decoded when asked for.
+    """Image files with label, defect name and mask; items are dicts, decoded on request.
 
-    Raises `ValueError` if some samples have masks and a defective one has not.
+    Raises `ValueError` if some samples have masks and a defective one has none.
     """
 
     def __init__(
         self,
-        samples: Iterable[Sample],  # or tuples (path, label, defect, mask file or `None`)
-        geometry: Geometry | None = None,  # `None` = resize 256, crop 224
+        samples: Iterable[Sample],  # or tuples (path, label, defect, mask file or None)
+        geometry: Geometry | None = None,  # None: resize 256, crop 224
         name: str = "images",  # for messages and progress bars
     ):
         self.geometry = geometry or Geometry()
         self.name = name
-        self.checked = False  # set by `check`, so that nobody opens every file twice
+        self.checked = False  # set by `check`, so that no file is opened twice
         self._hold([Sample(*sample) for sample in samples])
         self.has_masks = any(sample.mask is not None for sample in self.samples)
         bare = [sample.path for sample in self.samples if sample.label and sample.mask is None]
@@ -243,7 +243,7 @@ class ImageSet(Dataset):
             raise ValueError(f"{name}: {len(bare)} defective images have no mask while others have, first: {bare[0]}")
 
     def _hold(self, samples: list[Sample]) -> None:
-        "Take over samples, and what follows from them."
+        "Store samples and the attributes derived from them."
         self.samples = samples
         self.paths = [str(sample.path) for sample in samples]
         self.labels = np.array([sample.label for sample in samples], dtype=int)
@@ -261,9 +261,9 @@ class ImageSet(Dataset):
         self,
         index: int,  # 0 ... len - 1
     ) -> dict:  # what is known about the image
-        """Image `(3, H, W)` float32, label, defect, path, size `(2,)` of the upright photograph (height, width).
+        """Return image `(3, H, W)` float32, label, defect, path, and size `(2,)` of the upright photograph.
 
-        A set with masks adds the mask, `(H, W)` bool.
+        A set with masks adds the mask, `(H, W)` bool. The size is (height, width).
         """
         sample = self.samples[index]
         image = _open_sample(sample, self.geometry)
@@ -273,8 +273,8 @@ class ImageSet(Dataset):
             item["mask"] = self.geometry.mask(_open_mask(sample, image))
         return item
 
-    def without_masks(self) -> "ImageSet":  # items have no `mask`
-        "The same images for whoever must not see the truth, and need not wait until it is read."
+    def without_masks(self) -> "ImageSet":  # its items have no `mask`
+        "Return the same images without masks: prediction must not see them and need not read them."
         images = copy(self)
         images.has_masks = False
         return images
@@ -283,7 +283,7 @@ class ImageSet(Dataset):
         self,
         indices: Iterable[int],  # which items, in which order
     ) -> "ImageSet":  # same class, geometry and name
-        "A set of some of the images."
+        "Return a set of some of the images."
         part = copy(self)
         part._hold([self.samples[i] for i in indices])
         part.has_masks = self.has_masks and any(sample.mask is not None for sample in part.samples)
@@ -291,24 +291,21 @@ class ImageSet(Dataset):
 
     def check(
         self,
-        on_error: str = "raise",  # "raise": stop at bad files; "skip": go on without them
-        progress: bool = False,  # show a bar
-    ) -> "ImageSet":  # the usable images; `.skipped` lists the others
+        on_error: str = "raise",  # "raise": stop at bad files; "skip": leave them out
+        progress: bool = False,  # show a progress bar
+    ) -> "ImageSet":  # the usable images; its attribute `skipped` lists the others
         """Open every file now, before the long work.
 
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
         return checked(self, on_error, progress)
 
-# %% ../nbs/00_data.ipynb #45a29c3f
-_logger = logging.getLogger(__name__)
-
-
+# %% ../nbs/00_data.ipynb #90dcbb54
 def _inspect(
     sample: Sample,  # what to open
     geometry: Geometry,  # what will be done with it
-) -> tuple[tuple[int, int] | None, str]:  # (H, W) of the network input and "", or `None` and the reason
-    "Whether a sample can be used: its future size, or why not."
+) -> tuple[tuple[int, int] | None, str]:  # (H, W) of the network input and "", or None and the reason
+    "Return the size that a sample will have, or why it cannot be used."
     try:
         image = _open_sample(sample, geometry)
         if sample.mask is not None:
@@ -317,13 +314,16 @@ def _inspect(
         return None, str(error)
     return geometry.output_size(image.height, image.width), ""
 
-# %% ../nbs/00_data.ipynb #90dcbb54
+
 def checked(
-    images: object,  # of `as_dataset`; files are those of an `ImageSet`
-    on_error: str,  # files that cannot be used: "raise", or "skip" them
+    images: object,  # as returned by as_dataset; the files of an ImageSet are opened
+    on_error: str,  # "raise": stop at bad files; "skip": leave them out
     progress: bool,  # show a progress bar
-) -> Any:  # the images that can be used, all of one size; `.skipped` lists the others
-    "Open the files now, not after hours of work. Raises `ValueError` naming those that cannot be used."
+) -> Any:  # the usable images, all of one size; `skipped` lists the others
+    """Open the files of a data set now, before the long work.
+
+    Raises `ValueError` that names the files that cannot be used.
+    """
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     if not isinstance(images, ImageSet) or images.checked:
@@ -336,29 +336,16 @@ def checked(
     usable.checked = True
     return usable
 
-
-def _unopened(images: Any, on_error: str) -> Any:  # the images
-    "What holds no files to open now, or has opened them. Raises `ValueError` if some were to be skipped."
-    if on_error == "raise" or isinstance(images, ImageSet):
-        return images
-    name = "an iterator" if isinstance(images, _Stream) else f"a {type(images).__name__}"
-    if isinstance(images, _Given):
-        files = [isinstance(image, (str, os.PathLike)) for image in images.images]
-        if len(files) == 1 or not any(files):
-            return images  # a single file has its error, arrays are read already
-        name = "a list of files and others"
-    raise ValueError(
-        f'on_error="skip": which images of {name} cannot be read shows only when their turn comes: '
-        "pass an ImageFolder, or a list of files"
-    )
-
 # %% ../nbs/00_data.ipynb #fc5b15a0
+_logger = logging.getLogger(__name__)
+
+
 def _sorted_out(
     images: ImageSet,  # with bad files, or of several sizes
-    found: list[tuple[tuple[int, int] | None, str]],  # what `_inspect` says of each
+    found: list[tuple[tuple[int, int] | None, str]],  # result of _inspect for each
     on_error: str,  # "raise" or "skip"
 ) -> ImageSet:  # the good ones
-    "Leave out the bad files, if that is allowed and what is left has one size."
+    "Leave out the bad files, if that is allowed and the rest has one size."
     bad = [(path, reason) for path, (_, reason) in zip(images.paths, found) if reason]
     if bad and (on_error == "raise" or len(bad) == len(images)):
         raise ValueError(_bad_files(images.name, bad, len(images)))
@@ -372,6 +359,21 @@ def _sorted_out(
     good = images.subset(i for i, (_, reason) in enumerate(found) if not reason)
     good.skipped = images.skipped + bad
     return good
+
+
+def _unopened(images: Any, on_error: str) -> Any:  # the images
+    "Pass on what holds no files to open. Raises `ValueError` if bad files were to be skipped in it."
+    if on_error == "raise" or isinstance(images, ImageSet):
+        return images
+    name = "an iterator" if isinstance(images, _Stream) else f"a {type(images).__name__}"
+    if isinstance(images, _Given):
+        files = [isinstance(image, (str, os.PathLike)) for image in images.images]
+        if len(files) == 1 or not any(files):
+            return images  # a single file raises its own error, and arrays have been read
+        name = "a list of files and others"
+    raise ValueError(
+        f'on_error="skip": the files of {name} cannot be opened in advance; pass an ImageFolder, or a list of files'
+    )
 
 # %% ../nbs/00_data.ipynb #3bbd9348
 def _bad_files(
@@ -402,12 +404,27 @@ MVTEC_CATEGORIES = (
     *("pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper"),
 )
 
+
+def category_names(
+    root: str | os.PathLike,  # folder with one folder per category
+) -> list[str]:  # sorted
+    """Return the names of the categories in a folder: the sub-folders that contain train/.
+
+    Raises `FileNotFoundError` if there are none.
+    """
+    root = Path(root)
+    names = [path.name for path in _folders(root) if (path / "train").is_dir()]
+    if not names:
+        hint = f"; it looks like a category itself: pass {root.absolute().parent}" if (root / "train").is_dir() else ""
+        raise FileNotFoundError(f"no categories in {root}: no folder there has train/{hint}")
+    return names
+
 # %% ../nbs/00_data.ipynb #91696a90
 def _image_files(
     folder: Path,  # may be absent
     recursive: bool = False,  # also in sub-folders
 ) -> list[Path]:  # sorted by path
-    "Image files of a folder, without hidden files and folders."
+    "Return the image files of a folder, without hidden files and folders."
     found = folder.rglob("*") if recursive else folder.glob("*")
     return sorted(
         path
@@ -421,30 +438,18 @@ def _image_files(
 def _folders(
     folder: Path,  # may be absent
 ) -> list[Path]:  # sorted by name
-    "Sub-folders that are not hidden."
+    "Return the sub-folders that are not hidden."
     return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 # %% ../nbs/00_data.ipynb #d86b55ba
-def category_names(
-    root: str | os.PathLike,  # holds one folder per category
-) -> list[str]:  # sorted
-    "Names of the categories in a folder: those that have train/. Raises `FileNotFoundError` if there are none."
-    root = Path(root)
-    names = [path.name for path in _folders(root) if (path / "train").is_dir()]
-    if not names:
-        hint = f"; it looks like a category itself: pass {root.absolute().parent}" if (root / "train").is_dir() else ""
-        raise FileNotFoundError(f"no categories in {root}: no folder there has train/{hint}")
-    return names
-
-
 def _category_folder(
-    root: str | os.PathLike,  # holds one folder per category
+    root: str | os.PathLike,  # folder with one folder per category
     category: str,  # folder name
 ) -> Path:  # the folder, which has train/good and test
-    "Folder of a category; every message says what is there instead."
+    "Return the folder of a category. Raises `FileNotFoundError` that says what is there instead."
     root = Path(root)
     if not root.is_dir():
-        raise FileNotFoundError(f"data root {root} is no folder: pass the folder that holds the categories")
+        raise FileNotFoundError(f"data root {root} is not a folder: pass the folder that contains the categories")
     folder = root / category
     if not folder.is_dir() or not category:
         if (root / "train").is_dir():
@@ -463,7 +468,7 @@ def _category_folder(
 def _test_samples(
     folder: Path,  # of a category
 ) -> list[Sample]:  # sorted by defect name, then by file name
-    "Test images of a category with defect names and masks; no ground_truth folder means no masks."
+    "Return the test images of a category with defect names and masks; without ground_truth there are no masks."
     truth, samples = folder / "ground_truth", []
     for defect in _folders(folder / "test"):
         masks = {path.stem: path for path in _image_files(truth / defect.name)}
@@ -478,17 +483,17 @@ def _test_samples(
 
 # %% ../nbs/00_data.ipynb #4e37b9f5
 class MVTecAD:
-    """One category of a data set in MVTec AD layout: `.train`, `.val` and `.test` are `ImageSet`s.
+    """One category of a data set in MVTec AD layout, as the image sets `train`, `val` and `test`.
 
     Raises `FileNotFoundError` if a folder is missing, `ValueError` if train or test has no images.
     """
 
     def __init__(
         self,
-        root: str | os.PathLike,  # holds one folder per category
+        root: str | os.PathLike,  # folder with one folder per category
         category: str,  # folder name, such as "bottle"
-        geometry: Geometry | None = None,  # `None` = resize 256, crop 224
-        train_fraction: float = 1.0,  # 0 < fraction <= 1; the rest of train/good becomes `.val`
+        geometry: Geometry | None = None,  # None: resize 256, crop 224
+        train_fraction: float = 1.0,  # 0 < fraction <= 1; the rest of train/good becomes val
     ):
         folder = _category_folder(root, category)
         good, test = [Sample(str(path)) for path in _image_files(folder / "train/good")], _test_samples(folder)
@@ -513,16 +518,16 @@ class MVTecAD:
 class ImageFolder(ImageSet):
     """All images below a folder, sorted by path, taken as good and without masks.
 
-    Raises `FileNotFoundError` if it is no folder, `ValueError` if it holds no images.
+    Raises `FileNotFoundError` if it is not a folder, `ValueError` if it contains no images.
     """
 
     def __init__(
         self,
         root: str | os.PathLike,  # searched with all its sub-folders
-        geometry: Geometry | None = None,  # `None` = resize 256, crop 224
+        geometry: Geometry | None = None,  # None: resize 256, crop 224
     ):
         if not Path(root).is_dir():
-            raise FileNotFoundError(f"{root} is no folder")
+            raise FileNotFoundError(f"{root} is not a folder")
         paths = _image_files(Path(root), recursive=True)
         if not paths:
             raise ValueError(f"no images in {root} and its sub-folders; image files end in {', '.join(IMAGE_SUFFIXES)}")
@@ -536,7 +541,7 @@ def network_input(
     image: str | os.PathLike | Image.Image | np.ndarray | Tensor,  # one image
     geometry: Geometry,  # applied to all but tensors
 ) -> Tensor:  # `(3, H, W)` float32, normalised
-    """A single image as network input; a float tensor counts as normalised already.
+    """Return a single image as network input; a float tensor counts as normalised already.
 
     Raises `ValueError` if a tensor is not `(3, H, W)`, not float or not finite, `TypeError` on other types.
     """
@@ -544,7 +549,7 @@ def network_input(
 
 
 def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
-    "Network input of an image, and (height, width) of the photograph, (0, 0) where a tensor was given."
+    "Return the network input, and (height, width) of the photograph, (0, 0) where a tensor was given."
     if isinstance(image, (str, os.PathLike)):
         read = read_image(image)
         try:
@@ -558,7 +563,7 @@ def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
         return geometry.image(image), torch.tensor([image.height, image.width])
     if not isinstance(image, Tensor):
         raise TypeError(
-            f"{type(image).__name__} is no image: expected path, PIL image, NumPy array, float tensor (3, H, W)"
+            f"{type(image).__name__} is not an image: expected path, PIL image, NumPy array, float tensor (3, H, W)"
         )
     if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
         raise ValueError(
@@ -566,14 +571,14 @@ def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
             "pass pictures as NumPy arrays or PIL images"
         )
     if not torch.isfinite(image).all():
-        raise ValueError("tensor holds NaN or infinite values: repair or drop them before")
+        raise ValueError("tensor holds NaN or infinite values: remove or replace them first")
     return image.float(), torch.zeros(2, dtype=torch.int64)
 
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
     data: object,  # one image, a folder, a batch tensor, or a list of these
 ) -> Iterator:  # single images
-    "The single images in what was passed, in order."
+    "Yield the single images in what was passed, in order."
     if isinstance(data, (list, tuple)):
         for part in data:
             yield from _each(part)
@@ -589,9 +594,9 @@ def _each(
             " a list or iterator of these, a Dataset or a DataLoader (of an MVTecAD its .train or .test)"
         )
 
-# %% ../nbs/00_data.ipynb #4a694a79
+
 class _Given(Dataset):
-    "Images as they were passed, turned into network input when asked for."
+    "Images as they were passed, converted to network input on request."
 
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
@@ -604,7 +609,7 @@ class _Given(Dataset):
 
 
 class _Stream(IterableDataset):
-    "Images that come one after another, from a camera for instance; none is asked for before its turn."
+    "Images that arrive one after another, for instance from a camera."
 
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
@@ -614,16 +619,16 @@ class _Stream(IterableDataset):
 
 
 def _item(image, geometry):
-    "An image as it was passed, as an item of a data set."
+    "Return an image as an item of a data set."
     x, size = _with_size(image, geometry)
     return {"image": x, "path": str(image) if isinstance(image, (str, os.PathLike)) else "", "size": size}
 
 # %% ../nbs/00_data.ipynb #bc828bc5
 def as_dataset(
-    data: object,  # path, folder, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
-    geometry: Geometry,  # applied where pictures are not network input yet
+    data: object,  # path, folder, PIL image, array, tensor, list, iterator, Dataset or DataLoader
+    geometry: Geometry,  # applied to images that are not network input yet
 ) -> Dataset | DataLoader:  # items with `image`, `path` ("" = unknown) and `size` of the photograph
-    """Anything that holds images as a data set: files as an `ImageSet`, another Dataset or DataLoader as it is.
+    """Return anything that holds images as a data set: files as an `ImageSet`, a Dataset or DataLoader unchanged.
 
     Raises `ValueError` if there are none, `TypeError` if it holds no images.
     """
@@ -640,25 +645,25 @@ def as_dataset(
 
 
 def _part(subset: Subset) -> Dataset:
-    "A part of an `ImageSet` as one, so that its files stay known; a part of anything else as it is."
+    "Return a subset of an `ImageSet` as an `ImageSet`, so that its files stay known; any other subset unchanged."
     whole = _part(subset.dataset) if type(subset.dataset) is Subset else subset.dataset
     return whole.subset(subset.indices) if isinstance(whole, ImageSet) else subset
 
-# %% ../nbs/00_data.ipynb #15a8857c
+# %% ../nbs/00_data.ipynb #fbb62c68
 def _geometries(
     data: object,  # a data set, or what torch wraps around it
-) -> set[Geometry]:  # empty where nobody says
-    "Geometries of a data set, also inside a DataLoader, Subset or ConcatDataset."
+) -> set[Geometry]:  # empty where none is known
+    "Return the geometries of a data set, also inside a DataLoader, Subset or ConcatDataset."
     parts = [data.dataset] if hasattr(data, "dataset") else list(getattr(data, "datasets", ()))
     found = {own} if isinstance(own := getattr(data, "geometry", None), Geometry) else set()
     return found.union(*map(_geometries, parts))
 
-# %% ../nbs/00_data.ipynb #fbb62c68
+
 def agreed_geometry(
-    own: Geometry | None,  # of the model, None: not decided yet
+    own: Geometry | None,  # of the model; None: not decided yet
     data: object,  # what is to be embedded
-) -> Geometry | None:  # None: neither says
-    "The one geometry of model and data. Raises `ValueError` if they differ."
+) -> Geometry | None:  # None: neither has one
+    "Return the one geometry of model and data. Raises `ValueError` if they differ."
     if len(found := {own, *_geometries(data)} - {None}) > 1:
         if own is None:
             raise ValueError(f"the images are prepared in different ways: {found}")
@@ -670,19 +675,22 @@ def agreed_geometry(
 
 
 def prepared(
-    data: object,  # whatever `as_dataset` takes
+    data: object,  # whatever as_dataset takes
     own: Geometry | None,  # of the model; None: not decided yet
-    otherwise: Geometry = Geometry(),  # where neither model nor data says  # noqa: B008 (it is frozen)
-) -> tuple[Any, Geometry]:  # of `as_dataset`, and how its images are prepared
-    "Images as a data set in the geometry of model and data. Raises `ValueError` if they differ, and as `as_dataset`."
+    otherwise: Geometry = Geometry(),  # if neither model nor data has one  # noqa: B008 (it is frozen)
+) -> tuple[Any, Geometry]:  # the data set, and the geometry of its images
+    """Return images as a data set, and the geometry that model and data share.
+
+    Raises `ValueError` if the geometries differ, and whatever `as_dataset` raises.
+    """
     geometry = agreed_geometry(own, data) or otherwise
     return as_dataset(data, geometry), geometry
 
-# %% ../nbs/00_data.ipynb #6ce680cd
+# %% ../nbs/00_data.ipynb #baf17021
 def _stacked(
-    items: list[dict],  # what a data set of ours yields
-) -> dict:  # `image` `(B, 3, H, W)`, other keys as `default_collate` makes them
-    "Items to a batch."
+    items: list[dict],  # items of a data set of ours
+) -> dict:  # `image` `(B, 3, H, W)`, other keys as default_collate makes them
+    "Stack items to a batch."
     if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
             f"images of different sizes in one batch: {sizes} (height, width);"
@@ -690,12 +698,12 @@ def _stacked(
         )
     return default_collate(items)
 
-# %% ../nbs/00_data.ipynb #baf17021
+
 def _collate(
-    items: list,  # what a data set of one's own yields: dicts, tuples, or bare images
+    items: list,  # of a data set of the user's: dicts, tuples, or bare images
     geometry: Geometry,  # applied to images that are not tensors
-) -> dict:  # as of `_stacked`
-    "Any items to a batch."
+) -> dict:  # as of _stacked
+    "Convert items to dicts and stack them."
     dicts = []
     for item in items:
         item = item[0] if isinstance(item, (tuple, list)) else item
@@ -710,31 +718,31 @@ def _collate(
     dicts = [{key: item[key] for key in item if key in common} for item in dicts]
     return _stacked(dicts)
 
-
+# %% ../nbs/00_data.ipynb #0dc20a91
 def _checked_batch(
     batch: object,  # what a DataLoader yields: dict, tuple, or tensor
 ) -> dict:  # with `image` `(B, 3, H, W)` float32
-    "A batch of any loader in the form that is used from here on."
+    "Bring a batch of any loader into the form that is used from here on."
     batch = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
     batch = batch if isinstance(batch, dict) else {"image": batch}
     x = batch.get("image")
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
         got = f"tensor {tuple(x.shape)} {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"batch with image = {got}: expected a float tensor (B, 3, H, W), normalised")
-    size = batch.get("size")  # ours, or what somebody else calls so
+    size = batch.get("size")  # ours, or another value under the same name
     known = isinstance(size, Tensor) and size.shape == (len(x), 2) and not size.is_floating_point()
     return {**batch, "image": x.float(), "size": size if known else torch.zeros(len(x), 2, dtype=torch.int64)}
 
-# %% ../nbs/00_data.ipynb #0dc20a91
+
 def batches(
-    data: object,  # whatever `as_dataset` takes
-    geometry: Geometry,  # applied where pictures are not network input yet
+    data: object,  # whatever as_dataset takes
+    geometry: Geometry,  # applied to images that are not network input yet
     batch_size: int = 8,  # images at once; a DataLoader keeps its own
-    num_workers: int = 0,  # processes that decode; 0 = this one
-    progress: bool = False,  # show a bar
-    description: str = "images",  # of the bar
-) -> Iterator[dict]:  # `image` `(B, 3, H, W)` float32; `path` list and other keys where known
-    "Batches of network input from anything that holds images, in order."
+    num_workers: int = 0,  # processes that decode; 0: this one
+    progress: bool = False,  # show a progress bar
+    description: str = "images",  # of the progress bar
+) -> Iterator[dict]:  # `image` `(B, 3, H, W)` float32, `size`; `path` list and other keys where known
+    "Yield batches of network input from anything that holds images, in order."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     images = as_dataset(data, geometry)

@@ -15,9 +15,9 @@ from PIL import Image, ImageOps
 
 # %% ../../nbs/box/00_images.ipynb #33a62558
 def _eight_bit(
-    values: np.ndarray,  # gray or colour values, any shape; bool, uint8, uint16 or float in [0, 1]
+    values: np.ndarray,  # any shape; bool, uint8, uint16 or float in [0, 1]
 ) -> np.ndarray:  # the same shape, uint8, over the full range of the type
-    "Values of any accepted type on the scale 0...255; the scale is fixed by the type, never by the image."
+    "Return values of any accepted type on the scale 0...255; the scale depends on the type, never on the image."
     if values.dtype == bool:
         return values.astype(np.uint8) * 255
     if values.dtype == np.uint8:
@@ -27,29 +27,16 @@ def _eight_bit(
     if not np.issubdtype(values.dtype, np.floating):
         raise ValueError(f"image values of type {values.dtype}: convert to uint8, uint16, bool, or float in [0, 1]")
     if not np.isfinite(values).all():
-        raise ValueError("image holds NaN or infinite values: repair or drop them before")
+        raise ValueError("image holds NaN or infinite values: remove or replace them first")
     if values.size and (values.min() < 0 or values.max() > 1):
         raise ValueError(f"float image has values from {values.min():.4g} to {values.max():.4g}: scale them to [0, 1]")
     return np.rint(values * 255).astype(np.uint8)
 
 # %% ../../nbs/box/00_images.ipynb #d9aabfda
-def _upright(
-    pil: Image.Image,  # any mode
-) -> Image.Image:  # the same
-    "The picture turned upright by its EXIF tag."
-    try:
-        if pil.getexif().get(0x0112, 1) == 1 and not getattr(pil, "tile", None):
-            return pil  # upright, and nothing left to load: to copy a large picture takes as long as to shrink it
-        return ImageOps.exif_transpose(pil)
-    except Exception as error:  # Pillow fails at damaged tags in many ways
-        found = f"{type(error).__name__}: {error}"
-        raise ValueError(f"damaged EXIF data ({found}): which side is up is not known; save without them") from error
-
-
 def _shallow(
     pil: Image.Image,  # any mode
 ) -> Image.Image:  # at most 8 bits a channel
-    "The picture reduced to 8 bits a channel."
+    "Reduce a picture to 8 bits a channel."
     if pil.mode == "F":
         return Image.fromarray(_eight_bit(np.asarray(pil)))
     if pil.mode.startswith("I"):
@@ -64,11 +51,24 @@ def _over(
     pil: Image.Image,  # at most 8 bits a channel
     colour: tuple[int, int, int],  # background, RGB
 ) -> Image.Image:  # mode RGB
-    "The picture in RGB, transparent parts laid over a background colour."
+    "Composite a picture over a background colour."
     if pil.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in pil.info:
         return pil.convert("RGB")
     background = Image.new("RGBA", pil.size, (*colour, 255))
     return Image.alpha_composite(background, pil.convert("RGBA")).convert("RGB")
+
+# %% ../../nbs/box/00_images.ipynb #f0db3168
+def _upright(
+    pil: Image.Image,  # any mode
+) -> Image.Image:  # the same
+    "Apply the EXIF orientation of a picture."
+    try:
+        if pil.getexif().get(0x0112, 1) == 1 and not getattr(pil, "tile", None):
+            return pil  # upright and loaded: copying a large picture takes as long as shrinking it
+        return ImageOps.exif_transpose(pil)
+    except Exception as error:  # Pillow fails at damaged tags in many ways
+        found = f"{type(error).__name__}: {error}"
+        raise ValueError(f"damaged EXIF data ({found}): the orientation is not known; save without them") from error
 
 # %% ../../nbs/box/00_images.ipynb #6185b6a3
 _NEUTRAL = (124, 116, 104)  # ImageNet's mean colour
@@ -77,7 +77,7 @@ _NEUTRAL = (124, 116, 104)  # ImageNet's mean colour
 def to_rgb(
     pil: Image.Image,  # any mode and bit depth
 ) -> Image.Image:  # mode RGB, 8 bits, upright
-    """Any picture as 8-bit RGB: deep images by their full range, transparency over the ImageNet mean colour.
+    """Return any picture as 8-bit RGB: deep images by their full range, transparency over the ImageNet mean colour.
 
     Raises `ValueError` if the values have no known scale.
     """
@@ -87,9 +87,9 @@ def to_rgb(
 
 # %% ../../nbs/box/00_images.ipynb #55299aea
 def to_mask(
-    pil: Image.Image,  # defect mask of any mode: 0/255, 0/1, 16-bit, palette, colour, alpha
-) -> Image.Image:  # mode L, values 0 (good) and 255 (defect) only, upright
-    "Any mask picture as 0 or 255, cut at half of the full range."
+    pil: Image.Image,  # mask: 0/255, 0/1, 16-bit, palette, colour, alpha
+) -> Image.Image:  # mode L, 0 (good) and 255 (defect) only, upright
+    "Return any mask picture as 0 or 255, binarised at half of the full range."
     pil = _upright(pil)
     raw = np.asarray(pil)
     if (pil.mode in ("L", "RGB") or pil.mode.startswith("I")) and raw.max(initial=0) == 1:
@@ -100,17 +100,17 @@ def to_mask(
 
 # %% ../../nbs/box/00_images.ipynb #37a80abc
 def to_pil(
-    array: np.ndarray,  # image, `(H, W)` or `(H, W, 1|3|4)`; uint8, uint16, bool, or float in [0, 1]
+    array: np.ndarray,  # `(H, W)` or `(H, W, 1|3|4)`; bool, uint8, uint16 or float in [0, 1]
 ) -> Image.Image:  # mode L, RGB or RGBA, 8 bits
-    """A NumPy image as a PIL image.
+    """Return a NumPy image as a PIL image.
 
-    Raises `ValueError` if shape, type or range is none of these, and on NaN.
+    Raises `ValueError` on any other shape, type or range, and on NaN.
     """
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or array.size == 0:
         raise ValueError(
-            f"array of shape {array.shape} is no image: expected (H, W) or (H, W, 1|3|4);"
+            f"array of shape {array.shape} is not an image: expected (H, W) or (H, W, 1|3|4);"
             " transpose (channels, H, W) to (H, W, channels)"
         )
     return Image.fromarray(np.ascontiguousarray(_eight_bit(array)))
@@ -121,15 +121,15 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".p
 # %% ../../nbs/box/00_images.ipynb #5c77b8d8
 def is_url(
     path: str | os.PathLike,  # image file or URL
-) -> bool:  # True: fsspec has to fetch it
-    "Whether it is not a file here."
+) -> bool:  # True: fsspec fetches it
+    "Return whether a path is a URL."
     return isinstance(path, str) and "://" in path
 
 
 def _fetched(
     url: str,  # of an image file
 ) -> io.BytesIO:  # which Pillow can open
-    "All bytes at once, since every look into a distant file would be a request of its own."
+    "Fetch all bytes of a URL at once, because reading parts of it would take a request each."
     import fsspec
 
     try:
@@ -168,7 +168,7 @@ def _read(
     path: str | os.PathLike,  # image or mask file
     convert: Callable[[Image.Image], Image.Image],  # `to_rgb` or `to_mask`
 ) -> Image.Image:  # what `convert` makes of it
-    "Open a file and convert it, with errors that name it."
+    "Open and convert a file; errors name it."
     try:
         return convert(_open(path))
     except ValueError as error:
@@ -176,11 +176,11 @@ def _read(
 
 
 def read_image(
-    path: str | os.PathLike,  # image file, or its URL; of an animation or multi-page file the first page
+    path: str | os.PathLike,  # image file, or its URL; of several pages or frames the first
 ) -> Image.Image:  # mode RGB, 8 bits, upright
     """Read an image as 8-bit RGB.
 
-    Raises `ValueError` naming the file if it is empty, truncated, or no image.
+    Raises `ValueError` that names the file if it is empty, truncated, or not an image.
     """
     return _read(path, to_rgb)
 
@@ -190,6 +190,6 @@ def read_mask(
 ) -> Image.Image:  # mode L, values 0 and 255 only
     """Read a defect mask, binarised at half of the full range.
 
-    Raises `ValueError` naming the file if it is empty, truncated, or no image.
+    Raises `ValueError` that names the file if it is empty, truncated, or not an image.
     """
     return _read(path, to_mask)
