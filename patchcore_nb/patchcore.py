@@ -24,10 +24,10 @@ from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
 
 # %% ../nbs/05_patchcore.ipynb #bf375040
 def concatenate(
-    parts: Iterable[Prediction],  # of one model
-    skipped: Sequence[tuple[str, str]] = (),  # unreadable files and why
-) -> Prediction:  # of all images
-    "Several predictions as one. Raises `ValueError` if there are none, or maps of different sizes."
+    parts: Iterable[Prediction],  # of one model, in order
+    skipped: Sequence[tuple[str, str]] = (),  # unreadable files, each with the reason
+) -> Prediction:  # for all images
+    "Join predictions. Raises `ValueError` if there are none, or if their maps differ in size."
     parts = list(parts)
     if not parts:
         raise ValueError("no images to predict")
@@ -42,7 +42,7 @@ class PatchCore(Composed):
     "Anomaly detection from good images only (Roth et al. 2021, Towards Total Recall in Industrial Anomaly Detection)."
 
     parts: ClassVar[dict[str, Any]] = {"embedder": Embedder, "coreset": Coreset, "scoring": Scoring}
-    indexes: ClassVar[tuple[type, ...]] = ()  # exact ones that are faster than a flat search in a large bank
+    indexes: ClassVar[tuple[type, ...]] = ()  # exact ones, faster than a flat search in a large bank
     bank_: Bank
     embedder_: EmbeddingNetwork
     geometry_: Geometry
@@ -50,17 +50,17 @@ class PatchCore(Composed):
 
     def __init__(
         self,
-        embedder: str | Embedder = "wideresnet50",  # name of the backbone, or backbone, layers and patches
-        coreset: float | Coreset = 0.1,  # share of the patches that goes into the memory bank, or share and sampler
-        scoring: Scoring = Scoring(),  # neighbours, image score, smoothing  # noqa: B008 (it is frozen)
-        views: Any = None,  # a `line.views.Views`: where to look, turned copies; None: the image as it is
-        search: Any = None,  # a `scale.search.Search`, or the name of an engine; None: exact, the fastest
+        embedder: str | Embedder = "wideresnet50",  # name of the backbone, or backbone, layers and patch size
+        coreset: float | Coreset = 0.1,  # share of the patches kept in the memory bank, 0 to 1, or share and sampler
+        scoring: Scoring = Scoring(),  # neighbours, image score, smoothing of the maps  # noqa: B008 (it is frozen)
+        views: Any = None,  # a line.views.Views: region, rotated and mirrored copies; None: whole images
+        search: Any = None,  # a scale.search.Search, or the name of an engine; None: the fastest exact one
         *,
         geometry: Geometry | None = None,  # resize and crop; None: that of the data set, else 256 and 224
-        device: str | None = None,  # torch device; None: CUDA where there is one, else CPU
-        batch_size: int = 8,  # images embedded at a time; changes numbers by rounding only
-        num_workers: int = 0,  # processes that load images
-        seed: int = 0,  # of the coreset's random numbers and of untrained weights
+        device: str | None = None,  # torch device; None: CUDA if available, else CPU
+        batch_size: int = 8,  # images embedded at a time; changes scores by rounding only
+        num_workers: int = 0,  # processes that load images; 0: load in this process
+        seed: int = 0,  # of the random numbers of the coreset and of untrained weights
         progress: bool = True,  # show progress bars
     ):
         self.embedder, self.coreset, self.scoring, self.views, self.search = embedder, coreset, scoring, views, search
@@ -70,12 +70,12 @@ class PatchCore(Composed):
     def fit(
         self,
         data: object,  # images of good parts: ImageSet, Dataset, DataLoader, folder, list of paths, PIL images, arrays
-        on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
-        collect: Callable[..., Bank] | None = None,  # how rows become a bank, e.g. a `MergeReduce`; None: in memory
-    ) -> Self:  # fitted
-        """Fill the memory bank with patches of good images.
+        on_error: str = "raise",  # unreadable files: "raise" before any image is embedded, or "skip" them
+        collect: Callable[..., Bank] | None = None,  # makes the bank from the rows, e.g. a MergeReduce; None: in memory
+    ) -> Self:  # the fitted model
+        """Fill the memory bank with patch embeddings of good images.
 
-        Raises `ValueError` for parameters, images or features that cannot be used, and as `collect` (None: `InMemory`).
+        Raises `ValueError` for parameters, images or features that cannot be used, and whatever `collect` raises.
         """
         collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
         network = self.build_network()
@@ -89,14 +89,13 @@ class PatchCore(Composed):
     def predict(
         self,
         data: object,  # path, PIL image, array, float tensor, list or iterator of these, Dataset or DataLoader
-        on_error: str = "raise",  # unreadable files of an ImageSet: "raise" before any work, or "skip" them
+        on_error: str = "raise",  # unreadable files of an ImageSet: "raise" before any is scored, or "skip" them
         *,
-        workers: Any = None,  # a `scale.distributed.OnWorkers`, whose workers judge; None: this process
-    ) -> Prediction:  # scores `(N,)`, maps `(N, H, W)`, paths, and verdicts of a calibrated model
-        """Image scores and anomaly maps.
+        workers: Any = None,  # a scale.distributed.OnWorkers, whose workers predict; None: this process
+    ) -> Prediction:  # scores `(N,)`, maps `(N, H, W)`, paths; verdicts, if the model is calibrated
+        """Score images.
 
-        Raises `NotFittedError` before `fit`, `ValueError` for images that cannot be read or were prepared with another
-        geometry, and if parameters have changed that made the bank.
+        Raises `NotFittedError` before `fit`; `ValueError` for unreadable images, another geometry, changed parameters.
         """
         self.require_fitted()
         images, _ = prepared(data, self.geometry_)
@@ -108,10 +107,10 @@ class PatchCore(Composed):
     def stream(
         self,
         data: object,  # as for `predict`; an iterator may be endless
-        batch_size: int = 1,  # images to wait for before they are judged
+        batch_size: int = 1,  # images in a prediction
         progress: bool = False,  # show a progress bar
-    ) -> Iterator[Prediction]:  # of so many images each, as they come
-        "Image scores and anomaly maps, batch after batch. Raises as `predict`, for a file when its turn comes."
+    ) -> Iterator[Prediction]:  # one for each batch, as soon as its images have arrived
+        "Score images batch after batch. Raises as `predict` does, for an unreadable file when its turn comes."
         self.require_fitted()
         images, geometry = prepared(data, self.geometry_)
         for batch in batches(images, geometry, batch_size, self.num_workers, progress, "predict"):
@@ -127,13 +126,13 @@ class PatchCore(Composed):
         self,
         images: Tensor,  # network input, `(B, 3, H, W)` float32
     ) -> Tensor:  # patch embeddings, `(B, D, h, w)` on the model's device
-        "The patch embeddings of a batch."
+        "Embed a batch of network input. Raises as `require_fitted` does."
         self.require_fitted()
         return self.embedder_(images, getattr(self.embedder, "precision", "f32"))
 
     @property
     def memory(self) -> MemoryBank:
-        "The memory bank, ready to be searched as `search` says."
+        "The memory bank with the index that `search` asks for."
         bank, search = self.bank_, self.search  # read once: another thread may change them
         if getattr(self, "_searched", (None, None))[:2] != (bank, search):
             self._searched = bank, search, self.memory_of(bank.rows)
@@ -141,60 +140,60 @@ class PatchCore(Composed):
 
     @property
     def members(self) -> "list[PatchCore]":
-        "The models that this one is made of: itself. An ensemble has several."
+        "The models this one consists of: itself. An ensemble has several."
         return [self]
 
-    def build_network(self) -> EmbeddingNetwork:
-        "The network that embeds images. Raises `ValueError` for parameters that cannot work, whatever the images."
+    def build_network(self) -> EmbeddingNetwork:  # ready to embed
+        "Build the network. Raises `ValueError` for parameters that no images could be fitted with."
         if self.search is not None:
             self.parts["search"].of(self.search).check(torch_device(self.device))
         if self.views is not None:
-            self.parts["views"].of(self.views)  # its error before the network
+            self.parts["views"].of(self.views)  # raise for views before the network is built
         return Embedder.of(self.embedder).build(self.device, self.seed, self.progress)
 
     def patch_rows(
         self,
-        images: object,  # of `as_dataset`
-        geometry: Geometry,  # how they are prepared
-        network: EmbeddingNetwork,  # that embeds them
-    ) -> PatchRows:  # as the bank sees them: where to look, turned copies
-        "The patch embeddings of images as rows."
+        images: object,  # as returned by data.as_dataset
+        geometry: Geometry,  # resize and crop of the images
+        network: EmbeddingNetwork,  # embeds them
+    ) -> PatchRows:  # batches of rows, inside the region and with the copies of `views`
+        "The patch embeddings of images, as rows, batch after batch."
         make = PatchRows if self.views is None else self.parts["views"].of(self.views).patch_rows
         return make(images, geometry, network, self.batch_size, self.num_workers, self.progress)
 
     def memory_of(
         self,
-        rows: Tensor,  # `(n, D)`
-    ) -> MemoryBank:
-        "Rows as a memory bank of this model, for instance those of a fold."
+        rows: Tensor,  # patch embeddings, `(n, D)`
+    ) -> MemoryBank:  # with the index that `search` asks for
+        "Make a memory bank of rows, for instance of those of a fold."
         if self.search is None:
             return MemoryBank(rows, fastest_exact(rows, self.indexes))
         return self.parts["search"].of(self.search).memory(rows)
 
     def keep(
         self,
-        bank: Bank,  # what was learned
-        network: EmbeddingNetwork,  # with which
-        geometry: Geometry,  # from images prepared how
-    ) -> Self:  # fitted
-        "Take over what was learned, as a whole."
+        bank: Bank,  # rows and where they come from
+        network: EmbeddingNetwork,  # made their embeddings
+        geometry: Geometry,  # resize and crop of the images
+    ) -> Self:  # the fitted model
+        "Set all fitted attributes."
         self._searched = bank, self.search, self.memory_of(bank.rows)
         self.bank_, self.embedder_, self.geometry_, self.calibration_ = bank, network, geometry, None
         self.fitted_with_ = self.bank_parameters()
         return self
 
-    def bank_parameters(self) -> dict[str, object]:
-        "What the bank depends on."
+    def bank_parameters(self) -> dict[str, object]:  # by name
+        "The parameters on which the bank depends."
         kept = {name: vars(self)[name] for name in ("embedder", "coreset", "views", "geometry", "device", "seed")}
         return kept | {"search__precision": getattr(self.search, "precision", "f32")}
 
-    def scored_with(self) -> dict[str, object]:
-        "What a score depends on, beside the rows of the bank: a threshold is valid for these values alone."
+    def scored_with(self) -> dict[str, object]:  # by name
+        "What a score depends on beside the rows of the bank. A threshold is valid for these values only."
         precision = getattr(self.embedder, "precision", "f32")
         return vars(self.scoring) | {"precision": precision, "version": len(self.bank_.history)}
 
     def require_fitted(self) -> None:
-        "Raises `NotFittedError` before `fit`, and `ValueError` if parameters have changed that made the bank."
+        "Raises `NotFittedError` before `fit`, `ValueError` if a parameter on which the bank depends has changed."
         check_is_fitted(self, "bank_")
         if (now := self.bank_parameters()) != self.fitted_with_:
             require_same(self.parts, self.fitted_with_, now, free=("embedder__precision",))
