@@ -142,7 +142,7 @@ def torch_device(
 # %% ../nbs/02_patches.ipynb #ff9071f8
 @dataclass(frozen=True)
 class Embedder:
-    "How images become patch embeddings: a specification, from which `build` makes a network."
+    "How images become patch embeddings: a specification of the network to build."
 
     backbone: str = "wideresnet50"  # name of the network, see box.zoo.backbone_names
     layers: tuple[str, ...] | None = None  # to tap, the first sets the grid; None: the backbone's default
