@@ -24,19 +24,152 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from .box.zoo import NETWORKS, build, find_weights, look_up, near, timm_layers
 
+# %% ../nbs/01_backbones.ipynb #e8453c2f
+class _Done(Exception):
+    "Raised by a hook to end a forward pass once every wanted layer has given its output."
+
+
+_one_pass = threading.RLock()  # hooks sit on the network itself, which another thread may use too
+
+
+def _run(
+    backbone: nn.Module,  # unchanged afterwards
+    x: Tensor,  # images, `(B, 3, H, W)`
+    layers: tuple[str, ...],  # names of layers that exist
+    keep: Callable[[str, Any], object],  # called with the name and the output of a layer
+) -> dict[str, Any]:  # layer name -> result of keep; without layers that never ran
+    "Run a network until every wanted layer has given its output."
+    outputs = {}
+
+    def hook(name, module, args, output):
+        if name not in outputs:
+            outputs[name] = keep(name, output)
+        # Tracing cannot follow an exception; it leaves out unneeded layers by itself.
+        if len(outputs) == len(set(layers)) and not torch.compiler.is_compiling():
+            raise _Done
+
+    with _one_pass, ExitStack() as hooks:
+        for name in layers:
+            hooks.enter_context(backbone.get_submodule(name).register_forward_hook(partial(hook, name)))
+        with suppress(_Done):
+            backbone(x)
+    return outputs
+
+# %% ../nbs/01_backbones.ipynb #f65a565f
+def _as_map(
+    output: object,  # what a layer gave
+    name: str,  # the layer, for the message
+    backbone: nn.Module,  # a timm network describes its outputs
+    size: tuple[int, int],  # height and width of the images, in pixels
+) -> Tensor:  # feature map, `(B, C, h, w)`
+    "Turn the output of a layer into a feature map. Raises `ValueError` if it is not one."
+    if isinstance(output, Tensor) and output.ndim == 4:
+        return output.permute(0, 3, 1, 2) if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else output
+    if isinstance(output, Tensor) and output.ndim == 3:
+        tokens = output[:, getattr(backbone, "num_prefix_tokens", 0) :]
+        rows = round((tokens.shape[1] * size[0] / size[1]) ** 0.5)  # cells are square
+        if rows and tokens.shape[1] % rows == 0:
+            return tokens.transpose(1, 2).unflatten(2, (rows, -1))
+    found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    raise ValueError(
+        f"layer {name!r} gives {found}, neither a feature map (B, C, h, w) nor a grid of tokens:"
+        " choose an earlier layer"
+    )
+
+# %% ../nbs/01_backbones.ipynb #ff5b124e
+def _stride(
+    fmap: Tensor,  # feature map of one image
+    name: str,  # its layer, for the message
+    size: tuple[int, int],  # height and width of the image, in pixels
+) -> int:  # pixels from one cell to the next
+    "Return the stride of a layer. Raises `ValueError` if its grid does not depend on the image."
+    (height, width), (rows, cols) = size, fmap.shape[2:]
+    if rows == cols and height != width:
+        raise ValueError(
+            f"layer {name!r} gives the same grid ({rows} x {cols}) for every image: choose an earlier layer"
+        )
+    return round(width / cols if height == width else (width - height) / (cols - rows))
+
+# %% ../nbs/01_backbones.ipynb #76e4e76e
+class _Findings(NamedTuple):
+    "What the forward pass of one small image shows."
+
+    channels: tuple[int, ...]  # of each layer
+    strides: tuple[int, ...]  # of each layer, in pixels
+    ran: tuple[str, ...]  # names of the modules that began to run
+    overwritten: frozenset[str]  # layers whose output is overwritten later in the pass
+    last: str  # the layer that gives its output last
+
+
+def _probe(
+    backbone: nn.Module,  # in evaluation mode
+    layers: tuple[str, ...],  # names of layers that exist
+) -> _Findings:  # about these layers, in this order
+    "Learn from one small image what the layers give. Raises `ValueError` if one gives no feature map."
+    config = getattr(backbone, "pretrained_cfg", None) or {}
+    size = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else (96, 160)
+    like = next((p for p in backbone.parameters() if p.is_floating_point()), torch.zeros(0))
+    ran: set[nn.Module] = set()
+    watch = register_module_forward_pre_hook(lambda module, args: ran.add(module))
+    with _one_pass, watch, torch.inference_mode(False), torch.no_grad():  # inference tensors do not count writes
+        black = like.new_zeros(1, 3, *size)
+        outputs = _run(backbone, black, layers, lambda name, out: (out, getattr(out, "_version", 0)))
+    if absent := [name for name in layers if name not in outputs]:
+        raise ValueError(f"layer {absent[0]!r} never runs in a forward pass: choose one inside it, or another")
+    maps = [_as_map(outputs[name][0], name, backbone, size) for name in layers]
+    strides = tuple(_stride(fmap, name, size) for fmap, name in zip(maps, layers, strict=True))
+    names = tuple(name for name, module in backbone.named_modules() if module in ran)
+    overwritten = frozenset(name for name, (out, writes) in outputs.items() if getattr(out, "_version", 0) != writes)
+    return _Findings(tuple(fmap.shape[1] for fmap in maps), strides, names, overwritten, list(outputs)[-1])
+
+# %% ../nbs/01_backbones.ipynb #6e84a3eb
+def _tensors(
+    backbone: nn.Module,  # any network
+    modules: tuple[str, ...],  # names of modules
+) -> dict[str, Tensor]:  # full name -> parameter or buffer, in the network's order
+    "Return the weights that these modules hold themselves, without those of modules inside them."
+    found = {}
+    for prefix in modules:
+        module = backbone.get_submodule(prefix)
+        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+            if name != "num_batches_tracked":  # a count of training steps, without effect on features
+                found[f"{prefix}.{name}".lstrip(".")] = tensor
+    return found
+
+# %% ../nbs/01_backbones.ipynb #c0b41aa3
+def _no_layer(
+    backbone: nn.Module,  # any network
+    name: str,  # of a layer that it lacks
+    known: list[str],  # names of those that it has
+) -> str:  # message
+    "Return the error message for a layer that does not exist."
+    parent = name
+    while parent and parent not in known:
+        parent = parent.rpartition(".")[0]
+    children = [child for child, _ in backbone.get_submodule(parent).named_children()]
+    inside = f"{parent or 'the network'} holds {', '.join(children[:12]) or 'no layers'}"
+    return f"{type(backbone).__name__} has no layer {name!r}: {near(name, known)}; {inside}"
+
+
+def _first(
+    keys: list[str],  # parameter names
+) -> str:  # the first three, and how many there are
+    "Shorten a long list of names for an error message."
+    return ", ".join(keys[:3]) + (f", … ({len(keys)} in all)" if len(keys) > 3 else "")
+
 # %% ../nbs/01_backbones.ipynb #1be17b1f
 class FeatureExtractor(nn.Module):
-    """Feature maps of some layers of a frozen network, with no more computation than they need.
+    """Feature maps of some layers of a frozen network, computed no further than the last of them.
 
-    It publishes `layers`, `channels` and `strides` (pixels), one entry per layer, and `last_layer`, the one that gives
-    its output last. Raises `ValueError` if a layer does not exist, never runs, gives no feature map, or lies beyond the
-    end of a trunk's weights.
+    `layers`, `channels` and `strides` (in pixels) have one entry per layer; `last_layer` is the one that gives its
+    output last. Raises `ValueError` if a layer does not exist, never runs, gives no feature map, or lies beyond the end
+    of the weights of a trunk.
     """
 
     def __init__(
         self,
         backbone: nn.Module,  # put into evaluation mode, otherwise unchanged
-        layers: tuple[str, ...] | list[str],  # dotted names such as `features.denseblock2`, in any order
+        layers: tuple[str, ...] | list[str],  # dotted names such as features.denseblock2, in any order
     ):
         super().__init__()
         if isinstance(layers, str) or not layers:
@@ -58,12 +191,12 @@ class FeatureExtractor(nn.Module):
     def forward(
         self,
         x: Tensor,  # images, `(B, 3, H, W)` float, normalised, on the backbone's device
-    ) -> list[Tensor]:  # one `(B, C_l, H/s_l, W/s_l)` per layer, in the order of `layers`
-        "Run the network as far as needed."
+    ) -> list[Tensor]:  # one `(B, C_l, H/s_l, W/s_l)` per layer, in the order given
+        "Return the feature maps of images. Raises `ValueError` for another shape or for integers."
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) float, got {tuple(x.shape)} {x.dtype}")
-        written = self._overwritten
-        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in written else out)
+        copied = self._overwritten
+        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in copied else out)
         return [_as_map(outputs[name], name, self.backbone, (x.shape[2], x.shape[3])) for name in self.layers]
 
     def train(
@@ -74,165 +207,27 @@ class FeatureExtractor(nn.Module):
         return super().train(False)
 
     def weights_hash(self) -> str:  # 16 hexadecimal digits
-        "SHA-256 over names and bytes of the weights that the layers depend on; a trunk and its whole file agree."
+        "Return the SHA-256 of the weights that the layers depend on. A trunk and its whole file give the same."
         digest = hashlib.sha256()
         for name, tensor in _tensors(self.backbone, self._ran).items():
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()[:16]
 
-# %% ../nbs/01_backbones.ipynb #e8453c2f
-class _Heard(Exception):
-    "Raised by a hook to end a forward pass once every wanted layer has given its output."
-
-
-_one_pass = threading.RLock()  # hooks sit on the network itself, which another thread may want to tap too
-
-
-def _run(
-    backbone: nn.Module,  # unchanged afterwards
-    x: Tensor,  # images, `(B, 3, H, W)`
-    layers: tuple[str, ...],  # names of layers that exist
-    keep: Callable[[str, Any], object],  # called with a layer's name and output as soon as there is one
-) -> dict[str, Any]:  # layer name -> what `keep` returned; lacks layers that never ran
-    "Run a network until every wanted layer has given its output."
-    heard = {}
-
-    def hook(name, module, args, output):
-        if name not in heard:
-            heard[name] = keep(name, output)
-        # A trace follows no exception; what is not needed falls out of it.
-        if len(heard) == len(set(layers)) and not torch.compiler.is_compiling():
-            raise _Heard
-
-    with _one_pass, ExitStack() as hooks:
-        for name in layers:
-            hooks.enter_context(backbone.get_submodule(name).register_forward_hook(partial(hook, name)))
-        with suppress(_Heard):
-            backbone(x)
-    return heard
-
-# %% ../nbs/01_backbones.ipynb #f65a565f
-def _as_map(
-    output: object,  # what a layer gave
-    name: str,  # the layer, for the message
-    backbone: nn.Module,  # says what its outputs look like, if it comes from timm
-    size: tuple[int, int],  # height and width of the images, in pixels
-) -> Tensor:  # feature map, `(B, C, h, w)`
-    "Turn a layer's output into a feature map; raises `ValueError` if it is none."
-    if isinstance(output, Tensor) and output.ndim == 4:
-        return output.permute(0, 3, 1, 2) if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else output
-    if isinstance(output, Tensor) and output.ndim == 3:
-        tokens = output[:, getattr(backbone, "num_prefix_tokens", 0) :]
-        rows = round((tokens.shape[1] * size[0] / size[1]) ** 0.5)  # cells are square
-        if rows and tokens.shape[1] % rows == 0:
-            return tokens.transpose(1, 2).unflatten(2, (rows, -1))
-    found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-    raise ValueError(
-        f"layer {name!r} gives {found}, which is no feature map (B, C, h, w) and no grid of tokens:"
-        " choose an earlier layer"
-    )
-
-# %% ../nbs/01_backbones.ipynb #ff5b124e
-def _stride(
-    fmap: Tensor,  # feature map of one image
-    name: str,  # its layer, for the message
-    size: tuple[int, int],  # height and width of the image, in pixels
-) -> int:  # pixels from one cell to the next
-    "Stride of a layer, from the difference of the two sides if the image is not square."
-    (height, width), (rows, cols) = size, fmap.shape[2:]
-    if rows == cols and height != width:
-        raise ValueError(
-            f"layer {name!r} gives the same grid ({rows} x {cols}) for every image: choose an earlier layer"
-        )
-    return round(width / cols if height == width else (width - height) / (cols - rows))
-
-# %% ../nbs/01_backbones.ipynb #76e4e76e
-class _Findings(NamedTuple):
-    "What one pass of a small image has shown."
-
-    channels: tuple[int, ...]  # of each layer
-    strides: tuple[int, ...]  # of each layer, in pixels
-    ran: tuple[str, ...]  # names of the modules that began to run
-    overwritten: frozenset[str]  # layers whose output is written over later in the pass
-    last: str  # the layer that gives its output last
-
-
-def _probe(
-    backbone: nn.Module,  # in evaluation mode
-    layers: tuple[str, ...],  # names of layers that exist
-) -> _Findings:  # about these layers, in this order
-    "Learn from one small image what the layers give; raises `ValueError` if one gives no feature map."
-    config = getattr(backbone, "pretrained_cfg", None) or {}
-    size = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else (96, 160)
-    like = next((p for p in backbone.parameters() if p.is_floating_point()), torch.zeros(0))
-    ran: set[nn.Module] = set()
-    watch = register_module_forward_pre_hook(lambda module, args: ran.add(module))
-    with _one_pass, watch, torch.inference_mode(False), torch.no_grad():  # inference tensors do not count writes
-        black = like.new_zeros(1, 3, *size)
-        heard = _run(backbone, black, layers, lambda name, out: (out, getattr(out, "_version", 0)))
-    if silent := [name for name in layers if name not in heard]:
-        raise ValueError(f"layer {silent[0]!r} never runs in a forward pass: choose one inside it, or another")
-    maps = [_as_map(heard[name][0], name, backbone, size) for name in layers]
-    strides = tuple(_stride(fmap, name, size) for fmap, name in zip(maps, layers, strict=True))
-    names = tuple(name for name, module in backbone.named_modules() if module in ran)
-    overwritten = frozenset(name for name, (out, writes) in heard.items() if getattr(out, "_version", 0) != writes)
-    return _Findings(tuple(fmap.shape[1] for fmap in maps), strides, names, overwritten, list(heard)[-1])
-
-# %% ../nbs/01_backbones.ipynb #6e84a3eb
-def _tensors(
-    backbone: nn.Module,  # any network
-    modules: tuple[str, ...],  # names of modules
-) -> dict[str, Tensor]:  # full name -> parameter or buffer, in the network's order
-    "The weights that these modules hold themselves (not those of modules inside them)."
-    found = {}
-    for prefix in modules:
-        module = backbone.get_submodule(prefix)
-        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
-            if name != "num_batches_tracked":  # a count of training steps, without effect on features
-                found[f"{prefix}.{name}".lstrip(".")] = tensor
-    return found
-
-# %% ../nbs/01_backbones.ipynb #c0b41aa3
-def _no_layer(
-    backbone: nn.Module,  # any network
-    name: str,  # of a layer that it lacks
-    known: list[str],  # names of those that it has
-) -> str:  # message
-    parent = name
-    while parent and parent not in known:
-        parent = parent.rpartition(".")[0]
-    children = [child for child, _ in backbone.get_submodule(parent).named_children()]
-    inside = f"{parent or 'the network'} holds {', '.join(children[:12]) or 'no layers'}"
-    return f"{type(backbone).__name__} has no layer {name!r}: {near(name, known)}; {inside}"
-
-
-def _first(
-    keys: list[str],  # parameter names
-) -> str:  # the first three, and how many there are
-    "A long list of names, cut short for an error message."
-    return ", ".join(keys[:3]) + (f", … ({len(keys)} in all)" if len(keys) > 3 else "")
-
 # %% ../nbs/01_backbones.ipynb #2208dd84
 def default_layers(
-    name: str,  # a registered name, or `timm/<timm name>`
+    name: str,  # a registered name, or timm/NAME
 ) -> tuple[str, ...]:  # dotted layer names, in the order of the forward pass
-    """The layers used when none are asked for: ends of the blocks with stride 8 and 16 (Roth et al. 2021, sec. 3.1).
-
-    Raises `ValueError` if the name is unknown.
-    """
+    "Return the layers that are used by default. Raises `ValueError` if the name is unknown."
     network = NETWORKS.get(name) or look_up(name)
     return network.layers or timm_layers(network.model)
 
-
+# %% ../nbs/01_backbones.ipynb #c0406716
 def default_dims(
-    name: str,  # a registered name, or `timm/<timm name>`
+    name: str,  # a registered name, or timm/NAME
     channels: tuple[int, ...],  # of the layers that are tapped
 ) -> tuple[int, int]:  # numbers kept per layer, width of the patch embedding
-    """The sizes of the patch embedding when none are asked for.
-
-    1024 and 1024 as officially; for Loupe all channels, if all layers have as many.
-    """
+    "Return the widths of the patch embedding that are used by default."
     if name in NETWORKS and NETWORKS[name].every_channel and len(set(channels)) == 1:
         return channels[0], sum(channels)
     return 1024, 1024
@@ -243,9 +238,9 @@ _DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 
 
 def _read_weights(
-    path: Path,  # `.pth` as `torch.save` writes it, or `.safetensors`
+    path: Path,  # .pth as written by torch.save, or .safetensors
 ) -> dict[str, Tensor]:  # on the CPU
-    "Read a state dict; raises `FileNotFoundError`, or `ValueError` that names the file."
+    "Read a state dict. Raises `FileNotFoundError`, or a `ValueError` that names the file."
     if not path.is_file():
         raise FileNotFoundError(
             f"no weights file {str(path)!r} (weights is a file, 'pretrained', or None for an untrained network)"
@@ -257,7 +252,7 @@ def _read_weights(
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail in a dozen ways, all of which mean the same
         found = f"{type(error).__name__}: {error}"
-        raise ValueError(f"cannot read weights from {path}: damaged, or no weights file ({found})") from error
+        raise ValueError(f"cannot read weights from {path}: damaged, or not a weights file ({found})") from error
     if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(
             f"{path} holds no state dict (parameter name -> tensor):"
@@ -265,33 +260,14 @@ def _read_weights(
         )
     return {_DOTTED.sub(r"\1\2.", key): tensor for key, tensor in state.items()}
 
-# %% ../nbs/01_backbones.ipynb #685fb413
-def _fill(
-    network: nn.Module,  # changed in place
-    path: Path,  # weights file
-) -> None:  # parameters that a trunk leaves out become NaN
-    "Load a weights file into a network. Raises `ValueError` if the file belongs to another network."
-    state, own = _read_weights(path), network.state_dict()
-    # timm keeps, beside a network, a translator for its older weights files.
-    if translate := getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None):
-        state = translate(state, network)
-    # A count of training steps is absent in old files, and unused.
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    unlike = [key for key in state if key not in own or own[key].shape != state[key].shape]
-    if missing or unlike:
-        _require_trunk(network, path, missing, unlike)
-        for key in missing:
-            own[key].fill_(float("nan"))
-    network.load_state_dict(state, strict=False)
-
-
+# %% ../nbs/01_backbones.ipynb #0f685fb4
 def _require_trunk(
     network: nn.Module,  # to be filled
     path: Path,  # weights file
     missing: list[str],  # parameters that the file lacks
-    unlike: list[str],  # parameters of the file that the network lacks, or has in another shape
-) -> None:  # nothing, if only the end is missing
-    "Raises `ValueError` if the file differs from the network in more than that it ends early."
+    unlike: list[str],  # parameters of the file that the network lacks or has in another shape
+) -> None:  # returns if only the end is missing
+    "Raises `ValueError` if the file differs from the network in more than its early end."
     own = network.state_dict()
     needed = [key for key in own if not key.endswith("num_batches_tracked")]
     problems = {
@@ -303,21 +279,40 @@ def _require_trunk(
         found = "; ".join(f"{what}: {_first(keys)}" for what, keys in problems.items() if keys)
         raise ValueError(f"{path} does not fit {type(network).__name__}: {found}")
 
+# %% ../nbs/01_backbones.ipynb #685fb413
+def _fill(
+    network: nn.Module,  # changed in place
+    path: Path,  # weights file
+) -> None:  # parameters that a trunk leaves out become NaN
+    "Load a weights file into a network. Raises `ValueError` if the file belongs to another network."
+    state, own = _read_weights(path), network.state_dict()
+    # timm translates its older weights files with a function beside the network.
+    if translate := getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None):
+        state = translate(state, network)
+    # A count of training steps is absent in old files, and unused.
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unlike = [key for key in state if key not in own or own[key].shape != state[key].shape]
+    if missing or unlike:
+        _require_trunk(network, path, missing, unlike)
+        for key in missing:
+            own[key].fill_(float("nan"))
+    network.load_state_dict(state, strict=False)
+
 # %% ../nbs/01_backbones.ipynb #f01dabbf
 _log = logging.getLogger(__name__)
 
 
 def load_backbone(
-    name: str,  # a name from `zoo.backbone_names`, or `timm/<timm name>`
-    weights: str | Path | None = "pretrained",  # a file; None: untrained; "pretrained": from package, folder, or web
-    seed: int = 0,  # of the untrained weights; without effect when weights are loaded
+    name: str,  # a name from zoo.backbone_names, or timm/NAME
+    weights: str | Path | None = "pretrained",  # "pretrained", a local file, or None for an untrained network
+    seed: int = 0,  # of untrained weights; no effect if weights are loaded
     progress: bool = True,  # show a bar while weights are downloaded
 ) -> nn.Module:  # on the CPU, in evaluation mode, frozen
-    """A network by name, with its published weights, with those of a file, or untrained.
+    """Return a network by name: with its published weights, with those of a file, or untrained.
 
-    Published are ImageNet weights, torchvision's V1 as in the official code, and Loupe's own. Raises `ValueError` for
-    an unknown name and for a file that is damaged or belongs to another network, `FileNotFoundError` where there is
-    neither a file nor a download.
+    Published weights are those of ImageNet, torchvision's V1 as in the official code, and Loupe's own. They come from
+    the package, a local folder, or a download. Raises `ValueError` for an unknown name and for a file that is damaged
+    or belongs to another network, and `FileNotFoundError` if there is neither a file nor a download.
     """
     known = NETWORKS.get(name) or look_up(name)
     if weights == "pretrained" and known.pretrained:
@@ -335,14 +330,14 @@ def load_backbone(
 
 # %% ../nbs/01_backbones.ipynb #9eb7f409
 def load_extractor(
-    name: str,  # as for `load_backbone`
-    layers: tuple[str, ...] | None = None,  # to tap; None: `default_layers`
-    weights: str | Path | None = "pretrained",  # as for `load_backbone`
-    seed: int = 0,  # of the untrained weights
+    name: str,  # as for load_backbone
+    layers: tuple[str, ...] | None = None,  # to tap; None: the defaults of this backbone
+    weights: str | Path | None = "pretrained",  # as for load_backbone
+    seed: int = 0,  # of untrained weights
     progress: bool = True,  # show a bar while weights are downloaded
-    device: str | torch.device = "cpu",  # where
-) -> tuple[FeatureExtractor, tuple[int, int]]:  # and `default_dims` of the backbone and these layers
-    "Feature maps by name. Raises as `load_backbone` and `FeatureExtractor` do."
+    device: str | torch.device = "cpu",  # where the network runs
+) -> tuple[FeatureExtractor, tuple[int, int]]:  # and the default widths of its patch embedding
+    "Return an extractor by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
     backbone = load_backbone(name, weights, seed, progress)
     extractor = FeatureExtractor(backbone.to(device).to(memory_format=torch.channels_last), layers)

@@ -23,10 +23,10 @@ from .data import Geometry, batches, checked
 
 # %% ../nbs/02_patches.ipynb #34bab4c0
 def _pool_matrix(
-    n_in: int,  # length that goes in
-    n_out: int,  # length that comes out
+    n_in: int,  # length of the input
+    n_out: int,  # length of the output
 ) -> sparse.csr_matrix:  # `(n_out, n_in)`, each row sums to 1
-    "1-D adaptive average pooling as a sparse matrix."
+    "Return 1-D adaptive average pooling as a sparse matrix."
     j = np.arange(n_out)
     start, end = j * n_in // n_out, -(-(j + 1) * n_in // n_out)
     columns = np.concatenate([np.arange(a, b) for a, b in zip(start, end)])
@@ -36,11 +36,11 @@ def _pool_matrix(
 # %% ../nbs/02_patches.ipynb #6f474e70
 def embedding_kernels(
     channels: Sequence[int],  # channels of each layer's feature map
-    patch_size: int,  # p, side of the neighbourhood in feature-map cells
+    patch_size: int,  # p, side of the neighbourhood in cells
     pretrain_dim: int,  # numbers kept per layer
     target_dim: int,  # D, width of the patch embedding
-) -> Iterator[tuple[slice, Tensor]]:  # per layer: output channels it adds to, kernels `(T_l, C_l, p, p)` float32
-    "The patch embedding as one fixed convolution per layer (Roth et al. 2021, section 3.1)."
+) -> Iterator[tuple[slice, Tensor]]:  # per layer: its output channels, kernels `(T_l, C_l, p, p)` float32
+    "Yield the patch embedding as one fixed convolution per layer (Roth et al. 2021, section 3.1)."
     merge = _pool_matrix(len(channels) * pretrain_dim, target_dim)
     for i, C in enumerate(channels):
         layer = merge[:, i * pretrain_dim : (i + 1) * pretrain_dim] @ _pool_matrix(C * patch_size**2, pretrain_dim)
@@ -53,12 +53,12 @@ def embedding_kernels(
 def _as_groups(
     kernels: Tensor,  # `(T, C, p, p)`, zero outside its blocks
 ) -> tuple[Tensor, int]:  # `(T, C // groups, p, p)` and the number of groups
-    "The same kernels for the largest number of equal groups in which they are block-diagonal."
+    "Return the kernels for the largest number of equal groups in which they are block-diagonal."
     T, C = kernels.shape[:2]
     support = (kernels != 0).flatten(2).any(2)  # (T, C)
     for groups in (n for n in range(np.gcd(T, C), 0, -1) if T % n == C % n == 0):
         blocks = support.reshape(groups, T // groups, groups, C // groups)
-        if blocks.diagonal(dim1=0, dim2=2).sum() == support.sum():  # nothing lies outside of them
+        if blocks.diagonal(dim1=0, dim2=2).sum() == support.sum():  # nothing lies outside the blocks
             break
     own = torch.arange(T) // (T // groups)  # group of each output channel
     return kernels.reshape(T, groups, C // groups, *kernels.shape[2:])[torch.arange(T), own], groups
@@ -70,8 +70,8 @@ class PatchEmbedding(nn.Module):
     def __init__(
         self,
         channels: Sequence[int],  # channels of each layer's feature map, first layer first
-        patch_size: int = 3,  # p, side of the neighbourhood in feature-map cells
-        stride: int = 1,  # step between patches in feature-map cells
+        patch_size: int = 3,  # p, side of the neighbourhood in cells
+        stride: int = 1,  # step between patches in cells
         pretrain_dim: int = 1024,  # numbers kept per layer
         target_dim: int = 1024,  # D, width of the patch embedding
     ):
@@ -93,7 +93,7 @@ class PatchEmbedding(nn.Module):
         self,
         size: Sequence[int],  # (H, W) of the first layer's feature map
     ) -> tuple[int, int]:  # (h, w), patches down and across
-        "The patch grid, that of the first layer."
+        "Return the patch grid, which is that of the first layer."
         h, w = ((s + 2 * self.padding - self.patch_size) // self.stride + 1 for s in size)
         return h, w
 
@@ -101,98 +101,60 @@ class PatchEmbedding(nn.Module):
         self,
         features: list[Tensor],  # one `(B, C_l, H_l, W_l)` per layer
     ) -> Tensor:  # patch embeddings `(B, D, h, w)` on the grid of the first layer
-        "Raises `ValueError` if the channels are not those it was built for or the map is smaller than a patch."
+        "Return the embeddings. Raises `ValueError` for other channels than given, or a map smaller than a patch."
         if (got := tuple(f.shape[1] for f in features)) != self.channels:
             raise ValueError(f"built for feature maps of {self.channels} channels, got {got}")
         if small := [tuple(f.shape[-2:]) for f in features if min(self.grid(f.shape[-2:])) < 1]:
             raise ValueError(f"a feature map of {small[0]} cells holds no patch of {self.patch_size}")
-        B, (h, w) = features[0].shape[0], self.grid(features[0].shape[-2:])  # not len: torch.export would fix it
-        # A patch's numbers lie side by side, so that to_rows has nothing to move.
+        B, (h, w) = features[0].shape[0], self.grid(features[0].shape[-2:])  # len() would be a constant in torch.export
+        # The numbers of a patch are contiguous, so to_rows copies nothing.
         out = features[0].new_zeros(B, h, w, self.target_dim).permute(0, 3, 1, 2)
         for i, f in enumerate(features):
             y = F.conv2d(f, self.get_buffer(f"weight{i}"), None, self.stride, self.padding, groups=self.groups[i])
             if y.shape[-2:] != (h, w):
                 y = F.interpolate(y, size=(h, w), mode="bilinear", align_corners=False)
-            out[:, self.rows[i]] += y  # a channel that pools over the border of two layers gets a part of each
+            out[:, self.rows[i]] += y  # an output channel between two layers gets a part of each
         return out  # (B, D, h, w)
 
 # %% ../nbs/02_patches.ipynb #986fa87b
 def to_rows(
     embedding: Tensor,  # patch embeddings `(B, D, h, w)`
 ) -> Tensor:  # `(B·h·w, D)`, contiguous
-    "One row per patch."
+    "Return one row per patch."
     return embedding.permute(0, 2, 3, 1).reshape(-1, embedding.shape[1])
-
-# %% ../nbs/02_patches.ipynb #740fb904
-def cell_box(
-    cell: tuple[int, int],  # (row, column) of a patch in the grid
-    grid: tuple[int, int],  # (h, w), patches down and across
-    size: tuple[int, int],  # (H, W) of the network input, pixels
-    patch_size: int = 3,  # side of the neighbourhood in feature-map cells; 1: the cell alone
-    stride: int = 1,  # step between patches in feature-map cells
-) -> tuple[int, int, int, int]:  # (top, left, bottom, right) in pixels, the last two excluded
-    "The pixels a patch stands for. Raises `ValueError` for a cell outside the grid."
-    if not all(0 <= c < n for c, n in zip(cell, grid)):
-        raise ValueError(f"cell {tuple(map(int, cell))} lies outside the grid of {tuple(grid)} patches")
-    start, end = [], []
-    for c, n, pixels in zip(cell, grid, size):
-        middle, whole = (
-            (2 * c + 1) * stride,
-            2 * n * stride,
-        )  # integers, so that neighbours agree on the line between them
-        start.append(max(0, round((middle - patch_size) * pixels / whole)))
-        end.append(min(pixels, max(start[-1] + 1, round((middle + patch_size) * pixels / whole))))
-    (top, left), (bottom, right) = start, end
-    return top, left, bottom, right
-
-# %% ../nbs/02_patches.ipynb #41772527
-def cell_at(
-    pixel: tuple[int, int],  # (row, column) in the network input
-    grid: tuple[int, int],  # (h, w), patches down and across, not more than there are pixels
-    size: tuple[int, int],  # (H, W) of the network input, pixels
-) -> tuple[int, int]:  # (row, column) of the patch in the grid
-    "The cell of a pixel. Raises `ValueError` for a pixel outside the image."
-    if not all(0 <= p < pixels for p, pixels in zip(pixel, size)):
-        raise ValueError(f"pixel {tuple(map(int, pixel))} lies outside the image of {tuple(size)}")
-    starts = [[round(c * pixels / n) for c in range(n)] for n, pixels in zip(grid, size)]  # as `cell_box` has them
-    row, column = (int(np.searchsorted(s, p, side="right")) - 1 for s, p in zip(starts, pixel))
-    return row, column
-
-# %% ../nbs/02_patches.ipynb #dce28fb5
-def cells_inside(
-    mask: Tensor,  # where to look in the network input, `(H, W)` bool
-    grid: tuple[int, int],  # (h, w), patches down and across
-) -> Tensor:  # `(h, w)` bool
-    "Which patches lie inside as a whole."
-    return F.adaptive_max_pool2d((~mask).float()[None, None], grid)[0, 0] == 0
-
-
-def pixels_inside(
-    mask: Tensor,  # where to look in the network input, `(H, W)` bool
-    grid: tuple[int, int],  # (h, w), patches down and across
-) -> Tensor:  # `(H, W)` bool
-    "The pixels of these patches."
-    return F.interpolate(cells_inside(mask, grid).float()[None, None], mask.shape, mode="nearest-exact")[0, 0] > 0
 
 # %% ../nbs/02_patches.ipynb #57c49c0e
 PRECISIONS = ("f32", "bf16")
 
+# %% ../nbs/02_patches.ipynb #5bc42364
+def torch_device(
+    device: str | torch.device | None,  # None: CUDA if there is a GPU, else CPU
+) -> torch.device:  # usable
+    "Return a device after trying it. Raises `ValueError` if it cannot be used."
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {str(device)!r} cannot be used: {reason}; device=None takes CUDA or CPU") from error
+
 # %% ../nbs/02_patches.ipynb #ff9071f8
 @dataclass(frozen=True)
 class Embedder:
-    "How images become patch embeddings: a specification, which `build` turns into a network."
+    "How images become patch embeddings: a specification of the network to build."
 
-    backbone: str = "wideresnet50"  # name of the network, see `box.zoo.backbone_names`
-    layers: tuple[str, ...] | None = None  # layers to tap, the first sets the patch grid; None: the backbone's default
+    backbone: str = "wideresnet50"  # name of the network, see box.zoo.backbone_names
+    layers: tuple[str, ...] | None = None  # to tap, the first sets the grid; None: the backbone's default
     weights: str | Path | None = "pretrained"  # "pretrained", a local file, or None for an untrained network
-    patch_size: int = 3  # p, side of the neighbourhood in feature-map cells
-    stride: int = 1  # step between patches in feature-map cells
+    patch_size: int = 3  # p, side of the neighbourhood in cells
+    stride: int = 1  # step between patches in cells
     pretrain_dim: int | None = None  # numbers kept per layer; None: 1024, for Loupe 160
-    target_dim: int | None = None  # D, width of a patch embedding; None: 1024, for Loupe 160 per layer
-    precision: str = "f32"  # numbers the backbone computes with, one of `PRECISIONS`; f32: TF32 where torch uses it
+    target_dim: int | None = None  # D, width of a row; None: 1024, for Loupe 160 per layer
+    precision: str = "f32"  # of the backbone, f32 or bf16; f32: TF32 where torch uses it
 
     def __post_init__(self):
-        "Raises `ValueError` for sizes below 1, an unknown precision, and weights that are no file."
+        "Raises `ValueError` for sizes below 1, an unknown precision, and weights that are not a path."
         if isinstance(self.layers, list):
             object.__setattr__(self, "layers", tuple(self.layers))
         for name in ("patch_size", "stride", "pretrain_dim", "target_dim"):
@@ -209,33 +171,20 @@ class Embedder:
     def of(
         cls,
         value: "str | Embedder",  # the name of a backbone, or a specification
-    ) -> "Embedder":
-        "A specification. Raises `ValueError` for anything else."
+    ) -> "Embedder":  # a specification as it is, a name with all defaults
+        "Return a specification. Raises `ValueError` for anything but a name or an Embedder."
         if not isinstance(value, (str, cls)):
             raise ValueError(f"embedder={value!r}: expected the name of a backbone, or an Embedder")
         return cls(value) if isinstance(value, str) else value
 
     def build(
         self,
-        device: str | torch.device | None = None,  # None: CUDA where there is one, else CPU
+        device: str | torch.device | None = None,  # None: CUDA if there is a GPU, else CPU
         seed: int = 0,  # of untrained weights
         progress: bool = False,  # show a bar while weights are downloaded
-    ) -> "EmbeddingNetwork":
-        "The network, ready to embed. Raises `ValueError` for a device that cannot be used, and as `load_backbone`."
+    ) -> "EmbeddingNetwork":  # ready to embed
+        "Build the network. Raises `ValueError` for a device that cannot be used, and as `load_backbone` does."
         return EmbeddingNetwork(self, torch_device(device), seed, progress)
-
-# %% ../nbs/02_patches.ipynb #5bc42364
-def torch_device(
-    device: str | torch.device | None,  # None: CUDA where there is one, else CPU
-) -> torch.device:
-    "A device that can be used. Raises `ValueError` for any other."
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {str(device)!r} cannot be used: {reason}; device=None takes what there is") from error
 
 # %% ../nbs/02_patches.ipynb #753a3de1
 class EmbeddingNetwork(nn.Module):
@@ -259,7 +208,7 @@ class EmbeddingNetwork(nn.Module):
     def forward(
         self,
         images: Tensor,  # network input, `(B, 3, H, W)`
-        precision: str | None = None,  # numbers the backbone computes with, one of `PRECISIONS`; None: as specified
+        precision: str | None = None,  # of the backbone, f32 or bf16; None: as specified
     ) -> Tensor:  # patch embeddings, `(B, D, h, w)` float32
         "Embed a batch. Raises `ValueError` for an unknown precision."
         if precision not in (None, *PRECISIONS):
@@ -269,10 +218,59 @@ class EmbeddingNetwork(nn.Module):
             features = self.extractor(images)  # [(B, C_l, H_l, W_l)]
         return self.patches([f.float() for f in features])  # (B, D, h, w)
 
+# %% ../nbs/02_patches.ipynb #740fb904
+def cell_box(
+    cell: tuple[int, int],  # (row, column) of a patch in the grid
+    grid: tuple[int, int],  # (h, w), patches down and across
+    size: tuple[int, int],  # (H, W) of the network input, pixels
+    patch_size: int = 3,  # side of the neighbourhood in cells; 1: the cell alone
+    stride: int = 1,  # step between patches in cells
+) -> tuple[int, int, int, int]:  # (top, left, bottom, right) in pixels, the last two excluded
+    "Return the pixels of a patch. Raises `ValueError` for a cell outside the grid."
+    if not all(0 <= c < n for c, n in zip(cell, grid)):
+        raise ValueError(f"cell {tuple(map(int, cell))} lies outside the grid of {tuple(grid)} patches")
+    start, end = [], []
+    for c, n, pixels in zip(cell, grid, size):
+        # integers, so that neighbours agree on the line between them
+        middle, whole = (2 * c + 1) * stride, 2 * n * stride
+        start.append(max(0, round((middle - patch_size) * pixels / whole)))
+        end.append(min(pixels, max(start[-1] + 1, round((middle + patch_size) * pixels / whole))))
+    (top, left), (bottom, right) = start, end
+    return top, left, bottom, right
+
+# %% ../nbs/02_patches.ipynb #41772527
+def cell_at(
+    pixel: tuple[int, int],  # (row, column) in the network input
+    grid: tuple[int, int],  # (h, w), patches down and across, at most one per pixel
+    size: tuple[int, int],  # (H, W) of the network input, pixels
+) -> tuple[int, int]:  # (row, column) of the patch in the grid
+    "Return the cell of a pixel. Raises `ValueError` for a pixel outside the image."
+    if not all(0 <= p < pixels for p, pixels in zip(pixel, size)):
+        raise ValueError(f"pixel {tuple(map(int, pixel))} lies outside the image of {tuple(size)}")
+    starts = [[round(c * pixels / n) for c in range(n)] for n, pixels in zip(grid, size)]  # as in cell_box
+    row, column = (int(np.searchsorted(s, p, side="right")) - 1 for s, p in zip(starts, pixel))
+    return row, column
+
+# %% ../nbs/02_patches.ipynb #dce28fb5
+def cells_inside(
+    mask: Tensor,  # where to look in the network input, `(H, W)` bool
+    grid: tuple[int, int],  # (h, w), patches down and across
+) -> Tensor:  # `(h, w)` bool
+    "Return which cells lie entirely inside."
+    return F.adaptive_max_pool2d((~mask).float()[None, None], grid)[0, 0] == 0
+
+
+def pixels_inside(
+    mask: Tensor,  # where to look in the network input, `(H, W)` bool
+    grid: tuple[int, int],  # (h, w), patches down and across
+) -> Tensor:  # `(H, W)` bool
+    "Return the pixels of these cells."
+    return F.interpolate(cells_inside(mask, grid).float()[None, None], mask.shape, mode="nearest-exact")[0, 0] > 0
+
 # %% ../nbs/02_patches.ipynb #c12f15e6
 def finite(
     embedding: Tensor,  # `(B, D, h, w)`
-    batch: dict,  # whose embedding it is
+    batch: dict,  # that was embedded; its paths name the image
 ) -> Tensor:  # the embedding itself
     "Raises `ValueError` naming the first image whose features are NaN or infinite."
     if (bad := ~embedding.isfinite().flatten(1).all(dim=1)).any():
@@ -283,9 +281,9 @@ def finite(
 
 
 def image_count(
-    images: object,  # of `as_dataset`
+    images: object,  # a data set, loader or sequence, as for as_dataset
 ) -> int:  # images they yield
-    "How many images there will be. Raises `ValueError` if nobody knows."
+    "Return the number of images. Raises `ValueError` if the set has no length."
     try:
         return len(images.sampler if isinstance(images, DataLoader) else images)  # type: ignore[arg-type]
     except TypeError as error:
@@ -298,16 +296,16 @@ def image_count(
 class PatchRows:
     "Patch embeddings of a set of images as rows, batch after batch."
 
-    size: tuple[int, int] | None = None  # (H, W) of the network input, once a batch was seen
-    grid: tuple[int, int]  # (h, w), patches down and across, once a batch was seen
-    total = 0  # rows that all images have, once a batch was seen
-    skipped: Sequence[tuple[str, str]] = ()  # unreadable files and why, after `check`
+    size: tuple[int, int] | None = None  # (H, W) of the network input, after the first batch
+    grid: tuple[int, int]  # (h, w), patches down and across, after the first batch
+    total = 0  # rows of all images, after the first batch
+    skipped: Sequence[tuple[str, str]] = ()  # unreadable files and why, after check
 
     def __init__(
         self,
-        images: object,  # of `data.as_dataset`
+        images: object,  # a data set, loader or sequence, as for data.as_dataset
         geometry: Geometry,  # how they are prepared
-        network: EmbeddingNetwork,  # what embeds them
+        network: EmbeddingNetwork,  # embeds them
         batch_size: int = 8,  # images embedded at a time
         num_workers: int = 0,  # processes that load images
         progress: bool = False,  # show progress bars
@@ -318,17 +316,17 @@ class PatchRows:
 
     def check(
         self,
-        on_error: str,  # unreadable files: "raise", or "skip" them
+        on_error: str,  # for unreadable files: "raise", or "skip" them
     ) -> None:
-        "Open the files now, before the long work. Raises `ValueError` naming the unreadable ones."
+        "Open all files now, before the long work. Raises `ValueError` naming the unreadable ones."
         self.images = checked(self.images, on_error, self.progress)
         self.skipped = list(getattr(self.images, "skipped", []))
 
     def checked(
         self,
-        on_error: str,  # unreadable files: "raise", or "skip" them
+        on_error: str,  # for unreadable files: "raise", or "skip" them
     ) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64
-        "The same batches, after a check of all files."
+        "Check all files, then yield the same batches as iteration does."
         self.check(on_error)
         yield from self
 
@@ -344,9 +342,9 @@ class PatchRows:
     def rows(
         self,
         batch: dict,  # `image` `(B, 3, H, W)`, and `path` where known
-        first: int,  # number of its first image among all
+        first: int,  # number of its first image in the set
     ) -> tuple[Tensor, Tensor]:  # rows `(B·h·w, D)`; their numbers `(B·h·w,)` int64
-        "The rows of a batch. Raises `ValueError` for features that are not finite and images of another size."
+        "Return the rows of a batch. Raises `ValueError` for features that are not finite and images of another size."
         embedding = self.embed(batch["image"], batch)
         self.grid = h, w = embedding.shape[2], embedding.shape[3]
         return to_rows(embedding), torch.arange(first * h * w, (first + len(embedding)) * h * w)
@@ -354,9 +352,9 @@ class PatchRows:
     def embed(
         self,
         images: Tensor,  # network input, `(B, 3, H, W)`
-        batch: dict,  # that it comes from
+        batch: dict,  # where they come from
     ) -> Tensor:  # `(B, D, h, w)`, finite
-        "Patch embeddings of images that all have one size."
+        "Return patch embeddings. Raises `ValueError` for images of another size than those before."
         if (size := tuple(batch["image"].shape[2:])) != (self.size or size):
             raise ValueError(f"images of different sizes, {self.size} and {size}: use a geometry with a fixed size")
         self.size = size
@@ -365,13 +363,13 @@ class PatchRows:
     def count(
         self,
         images: int | None = None,  # how many; None: all of the set
-    ) -> int:  # known once the first batch was seen
-        "How many rows images have. Raises `ValueError` for a set that does not know its length."
+    ) -> int:  # known after the first batch
+        "Return the number of rows of some images. Raises `ValueError` for a set without a length."
         return (image_count(self.images) if images is None else images) * self.grid[0] * self.grid[1]
 
     def upright(
         self,
         rows: Tensor,  # of images, `(B, r, D)`
     ) -> Tensor:  # patch embeddings, `(B, D, h, w)`
-        "The way back from rows to embeddings."
+        "Return rows as embeddings on their grid."
         return rows.unflatten(1, self.grid).movedim(3, 1)
