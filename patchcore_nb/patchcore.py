@@ -73,10 +73,7 @@ class PatchCore(Composed):
         on_error: str = "raise",  # unreadable files: "raise" before any image is embedded, or "skip" them
         collect: Callable[..., Bank] | None = None,  # makes the bank from the rows, e.g. a MergeReduce; None: in memory
     ) -> Self:  # the fitted model
-        """Fill the memory bank with patch embeddings of good images.
-
-        Raises `ValueError` for parameters, images or features that cannot be used, and whatever `collect` raises.
-        """
+        "Fill the memory bank. Raises `ValueError` for unusable parameters, images or features, and as `collect` does."
         collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry)
@@ -93,10 +90,7 @@ class PatchCore(Composed):
         *,
         workers: Any = None,  # a scale.distributed.OnWorkers, whose workers predict; None: this process
     ) -> Prediction:  # scores `(N,)`, maps `(N, H, W)`, paths; verdicts, if the model is calibrated
-        """Score images.
-
-        Raises `NotFittedError` before `fit`; `ValueError` for unreadable images, another geometry, changed parameters.
-        """
+        "Score images. Raises `NotFittedError` before `fit`, `ValueError` for unusable images and changed parameters."
         self.require_fitted()
         images, _ = prepared(data, self.geometry_)
         if workers is not None:
