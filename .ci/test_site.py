@@ -10,11 +10,13 @@ import shutil
 import warnings
 from configparser import ConfigParser
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 import yaml
 from conftest import ROOT
 from gallery import anchor, config, figures, options, read, sidebar, write_gallery
+from test_modules import MODULES
 
 NBS = ROOT / "nbs"
 PAGES = sorted(
@@ -178,24 +180,18 @@ def shown(processed):
 
 
 def public():
-    "Public names: what modules export, and the methods and properties of their classes."
-    names = importlib.import_module("nbdev.doclinks").NbdevLookup("patchcore_nb").entries["patchcore_nb"].syms
-    for module in names:
-        exported = importlib.import_module(module)
-        for name in exported.__all__:
-            yield name, (name,)
-            if inspect.isclass(value := getattr(exported, name)):
-                for attribute in (a for a in dir(value) if not a.startswith("_")):
-                    owners = [c.__name__ for c in value.__mro__ if attribute in vars(c)]
-                    own = getattr(next(c for c in value.__mro__ if attribute in vars(c)), "__module__", "")
-                    found = inspect.getattr_static(value, attribute)
-                    if own.startswith("patchcore_nb") and isinstance(found, FUNCTIONS):
-                        yield f"{name}.{attribute}", tuple(f"{owner}.{attribute}" for owner in [name, *owners])
-
-
-FUNCTIONS = (type(lambda: 0), property, classmethod, staticmethod)
+    "Public functions, classes, methods and properties: the names under which one may stand on the site."
+    for module in (importlib.import_module(f"patchcore_nb.{module}") for module in MODULES):
+        for name, value in ((name, getattr(module, name)) for name in module.__all__):
+            if callable(value):
+                yield {name}
+            for owner in value.__mro__ if inspect.isclass(value) else ():
+                for attribute, found in vars(owner).items():
+                    ours = owner.__module__.startswith("patchcore_nb") and not attribute.startswith("_")
+                    if ours and isinstance(found, FunctionType | property | classmethod | staticmethod):
+                        yield {f"{c.__name__}.{attribute}" for c in value.__mro__ if hasattr(c, attribute)}
 
 
 def test_every_public_name_has_a_place_on_the_site(processed):
     there = set(shown(processed))
-    assert not [name for name, places in public() if not there.intersection(places)]
+    assert not [places for places in public() if not there & places]
