@@ -1,5 +1,6 @@
 """The docs site, as far as it can be judged without Quarto."""
 
+import ast
 import contextlib
 import importlib
 import inspect
@@ -93,6 +94,20 @@ def test_page(page):
     for cell in (cell["source"] for cell in cells if cell["cell_type"] == "markdown"):
         for equation in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", FENCE.sub("", cell), re.S):
             assert not re.search(r"\\[Bb]igg?[lr]\b|\\\\(?!\s)", "".join(equation)), equation
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("checks/")])
+def test_shown_cells_use_shown_names(page):
+    "A visible cell uses no private name whose definition the page hides."
+    used, known = set(), set()
+    for source in (cell["source"] for cell in read(NBS / page) if cell["cell_type"] == "code"):
+        names = list(ast.walk(ast.parse(re.sub(r"^%.*", "", source, flags=re.M))))
+        known |= {name.asname or name.name for n in names if isinstance(n, ast.ImportFrom) for name in n.names}
+        if not re.search(r"^#\| *(export|exporti|hide|default_exp)\b", source, re.M):
+            used |= {n.id for n in names if isinstance(n, ast.Name) and re.match("_[a-zA-Z]", n.id)}
+            known |= {n.name for n in names if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+            known |= {n.id for n in names if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    assert not used - known
 
 
 def test_quarto_agrees_with_settings():

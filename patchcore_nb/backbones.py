@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from .box.docstrings import complete_docstrings
 from .box.zoo import NETWORKS, build, find_weights, look_up, near, timm_layers
 
 # %% ../nbs/01_backbones.ipynb #e8453c2f
@@ -342,3 +343,6 @@ def load_extractor(
     backbone = load_backbone(name, weights, seed, progress)
     extractor = FeatureExtractor(backbone.to(device).to(memory_format=torch.channels_last), layers)
     return extractor, default_dims(name, extractor.channels)
+
+# %% ../nbs/01_backbones.ipynb #d28e09f1
+complete_docstrings(__name__)

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, default_collate
 from tqdm.auto import tqdm
 
+from .box.docstrings import complete_docstrings
 from .box.images import IMAGE_SUFFIXES, is_url, read_image, read_mask, to_mask, to_pil, to_rgb
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
@@ -757,3 +758,6 @@ def batches(
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
     for batch in tqdm(images, desc=description, disable=not progress):
         yield batch if ours else _checked_batch(batch)
+
+# %% ../nbs/00_data.ipynb #9887aded
+complete_docstrings(__name__)

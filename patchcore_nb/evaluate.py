@@ -26,6 +26,7 @@ import numpy as np
 from sklearn.base import clone
 
 from . import __version__
+from .box.docstrings import complete_docstrings
 from .data import ImageSet, MVTecAD, read_mask
 from .metrics import image_metrics, pixel_metrics
 from .prediction import Prediction
@@ -341,3 +342,6 @@ def evaluate(
     mean = mean_row(rows)
     _tell(logger, mean)
     return [*rows, mean]
+
+# %% ../nbs/07_evaluate.ipynb #04be9117
+complete_docstrings(__name__)

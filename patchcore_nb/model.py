@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import patchcore
+from .box.docstrings import complete_docstrings
 from .coreset import Coreset
 from .data import Geometry
 from .formats.model_folder import Stored, StoredPatchCore, restore
@@ -86,3 +87,6 @@ def load_model(
 ) -> PatchCore | TiledPatchCore | Ensemble:  # the fitted model
     "Read a model of any class. Raises as `PatchCore.load` does."
     return restore([PatchCore, TiledPatchCore, Ensemble], folder, weights, device, geometry, search, progress)
+
+# %% ../nbs/08_model.ipynb #a7135e8e
+complete_docstrings(__name__)

@@ -12,11 +12,16 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
+from .box.docstrings import complete_docstrings
+
 # %% ../nbs/04b_parameters.ipynb #3fbd5828
 class Composed(BaseEstimator):
     "An estimator with parameters that are frozen dataclasses, or short forms of them."
 
     parts: ClassVar[dict[str, Any]] = {}  # parameter -> its class, whose of() takes short forms
+
+    def __init_subclass__(cls) -> None:
+        "Add no methods for metadata routing, such as `set_fit_request`: `fit` takes no data beside the images."
 
     def get_params(
         self,
@@ -66,3 +71,6 @@ def require_same(
                     f"the model was fitted with {place}={old!r} and now has {new!r}: "
                     f"fit it again, or set {place} back to {old!r}"
                 )
+
+# %% ../nbs/04b_parameters.ipynb #eaeb0262
+complete_docstrings(__name__)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from typing_extensions import Self
 
+from .box.docstrings import complete_docstrings
 from .coreset import Coreset
 from .data import Geometry, batches, checked, prepared
 from .parameters import Composed, require_same
@@ -191,3 +192,6 @@ class PatchCore(Composed):
         check_is_fitted(self, "bank_")
         if (now := self.bank_parameters()) != self.fitted_with_:
             require_same(self.parts, self.fitted_with_, now, free=("embedder__precision",))
+
+# %% ../nbs/05_patchcore.ipynb #46d787da
+complete_docstrings(__name__)

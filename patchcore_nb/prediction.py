@@ -13,6 +13,7 @@ from numbers import Real
 
 import numpy as np
 
+from .box.docstrings import complete_docstrings
 from .data import Geometry, to_photograph
 
 # %% ../nbs/04a_prediction.ipynb #8793583d
@@ -129,3 +130,6 @@ class Prediction:
                 "or set one with model.set_threshold(...)"
             )
         return self.calibration
+
+# %% ../nbs/04a_prediction.ipynb #09d49a55
+complete_docstrings(__name__)

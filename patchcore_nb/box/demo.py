@@ -20,6 +20,8 @@ from PIL import Image
 from scipy import ndimage
 from tqdm.auto import tqdm
 
+from .docstrings import complete_docstrings
+
 # %% ../../nbs/box/03_demo.ipynb #13336da7
 def _generators(
     seed: int,  # of the data set
@@ -315,6 +317,8 @@ _CATEGORIES = {
         defects=("blur", "contamination", "stain"),
     ),
 }
+
+# %% ../../nbs/box/03_demo.ipynb #a7c546a3
 DEMO_CATEGORIES = tuple(_CATEGORIES)
 
 # %% ../../nbs/box/03_demo.ipynb #9e8f973d
@@ -468,3 +472,6 @@ def make_demo(
         _write_part(root, category, folder, number, seed, size)
     (root / _MARKER).write_text(json.dumps({**plan, "images": len(images)}, indent=1))
     return root
+
+# %% ../../nbs/box/03_demo.ipynb #c4c425bf
+complete_docstrings(__name__)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageOps
 
+from .docstrings import complete_docstrings
+
 # %% ../../nbs/box/00_images.ipynb #33a62558
 def _eight_bit(
     values: np.ndarray,  # any shape; bool, uint8, uint16 or float in [0, 1]
@@ -70,10 +72,10 @@ def _upright(
         found = f"{type(error).__name__}: {error}"
         raise ValueError(f"damaged EXIF data ({found}): the orientation is not known; save without them") from error
 
-# %% ../../nbs/box/00_images.ipynb #6185b6a3
+# %% ../../nbs/box/00_images.ipynb #a81a395e
 _NEUTRAL = (124, 116, 104)  # ImageNet's mean colour
 
-
+# %% ../../nbs/box/00_images.ipynb #6185b6a3
 def to_rgb(
     pil: Image.Image,  # any mode and bit depth
 ) -> Image.Image:  # mode RGB, 8 bits, upright
@@ -193,3 +195,6 @@ def read_mask(
     Raises `ValueError` that names the file if it is empty, truncated, or not an image.
     """
     return _read(path, to_mask)
+
+# %% ../../nbs/box/00_images.ipynb #a0c05f68
+complete_docstrings(__name__)

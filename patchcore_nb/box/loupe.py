@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .docstrings import complete_docstrings
+
 # %% ../../nbs/box/01_loupe.ipynb #3ca38281
 def _conv(
     channels_in: int,
@@ -89,3 +91,6 @@ def pretrained() -> Loupe:  # on the CPU, float32
         network = Loupe()
     network.to_empty(device="cpu").load_state_dict(load_file(weights_path()))
     return network
+
+# %% ../../nbs/box/01_loupe.ipynb #01351c9c
+complete_docstrings(__name__)

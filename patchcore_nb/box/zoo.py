@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from .docstrings import complete_docstrings
 from .loupe import Loupe, pretrained
 
 # %% ../../nbs/box/02_zoo.ipynb #97c8eb00
@@ -286,3 +287,6 @@ def _remedy(
     "Say what to download, and under which name to save it."
     wanted = _local_names(name, network)
     return f"Get {url} and save it as {wanted[0 if url.endswith('.pth') else 2]}" if url else f"Put a file {wanted[0]}"
+
+# %% ../../nbs/box/02_zoo.ipynb #13aa5b3d
+complete_docstrings(__name__)
