@@ -101,7 +101,7 @@ def test_shown_cells_use_shown_names(page):
     "A visible cell uses no private name whose definition the page hides."
     used, known = set(), set()
     for source in (cell["source"] for cell in read(NBS / page) if cell["cell_type"] == "code"):
-        names = list(ast.walk(ast.parse(re.sub(r"^%.*", "", source, flags=re.M))))
+        names = list(ast.walk(ast.parse(re.sub(r"^\s*[%!].*", "", source, flags=re.M))))
         known |= {name.asname or name.name for n in names if isinstance(n, ast.ImportFrom) for name in n.names}
         if not re.search(r"^#\| *(export|exporti|hide|default_exp)\b", source, re.M):
             used |= {n.id for n in names if isinstance(n, ast.Name) and re.match("_[a-zA-Z]", n.id)}
