@@ -426,7 +426,7 @@ def fit_command(
     false_alarm_rate,
     **options,
 ):
-    "Fit a model to the good images in the folder IMAGES and save it in the folder MODEL."
+    "Fit a model to the good images in IMAGES and save it in MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
     from patchcore_nb.formats.folder import check_destination
 
@@ -566,9 +566,9 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
 def predict_command(
     model, images, out, exit_code, min_area, weights, precision, device, original, threshold, on_error, quiet, **search
 ):
-    """Score IMAGES (files or folders) with MODEL (one model, an ensemble or a tiled model), one line per image.
+    """Score IMAGES (files or folders) with MODEL, one line per image.
 
-    A line is `score,path`, or `verdict,score,relative,path` for a model with thresholds: good or defect, and the
+    MODEL is one model, an ensemble or a tiled model. A line is `score,path`, or `verdict,score,relative,path` for a model with thresholds: good or defect, and the
     score divided by the threshold.
     """
     _needs("--original", original, ("--out", out))
@@ -702,9 +702,9 @@ def calibrate_command(
 @_weights
 @_quiet
 def export_command(model, file, check, tolerance, bank_precision, weights, quiet):
-    """Write MODEL (one model or an ensemble) to FILE, which ends in .onnx or .pt2.
+    """Write MODEL to FILE, which ends in .onnx or .pt2.
 
-    The file takes the bytes of a photograph and gives score, map and verdict. It is written only if it scores the
+    MODEL is one model or an ensemble. The file takes the bytes of a photograph and gives score, map and verdict. It is written only if it scores the
     photographs of --check as MODEL does.
     """
     from patchcore_nb.formats.export import export_onnx, export_torch
@@ -881,7 +881,7 @@ def evaluate_command(
     position_banks,
     **options,
 ):
-    """Fit, predict and evaluate the categories of a data set in MVTec AD layout.
+    """Fit, predict and evaluate on a data set in MVTec AD layout.
 
     ROOT holds one folder per category with train/good, test/<good or defect> and, for pixel metrics,
     ground_truth/<defect>.
@@ -912,7 +912,7 @@ def evaluate_command(
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the demo data.")
 @_quiet
 def demo_command(folder, seed, quiet):
-    "Make a small data set, train and evaluate PatchCore on it: a table, results.csv and heatmaps."
+    "Make a small data set, then fit and evaluate PatchCore on it."
     from patchcore_nb.box.demo import DEMO_CATEGORIES, make_demo
     from patchcore_nb.data import MVTecAD
     from patchcore_nb.model import PatchCore
@@ -963,7 +963,7 @@ def demo_command(folder, seed, quiet):
 @_device
 @_quiet
 def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, device, quiet):
-    """Answer POST /predict with the verdict of MODEL on the picture in the body.
+    """Serve MODEL over HTTP: POST a picture to /predict, get its verdict.
 
     MODEL is one model, an ensemble or a tiled model.
     """
