@@ -568,8 +568,8 @@ def predict_command(
 ):
     """Score IMAGES (files or folders) with MODEL, one line per image.
 
-    MODEL is one model, an ensemble or a tiled model. A line is `score,path`, or `verdict,score,relative,path` for a model with thresholds: good or defect, and the
-    score divided by the threshold.
+    MODEL is one model, an ensemble or a tiled model. A line is `score,path`, or `verdict,score,relative,path` for a
+    model with thresholds: good or defect, and the score divided by the threshold.
     """
     _needs("--original", original, ("--out", out))
     _needs("--threshold", threshold is not None, ("--out", out))
@@ -704,8 +704,8 @@ def calibrate_command(
 def export_command(model, file, check, tolerance, bank_precision, weights, quiet):
     """Write MODEL to FILE, which ends in .onnx or .pt2.
 
-    MODEL is one model or an ensemble. The file takes the bytes of a photograph and gives score, map and verdict. It is written only if it scores the
-    photographs of --check as MODEL does.
+    MODEL is one model or an ensemble. The file takes the bytes of a photograph and gives score, map and verdict. It is
+    written only if it scores the photographs of --check as MODEL does.
     """
     from patchcore_nb.formats.export import export_onnx, export_torch
 
@@ -963,7 +963,7 @@ def demo_command(folder, seed, quiet):
 @_device
 @_quiet
 def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, device, quiet):
-    """Serve MODEL over HTTP: POST a picture to /predict, get its verdict.
+    """Serve MODEL over HTTP: POST a picture to /predict.
 
     MODEL is one model, an ensemble or a tiled model.
     """

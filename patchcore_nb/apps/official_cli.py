@@ -118,6 +118,8 @@ _SEARCH = [
         help="Threads of the search. [default: as many as there are]",
     ),
 ]
+
+# %% ../../nbs/apps/02_official_cli.ipynb #offpatco
 _PATCH_CORE = [
     click.option(
         "--backbone_names",
@@ -196,7 +198,7 @@ def _say_neighbours(k: int) -> None:
     click.echo(said, err=True)
 
 # %% ../../nbs/apps/02_official_cli.ipynb #b5807557
-_SAMPLERS = {  # official name -> ours
+_SAMPLERS = {  # official name: name in this package
     "identity": "identity",
     "greedy_coreset": "greedy",
     "approx_greedy_coreset": "approx_greedy",
