@@ -34,22 +34,22 @@ from ..scale.quantised import QuantisedRows, precision_of
 from ..scorer import Scoring, anomaly_maps, image_scores, mean_of_highest, patch_scores
 
 # %% ../../nbs/formats/05_export.ipynb #468e30c7
-_BLOCK = 16  # output pixels that share a window
+_BLOCK = 16  # output pixels that share a window of the input
 
 
 def resampled(
     x: Tensor,  # grey values, `(N, ...)` uint8
-    length: int,  # n, pixels that the whole of the first axis is resized to
-    start: int,  # first of them that is wanted
-    count: int,  # how many are wanted
+    length: int,  # n, pixels of the whole first axis after the resize
+    start: int,  # first output pixel wanted
+    count: int,  # number of output pixels wanted
 ) -> Tensor:  # `(count, ...)` uint8
-    "Pillow's bilinear resize of the first axis, to the last bit, and a part of it."
+    "Resize the first axis like Pillow's bilinear filter, to the last bit, and return a part of the result."
     N, blocks = x.shape[0], -(-count // _BLOCK)
     scale = torch.scalar_tensor(N, dtype=torch.float64) / length
     reach = scale.clamp(min=1)
     wanted = torch.arange(blocks * _BLOCK, dtype=torch.float64) + start
     centre = ((wanted + 0.5) * scale).reshape(blocks, _BLOCK, 1)
-    width = (_BLOCK + 1) * N // length + 2 * (N // length) + 6  # pixels that the block sees, at most
+    width = (_BLOCK + 1) * N // length + 2 * (N // length) + 6  # most pixels that a block sees
     pixel = (centre[:, :1] - reach).floor() + torch.arange(width, dtype=torch.float64)  # (blocks, 1, width)
     weight = (1 - ((pixel - centre + 0.5) * (1 / reach)).abs()).clamp(min=0) * ((pixel >= 0) & (pixel < N))
     weight = (weight / weight.sum(2, keepdim=True) * 2**22 + 0.5).floor()  # (blocks, 16, width), whole numbers
@@ -60,18 +60,18 @@ def resampled(
 
 # %% ../../nbs/formats/05_export.ipynb #814ed040
 def takes_any_size(
-    geometry: Geometry,  # of a model
-) -> bool:  # False: photographs of one size only
-    "Whether photographs of all sizes become network input of one size."
+    geometry: Geometry,  # resize and crop of a model
+) -> bool:  # False: photographs must have one size
+    "Return whether photographs of all sizes become network input of one size."
     if not isinstance(geometry.resize, int):
         return geometry.resize is not None
     crop = geometry.crop
     return crop is not None and max(crop if isinstance(crop, tuple) else (crop,)) <= geometry.resize
 
-
+# %% ../../nbs/formats/05_export.ipynb #c8ce4b1e
 @cache
-def goes_down_first() -> bool:
-    "Whether this Pillow begins with the columns where the height loses more than twice what the width loses."
+def goes_down_first() -> bool:  # True from Pillow 13
+    "Return whether this Pillow resizes columns first if the height loses more than twice what the width loses."
     noise = np.random.default_rng(0).integers(0, 256, (90, 30), dtype=np.uint8)
     across = resampled(torch.from_numpy(noise).T, 20, 0, 20).T
     expected = Image.fromarray(noise).resize((20, 40), Image.Resampling.BILINEAR)
@@ -79,7 +79,7 @@ def goes_down_first() -> bool:
 
 # %% ../../nbs/formats/05_export.ipynb #4204e5db
 class NetworkInput(nn.Module):
-    "What `Geometry.image` does, on a batch of photographs."
+    "Resize, crop and normalise a batch of photographs like `Geometry.image`."
 
     mean: Tensor
     std: Tensor
@@ -97,13 +97,14 @@ class NetworkInput(nn.Module):
     def forward(
         self,
         images: Tensor,  # photographs of one size, `(B, height, width, 3)` uint8, RGB
-    ) -> Tensor:  # `(B, 3, H, W)` float32, normalised
+    ) -> Tensor:  # network input, `(B, 3, H, W)` float32
+        "Prepare photographs for the network."
         (height, width), (H, W), resize = images.shape[1:3], self.size, self.resize
         h, w = resize if isinstance(resize, tuple) else (height, width)
         if isinstance(resize, int):
             shorter = torch.sym_min(height, width)
             h, w = resize * height // shorter, resize * width // shorter
-        top, left = ((cut // 2 + cut % 4 // 3) for cut in (h - H, w - W))  # the half, and halves to the even side
+        top, left = ((cut // 2 + cut % 4 // 3) for cut in (h - H, w - W))  # half; halves are rounded to even
 
         def across_first(images):
             x = resampled(images.permute(2, 0, 1, 3), w, left, W)  # (W, B, height, 3)
@@ -119,24 +120,24 @@ class NetworkInput(nn.Module):
             x = across_first(images)
         elif not isinstance(height, torch.SymInt):
             x = down_first(images) if height - h > max(0, 2 * (width - w)) else across_first(images)
-        else:  # both are in the file, one is computed
+        else:  # the file holds both, one is computed
             less, less_across = (torch.scalar_tensor(n, dtype=torch.int64) for n in (height - h, width - w))
             x = torch.cond((less > 0) & (less > 2 * less_across), down_first, across_first, (images,))
         return (x.float() / 255 - self.mean) / self.std
 
 # %% ../../nbs/formats/05_export.ipynb #ec42a96e
 FILE_PRECISIONS = ("f32", "f16", "sq8")
-_ROWS = 8192  # of the bank at a time
+_ROWS = 8192  # rows searched at a time
 
-
+# %% ../../nbs/formats/05_export.ipynb #44ddc325
 class _Bank(nn.Module):
     "A memory bank and the exact search in it."
 
     table: Tensor  # rows `(n, D)`, or their codes
-    step: Tensor  # of the codes, `(D,)`
-    middle: Tensor  # of the step of code 0, `(D,)`
+    step: Tensor  # step of the codes, `(D,)`
+    middle: Tensor  # middle of the step of code 0, `(D,)`
     centre: Tensor  # mean row, `(D,)`
-    squared: Tensor  # norms of the rows from there, `(n,)`
+    squared: Tensor  # squared distances of the rows from the mean, `(n,)`
 
     def __init__(self, rows: Tensor | QuantisedRows, precision: str):
         super().__init__()
@@ -157,7 +158,7 @@ class _Bank(nn.Module):
         rows = self.table[which].float()
         return rows * self.step + self.middle if self.coded else rows
 
-    def forward(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:  # as `MemoryBank.search`
+    def forward(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:  # like `MemoryBank.search`
         centred, found = queries - self.centre, []
         for start in range(0, len(self.table), _ROWS):
             norms = self.squared[start : start + _ROWS]
@@ -170,18 +171,48 @@ class _Bank(nn.Module):
         squared, order = torch.stack(by_rank, 1).sort(dim=1)
         return squared, numbers.gather(1, order)
 
+# %% ../../nbs/formats/05_export.ipynb #d0995f2c
+class _Region(nn.Module):
+    "The patches inside a region, and the pixels made from them."
+
+    cells: Tensor  # numbers of the patches inside, `(m,)`
+    place: Tensor  # position of each patch among them, m if outside, `(h·w,)`
+    pixels: Tensor  # pixels inside, `(H, W)` bool
+    share: Tensor  # share of each pixel that comes from patches inside, `(H, W)`
+
+    def __init__(self, mask: Tensor, grid: tuple[int, int], down: Tensor, across: Tensor):
+        super().__init__()
+        inside, pixels = cells_inside(mask, grid), pixels_inside(mask, grid)
+        if not inside.any():
+            raise ValueError(
+                f"no patch of the {grid[0]}x{grid[1]} lies inside the region as a whole: look at more of the image"
+            )
+        number = inside.flatten().cumsum(0) - 1  # number of each cell among those inside
+        self.register_buffer("cells", inside.flatten().nonzero()[:, 0])
+        self.register_buffer("place", torch.where(inside.flatten(), number, inside.sum()))  # outside: after the last
+        self.register_buffer("pixels", pixels)
+        self.register_buffer("share", torch.where(pixels, down @ inside.float() @ across, 1))
+        self.grid = grid
+
+    def laid_out(self, patches: Tensor) -> Tensor:  # `(B, c, 1)` to `(B, h, w)`, 0 outside
+        padded = torch.cat([patches.flatten(1), patches.new_zeros(patches.shape[0], 1)], 1)
+        return padded.index_select(1, self.place).reshape(-1, *self.grid)
+
+    def inside(self, maps: Tensor) -> Tensor:  # `(B, H, W)`, 0 outside
+        return torch.where(self.pixels, maps / self.share, 0)
+
 # %% ../../nbs/formats/05_export.ipynb #5765dea8
 class _Member(nn.Module):
-    "A fitted PatchCore from the network input on."
+    "A fitted PatchCore, from network input to score and map."
 
-    down: Tensor  # makes H rows of pixels of h rows of patches, `(H, h)`
-    across: Tensor  # and W columns of w, `(w, W)`
+    down: Tensor  # makes H rows of pixels from h rows of patches, `(H, h)`
+    across: Tensor  # makes W columns of pixels from w columns, `(w, W)`
 
     def __init__(
         self,
         model: Any,  # fitted PatchCore
         size: tuple[int, int],  # (H, W) of the network input
-        photograph: tuple[int, int],  # (height, width) of the photographs it is made of
+        photograph: tuple[int, int],  # (height, width) of the photographs
         bank_precision: str | None,  # as for `ScoringGraph`
     ):
         super().__init__()
@@ -215,7 +246,7 @@ class _Member(nn.Module):
         return scores, self.region.inside(self.down @ self.region.laid_out(patches) @ self.across)
 
     def _weights(self, patches: Tensor, rows: Tensor, nearest: Tensor, b: int = 9) -> Tensor:  # `(B,)`
-        "Equation 7, as `scorer.reweighting` has it."
+        "The weights of equation 7, like `scorer.reweighting`."
         test = patches.argmax(dim=1) + patches.shape[1] * torch.arange(patches.shape[0])
         around = self.bank(self.bank.rows(nearest[test]), b)[1]
         around = torch.cat([nearest[test][:, None], around[:, 1:]], 1)
@@ -223,88 +254,12 @@ class _Member(nn.Module):
         distances = (rows[test][:, None] - there).square().sum(2).sqrt()
         return 1 - distances.softmax(dim=1)[:, 0]
 
-# %% ../../nbs/formats/05_export.ipynb #d0995f2c
-class _Region(nn.Module):
-    "Which patches count, and the pixels they make."
-
-    cells: Tensor  # numbers of the patches inside, `(m,)`
-    place: Tensor  # of each patch among them, m outside, `(h·w,)`
-    pixels: Tensor  # those inside, `(H, W)` bool
-    share: Tensor  # of each pixel's value that comes from patches inside, `(H, W)`
-
-    def __init__(self, mask: Tensor, grid: tuple[int, int], down: Tensor, across: Tensor):
-        super().__init__()
-        inside, pixels = cells_inside(mask, grid), pixels_inside(mask, grid)
-        if not inside.any():
-            raise ValueError(
-                f"no patch of the {grid[0]}x{grid[1]} lies inside the region as a whole: look at more of the image"
-            )
-        number = inside.flatten().cumsum(0) - 1  # of each cell among those inside
-        self.register_buffer("cells", inside.flatten().nonzero()[:, 0])
-        self.register_buffer("place", torch.where(inside.flatten(), number, inside.sum()))  # outside: behind the last
-        self.register_buffer("pixels", pixels)
-        self.register_buffer("share", torch.where(pixels, down @ inside.float() @ across, 1))
-        self.grid = grid
-
-    def laid_out(self, patches: Tensor) -> Tensor:  # `(B, c, 1)` to `(B, h, w)`, 0 outside
-        padded = torch.cat([patches.flatten(1), patches.new_zeros(patches.shape[0], 1)], 1)
-        return padded.index_select(1, self.place).reshape(-1, *self.grid)
-
-    def inside(self, maps: Tensor) -> Tensor:  # `(B, H, W)`, 0 outside
-        return torch.where(self.pixels, maps / self.share, 0)
-
-# %% ../../nbs/formats/05_export.ipynb #cc6cfb4f
-class ScoringGraph(nn.Module):
-    """A fitted model as one module, from photographs to scores, maps and, if it has a threshold, verdicts.
-
-    Raises `ValueError` for a tiled model, an ensemble without frozen ranges, members that compute in bf16 or have fewer
-    rows than they look for, and photographs of a size it cannot take.
-    """
-
-    def __init__(
-        self,
-        model: Any,  # fitted PatchCore or Ensemble, calibrated or not
-        photograph: tuple[int, int],  # (height, width) of a photograph in pixels
-        bank_precision: str | None = None,  # numbers of the bank, one of `FILE_PRECISIONS`; None: those of the model
-    ):
-        super().__init__()
-        _require_graph(model, bank_precision)
-        calibration, size = _calibration(model), model.geometry_.output_size(*photograph)
-        self.input = NetworkInput(model.geometry_, size)
-        self.members = nn.ModuleList(_Member(member, size, photograph, bank_precision) for member in model.members)
-        self.ranges = model.ranges_ if model.kind == "ensemble" else None
-        self.threshold = calibration.threshold if calibration else None
-
-    def forward(
-        self,
-        images: Tensor,  # photographs of one size, `(B, height, width, 3)` uint8, RGB
-    ) -> tuple[Tensor, ...]:  # score `(B,)`, map `(B, H, W)`, and is_anomalous `(B,)` bool of a model with a threshold
-        x = self.input(images)
-        found = [member(x) for member in self.members]
-        score, anomaly_map = found[0] if self.ranges is None else self._combined(found)
-        return (score, anomaly_map) if self.threshold is None else (score, anomaly_map, ~(score < self.threshold))
-
-    def _combined(self, found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        "The mean of the scaled scores and maps."
-        assert self.ranges is not None
-        scores, maps = [], []
-        for (score, anomaly_map), limits in zip(found, self.ranges):
-            (low, high), (bottom, top) = limits["scores"], limits["maps"]
-            scores.append((score - low) / (high - low))
-            maps.append((anomaly_map - bottom) / (top - bottom))
-        return torch.stack(scores).mean(0), torch.stack(maps).mean(0)
-
-
-def _calibration(model: Any) -> Calibration | None:
-    "The thresholds of a model; `ValueError` if they are not those of its scores any more."
-    return model.calibration_ and model.calibration_.current(model.scored_with())
-
 # %% ../../nbs/formats/05_export.ipynb #b8e27bb2
 def _require_graph(model: Any, bank_precision: str | None) -> None:
-    "`ValueError` that says what to do for a model that is no graph."
+    "Raise `ValueError` with a remedy if a model cannot be one graph."
     if model.kind == "tiles":
         raise ValueError(
-            "a tiled model is no single graph: export the model of its tiles, "
+            "a tiled model is not a single graph: export the model of its tiles, "
             "export_onnx(model.model_, file, check=tiles), and cut and blend as TiledPatchCore does, "
             "or use patchcore_nb predict"
         )
@@ -326,19 +281,66 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
             )
         if Embedder.of(member.embedder).precision != "f32":
             raise ValueError(
-                "a file computes in single precision, and the model in bf16: "
+                "a file computes in single precision, the model in bf16: "
                 'model.set_params(embedder__precision="f32"), and calibrate it again'
             )
+
+# %% ../../nbs/formats/05_export.ipynb #88ebb58c
+def _calibration(model: Any) -> Calibration | None:
+    "The thresholds of a model. Raises `ValueError` if they do not fit its scores any more."
+    return model.calibration_ and model.calibration_.current(model.scored_with())
+
+# %% ../../nbs/formats/05_export.ipynb #cc6cfb4f
+class ScoringGraph(nn.Module):
+    """A fitted model as one module: photographs in; scores, maps and, if it has a threshold, verdicts out.
+
+    Raises `ValueError` for a tiled model, an ensemble without frozen ranges, a member that computes in bf16 or has
+    fewer rows than its scoring needs, and a photograph of a size that the model refuses.
+    """
+
+    def __init__(
+        self,
+        model: Any,  # fitted PatchCore or Ensemble, calibrated or not
+        photograph: tuple[int, int],  # (height, width) of a photograph, pixels
+        bank_precision: str | None = None,  # "f32", "f16" or "sq8"; None: as the model
+    ):
+        super().__init__()
+        _require_graph(model, bank_precision)
+        calibration, size = _calibration(model), model.geometry_.output_size(*photograph)
+        self.input = NetworkInput(model.geometry_, size)
+        self.members = nn.ModuleList(_Member(member, size, photograph, bank_precision) for member in model.members)
+        self.ranges = model.ranges_ if model.kind == "ensemble" else None
+        self.threshold = calibration.threshold if calibration else None
+
+    def forward(
+        self,
+        images: Tensor,  # photographs of one size, `(B, height, width, 3)` uint8, RGB
+    ) -> tuple[Tensor, ...]:  # score `(B,)`, map `(B, H, W)`, and perhaps is_anomalous `(B,)`
+        "Judge photographs."
+        x = self.input(images)
+        found = [member(x) for member in self.members]
+        score, anomaly_map = found[0] if self.ranges is None else self._combined(found)
+        return (score, anomaly_map) if self.threshold is None else (score, anomaly_map, ~(score < self.threshold))
+
+    def _combined(self, found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        "The means of the scaled scores and maps."
+        assert self.ranges is not None
+        scores, maps = [], []
+        for (score, anomaly_map), limits in zip(found, self.ranges):
+            (low, high), (bottom, top) = limits["scores"], limits["maps"]
+            scores.append((score - low) / (high - low))
+            maps.append((anomaly_map - bottom) / (top - bottom))
+        return torch.stack(scores).mean(0), torch.stack(maps).mean(0)
 
 # %% ../../nbs/formats/05_export.ipynb #29cca389
 OUTPUTS = ("score", "map", "is_anomalous")
 
 
 def graph_program(
-    graph: nn.Module,  # of a model
-    photograph: tuple[int, int] | None,  # (height, width) of all photographs; None: any
-) -> torch.export.ExportedProgram:  # of images `(B, height, width, 3)` uint8
-    "The graph as torch traces it."
+    graph: nn.Module,  # module to trace, such as ScoringGraph
+    photograph: tuple[int, int] | None,  # (height, width) of photographs; None: any
+) -> torch.export.ExportedProgram:  # takes images `(B, height, width, 3)` uint8
+    "Trace a module with torch."
     batch, height, width = (torch.export.Dim(name, min=1) for name in ("batch", "height", "width"))
     sides = {0: batch} if photograph else {0: batch, 1: height, 2: width}
     example = torch.zeros(2, *(photograph or (301, 402)), 3, dtype=torch.uint8)
@@ -347,12 +349,12 @@ def graph_program(
             graph.eval(), (example,), dynamic_shapes=(sides,), prefer_deferred_runtime_asserts_over_guards=True
         )
 
-
+# %% ../../nbs/formats/05_export.ipynb #c3d3b98c
 def file_facts(
     model: Any,  # fitted PatchCore or Ensemble
-    bank_precision: str | None,  # numbers of the bank in the file; None: those of the model
-) -> dict[str, str]:  # name -> text, JSON where it is more than a word; of the members, joined by commas
-    "What a file says about itself."
+    bank_precision: str | None,  # "f32", "f16" or "sq8"; None: as the model
+) -> dict[str, str]:  # name -> text or JSON; one entry per member, joined by commas
+    "The metadata of a file."
     members, calibration = model.members, _calibration(model)
 
     def joined(values):
@@ -375,9 +377,9 @@ def file_facts(
     decided = {"threshold": repr(calibration.threshold), "pixel_threshold": "" if pixel is None else repr(pixel)}
     return facts | decided | {"calibration": json.dumps(asdict(calibration))}
 
-
+# %% ../../nbs/formats/05_export.ipynb #11e6c687
 def _arrays_hash(model: Any) -> str:
-    "As in the description of its folder."
+    "The hash of the arrays, as in the description of a model folder."
     with tempfile.TemporaryDirectory() as place:
         folder = write_state(Path(place) / "model", model.state())
         return json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["arrays"]["sha256"]
@@ -392,7 +394,17 @@ def _import(name: str):
     except ImportError as error:
         raise ImportError(f"export needs {name}: pip install 'patchcore_nb[export]'") from error
 
+# %% ../../nbs/formats/05_export.ipynb #f8959104
+def _strip(graph) -> None:
+    "Remove from an ONNX graph where each node came from."
+    del graph.value_info[:]
+    for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for inner in (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")):
+        _strip(inner)
 
+# %% ../../nbs/formats/05_export.ipynb #1df07874
 def _write_onnx(graph: ScoringGraph, photograph: tuple[int, int] | None, file: Path, facts: dict[str, str]) -> None:
     for name in ("onnx", "onnxscript"):
         _import(name)
@@ -413,7 +425,7 @@ def _write_onnx(graph: ScoringGraph, photograph: tuple[int, int] | None, file: P
         dynamo=True,
         verbose=False,
     )
-    assert program  # for type checkers: only without dynamo there is none
+    assert program  # for type checkers: None only without dynamo
     proto = program.model_proto
     _strip(proto.graph)
     values = (proto.graph.input[0], *proto.graph.output)
@@ -425,20 +437,10 @@ def _write_onnx(graph: ScoringGraph, photograph: tuple[int, int] | None, file: P
     onnx.helper.set_model_props(proto, facts)
     onnx.save(proto, file)
 
-
-def _strip(graph) -> None:
-    "Takes out of an ONNX graph where each node came from."
-    del graph.value_info[:]
-    for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    for inner in (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")):
-        _strip(inner)
-
-
+# %% ../../nbs/formats/05_export.ipynb #f75e945a
 def _write_torch(graph: ScoringGraph, photograph: tuple[int, int] | None, file: Path, facts: dict[str, str]) -> None:
     program = graph_program(graph, photograph)
-    for part in program.graph_module.modules():  # the branches of a condition are graphs of their own
+    for part in program.graph_module.modules():  # branches of a condition are graphs as well
         if isinstance(part, torch.fx.GraphModule):
             for node in part.graph.nodes:
                 node.meta.pop("stack_trace", None)
@@ -446,9 +448,9 @@ def _write_torch(graph: ScoringGraph, photograph: tuple[int, int] | None, file: 
 
 # %% ../../nbs/formats/05_export.ipynb #c5a99450
 def opened(
-    file: str | Path,  # `.onnx` or `.pt2`
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:  # photographs `(B, height, width, 3)` uint8 -> each of the outputs
-    "A file, ready to judge on the CPU. Raises `ValueError` for other files, `ImportError` without ONNX Runtime."
+    file: str | Path,  # file that ends in .onnx or .pt2
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:  # photographs `(B, height, width, 3)` uint8 -> outputs by name
+    "Open a file to judge on the CPU. Raises `ValueError` for other files, `ImportError` without ONNX Runtime."
     file = Path(file)
     if file.suffix not in (".onnx", ".pt2"):
         raise ValueError(f"{file}: expected a file that ends in .onnx or .pt2")
@@ -462,15 +464,15 @@ def opened(
 # %% ../../nbs/formats/05_export.ipynb #6a392081
 @dataclass(frozen=True)
 class Parity:
-    "How far a file and its model differ on photographs."
+    "How far a file and its model differ on photographs. Can be printed."
 
-    images: int  # photographs that were judged by both
-    score: float  # largest difference of an image score, relative to it or to the median score
-    map: float  # largest difference of a map's pixel, relative to the map's highest or to the median of these
-    flips: tuple[str, ...]  # photographs with another verdict that rounding does not explain
-    edge: tuple[str, ...]  # photographs with another verdict, both scores within the tolerance of the threshold
-    tolerance: float  # largest relative difference that is rounding
-    worst: str  # photograph with the largest difference in score, and both scores
+    images: int  # number of photographs judged by both
+    score: float  # largest relative difference of an image score
+    map: float  # largest relative difference of a pixel of a map
+    flips: tuple[str, ...]  # photographs with another verdict, not by rounding
+    edge: tuple[str, ...]  # photographs with another verdict, by rounding
+    tolerance: float  # largest relative difference that counts as rounding
+    worst: str  # photograph with the largest difference, both scores
 
     def __str__(self):
         flips, edge = (f"{len(names)}{_some(names)}" for names in (self.flips, self.edge))
@@ -481,9 +483,9 @@ class Parity:
 
     def require(
         self,
-        name: str = "the file",  # for the message
+        name: str = "the file",  # name of the file, for the message
     ) -> None:
-        "Raises `ValueError` that says what differs, unless it is rounding."
+        "Raise `ValueError` that says what differs, unless rounding explains it."
         if self.score <= self.tolerance and self.map <= self.tolerance and not self.flips:
             return
         raise ValueError(
@@ -491,19 +493,19 @@ class Parity:
             f"tolerance {self.tolerance:.1e}; {self.worst}"
         )
 
-
+# %% ../../nbs/formats/05_export.ipynb #75fc88b8
 def _some(names: tuple[str, ...]) -> str:
-    "The first three in brackets."
+    "The first three names in brackets."
     return f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})" if names else ""
 
-
+# %% ../../nbs/formats/05_export.ipynb #7cd4dbf5
 def _relative(differences: np.ndarray, values: np.ndarray) -> np.ndarray:  # `(N,)`
-    "Relative to each value, or to the median where that is larger."
+    "Differences relative to each value, or to the median if it is larger."
     return differences / np.maximum(np.maximum(abs(values), np.median(abs(values))), np.finfo(np.float32).tiny)
 
 # %% ../../nbs/formats/05_export.ipynb #6586adf1
 def _listed(images: object) -> list:  # files, PIL images, arrays
-    "The photographs that were passed, none of them opened."
+    "The photographs that were passed, without opening them."
     if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
         images = ImageFolder(images)
     if isinstance(images, ImageSet):
@@ -520,23 +522,23 @@ def _listed(images: object) -> list:  # files, PIL images, arrays
         )
     return images
 
-
+# %% ../../nbs/formats/05_export.ipynb #085bc4ef
 def _as_array(photograph: Any) -> np.ndarray:  # `(height, width, 3)` uint8, RGB, upright
     if isinstance(photograph, (str, os.PathLike)):
         return np.array(read_image(photograph))
     return np.array(to_rgb(to_pil(photograph) if isinstance(photograph, np.ndarray) else photograph))
 
-
+# %% ../../nbs/formats/05_export.ipynb #46dae357
 def compare(
     model: Any,  # fitted PatchCore or Ensemble
-    file: str | Path,  # that is to score like it, `.onnx` or `.pt2`
-    images: object,  # photographs: files, a folder, an `ImageSet`, PIL images, arrays
-    tolerance: float = 1e-3,  # largest relative difference that is rounding
+    file: str | Path,  # its file, .onnx or .pt2
+    images: object,  # files, a folder, an ImageSet, PIL images or arrays
+    tolerance: float = 1e-3,  # largest relative difference that counts as rounding
 ) -> Parity:  # can be printed
-    """What a file and its model say of the same photographs.
+    """Judge the same photographs with a model and its file.
 
-    Raises `ValueError` and `TypeError` for what are no photographs, and for a file with thresholds where the model has
-    none or the other way round.
+    Raises `ValueError` or `TypeError` if these are not photographs, and `ValueError` if only one of model and file has
+    a threshold or if the maps differ in size.
     """
     images, judge = _listed(images), opened(file)
     ours = model.predict(as_dataset(images, model.geometry_))
@@ -549,47 +551,20 @@ def compare(
         )
     if maps.shape != ours.maps.shape:
         raise ValueError(
-            f"{file}: its maps are {maps.shape[1:]}, those of the model {ours.maps.shape[1:]}: it is of another model"
+            f"{file}: its maps are {maps.shape[1:]}, not {ours.maps.shape[1:]}: it belongs to another model"
         )
     names = ["/".join(Path(path).parts[-2:]) or f"image {i}" for i, path in enumerate(ours.paths)]
     other, near = np.zeros((2, len(names)), bool)
     if decided:
         other = np.array([found["is_anomalous"][0] for found in theirs]) != ours.is_anomalous
         farther = np.maximum(abs(score - decided.threshold), abs(ours.scores - decided.threshold))
-        near = _relative(farther, ours.scores) <= tolerance  # NaN is not
+        near = _relative(farther, ours.scores) <= tolerance  # False for NaN
     off = _relative(abs(score - ours.scores), ours.scores)
     map_off = _relative(abs(maps - ours.maps).max((1, 2)), abs(ours.maps).max((1, 2)))
     flips, edge = (tuple(name for name, one in zip(names, which) if one) for which in (other & ~near, other & near))
     i = int(np.argmax(off))  # NaN counts as the largest
     worst = f"{names[i]} scores {score[i]:.6g} in the file, {ours.scores[i]:.6g} in the model"
     return Parity(len(names), float(off.max()), float(map_off.max()), flips, edge, tolerance, worst)
-
-# %% ../../nbs/formats/05_export.ipynb #2f600e16
-def export_onnx(
-    model: Any,  # fitted PatchCore or Ensemble, calibrated or not
-    file: str | Path,  # to write, ends in .onnx
-    check: object,  # photographs that both judge, as for `compare`; best good and defective ones of several sizes
-    tolerance: float = 1e-3,  # largest relative difference of scores and maps
-    bank_precision: str | None = None,  # numbers of the bank, one of `FILE_PRECISIONS`; None: those of the model
-) -> Parity:  # how far they differ
-    """Write a model as ONNX file: photographs in, score, map and, if the model has a threshold, verdict out.
-
-    Raises `ValueError` for a model that is no graph, see `ScoringGraph`, photographs of different sizes where the
-    geometry does not make one size of them or a region has a mask, and if the file scores differently; `ImportError`
-    without onnx, onnxscript and onnxruntime.
-    """
-    return _export(_write_onnx, ".onnx", model, file, check, tolerance, bank_precision)
-
-
-def export_torch(
-    model: Any,  # as for `export_onnx`
-    file: str | Path,  # to write, ends in .pt2
-    check: object,  # as for `export_onnx`
-    tolerance: float = 1e-3,  # as for `export_onnx`
-    bank_precision: str | None = None,  # as for `export_onnx`
-) -> Parity:  # how far they differ
-    "The same as a program of `torch.export`, for libtorch or Python without this package. Raises as `export_onnx`."
-    return _export(_write_torch, ".pt2", model, file, check, tolerance, bank_precision)
 
 # %% ../../nbs/formats/05_export.ipynb #a6d4822d
 def _export(
@@ -607,7 +582,7 @@ def _export(
     if not (isinstance(tolerance, (int, float)) and tolerance > 0 and math.isfinite(tolerance)):
         raise ValueError(f"tolerance={tolerance!r}: expected a relative difference above 0, such as 1e-3")
     if suffix == ".onnx":
-        _import("onnxruntime")  # its error before the work
+        _import("onnxruntime")  # raises before the work
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder: choose another name")
     _require_graph(model, bank_precision)
@@ -623,12 +598,12 @@ def _export(
         part.unlink(missing_ok=True)
     return parity
 
-
+# %% ../../nbs/formats/05_export.ipynb #cd616774
 def _size_of_graph(model: Any, images: list) -> tuple[int, int] | None:  # (height, width) of all photographs; None: any
-    "Which photographs a file takes. Raises `ValueError` for several sizes where it takes one, and for a broken file."
+    "The size that a file takes. Raises `ValueError` for several sizes if it takes one, and for a broken file."
     regions = [Views.of(member.views).region for member in model.members]
     masked = any(region is not None and region.inside is not None for region in regions)
-    sizes = sorted({_as_array(photograph).shape[:2] for photograph in images})  # opens all, before the work
+    sizes = sorted({_as_array(photograph).shape[:2] for photograph in images})  # opens all photographs before the work
     if takes_any_size(model.geometry_) and not masked:
         return None
     if len(sizes) > 1:
@@ -641,7 +616,33 @@ def _size_of_graph(model: Any, images: list) -> tuple[int, int] | None:  # (heig
         )
     return sizes[0]
 
-
+# %% ../../nbs/formats/05_export.ipynb #4f35f801
 def _beside(file: Path) -> Path:
-    "A passing name for a file that is being written."
+    "A temporary name for a file that is being written."
     return file.with_name(f".{uuid.uuid4().hex}{file.suffix}")
+
+# %% ../../nbs/formats/05_export.ipynb #2f600e16
+def export_onnx(
+    model: Any,  # fitted PatchCore or Ensemble, calibrated or not
+    file: str | Path,  # file to write, ends in .onnx
+    check: object,  # photographs to compare on, good ones and defective ones
+    tolerance: float = 1e-3,  # largest relative difference of scores and maps
+    bank_precision: str | None = None,  # "f32", "f16" or "sq8"; None: as the model
+) -> Parity:  # how far they differ
+    """Write a model as an ONNX file: photographs in; score, map and, if the model has a threshold, verdict out.
+
+    Raises `ValueError` if the model cannot be one graph (see `ScoringGraph`), if the photographs have several sizes and
+    the file takes one, or if the file scores differently, and `ImportError` without onnx, onnxscript and onnxruntime.
+    """
+    return _export(_write_onnx, ".onnx", model, file, check, tolerance, bank_precision)
+
+# %% ../../nbs/formats/05_export.ipynb #7d84aefb
+def export_torch(
+    model: Any,  # fitted PatchCore or Ensemble, calibrated or not
+    file: str | Path,  # file to write, ends in .pt2
+    check: object,  # photographs to compare on, as for export_onnx
+    tolerance: float = 1e-3,  # largest relative difference of scores and maps
+    bank_precision: str | None = None,  # "f32", "f16" or "sq8"; None: as the model
+) -> Parity:  # how far they differ
+    "Write a model as a `torch.export` program, for Python without this package. Raises what `export_onnx` raises."
+    return _export(_write_torch, ".pt2", model, file, check, tolerance, bank_precision)

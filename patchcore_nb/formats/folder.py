@@ -40,15 +40,15 @@ _DTYPES = {"float32": "F32", "uint8": "U8", "int32": "I32", "int64": "I64", "boo
 
 @dataclass(frozen=True)
 class _Reference:
-    "What the description has in place of an array. Raises `ValueError` for one that cannot be."
+    "What the description has in place of an array. Raises `ValueError` for an impossible one."
 
-    array: str  # name in the arrays file: keys and positions that lead to it, joined by dots
+    array: str  # name in the arrays file: keys joined by dots
     library: str  # "numpy" or "torch"
-    dtype: str
-    shape: list[int]
+    dtype: str  # one of `_DTYPES`
+    shape: list[int]  # at most 8 sides
 
     def __post_init__(self):
-        if not isinstance(self.array, str) or self.array == "__metadata__":  # safetensors keeps something else there
+        if not isinstance(self.array, str) or self.array == "__metadata__":  # reserved by safetensors
             raise ValueError(f"no array can be called {self.array!r:.50}")
         if self.library not in ("numpy", "torch"):
             raise ValueError(f"{self.array}: unknown library {self.library!r:.50}")
@@ -65,7 +65,7 @@ class _Reference:
 
 # %% ../../nbs/formats/00_folder.ipynb #a3af3869
 def _mapped(value: Any, change: Callable[[str, Any], Any], name: str = "") -> Any:
-    "The same nesting with `change(name, value)` in place of whatever is no list and no ordinary dictionary."
+    "The same nesting, with `change(name, value)` in place of every value that is not a list or a dictionary."
 
     def inner(key, part):
         return _mapped(part, change, f"{name}.{key}" if name else str(key))
@@ -78,9 +78,22 @@ def _mapped(value: Any, change: Callable[[str, Any], Any], name: str = "") -> An
         raise ValueError(f"{name or 'the state'} has the key {wrong[0]!r:.50}: keys must be texts")
     return {key: inner(key, part) for key, part in value.items()}
 
+# %% ../../nbs/formats/00_folder.ipynb #8d3665d4
+def _store(name: str, array: np.ndarray | Tensor, arrays: dict[str, np.ndarray]) -> dict:
+    "Add an array to the others and return the reference to it."
+    library = "torch" if isinstance(array, Tensor) else "numpy"
+    dtype = str(array.dtype).removeprefix("torch.") if isinstance(array, Tensor) else array.dtype.name
+    reference = _Reference(name, library, dtype, list(array.shape))
+    if name in arrays:
+        raise ValueError(f"two arrays of the state are called {name}: no dots in keys, please")
+    if isinstance(array, Tensor):
+        array = array.detach().cpu().numpy()
+    arrays[name] = np.asarray(array, dtype=dtype, order="C")  # no copy if unnecessary
+    return asdict(reference)
+
 # %% ../../nbs/formats/00_folder.ipynb #338a3fe7
 def _taken_out(state: dict) -> tuple[dict, dict[str, np.ndarray]]:  # plain values with references, arrays by name
-    "A state without its arrays, and the arrays. Raises `ValueError` for what cannot be stored."
+    "A state without its arrays, and the arrays. Raises `ValueError` if a value cannot be stored."
     arrays: dict[str, np.ndarray] = {}
 
     def plain(name, value):
@@ -96,22 +109,9 @@ def _taken_out(state: dict) -> tuple[dict, dict[str, np.ndarray]]:  # plain valu
         raise ValueError(f"a state is a dictionary, not a {type(state).__name__}")
     return _mapped(state, plain), arrays
 
-
-def _store(name: str, array: np.ndarray | Tensor, arrays: dict[str, np.ndarray]) -> dict:
-    "Put an array among the others; the reference to it."
-    library = "torch" if isinstance(array, Tensor) else "numpy"
-    dtype = str(array.dtype).removeprefix("torch.") if isinstance(array, Tensor) else array.dtype.name
-    reference = _Reference(name, library, dtype, list(array.shape))
-    if name in arrays:
-        raise ValueError(f"two arrays of the state are called {name}: no dots in keys, please")
-    if isinstance(array, Tensor):
-        array = array.detach().cpu().numpy()
-    arrays[name] = np.asarray(array, dtype=dtype, order="C")  # no copy where it is so already
-    return asdict(reference)
-
 # %% ../../nbs/formats/00_folder.ipynb #0a7165e0
 def _references(state: dict) -> dict[str, _Reference]:  # by name
-    "The references in a description. Raises `ValueError`, `TypeError` for one that cannot be."
+    "The references in a description. Raises `ValueError` or `TypeError` for an impossible one."
     found: dict[str, _Reference] = {}
 
     def note(name, value):
@@ -124,7 +124,7 @@ def _references(state: dict) -> dict[str, _Reference]:  # by name
     _mapped(state, note)
     return found
 
-
+# %% ../../nbs/formats/00_folder.ipynb #ef5aee02
 def _put_back(state: dict, arrays: dict[str, np.ndarray]) -> dict:
     "The state with its arrays in place of the references."
 
@@ -137,17 +137,17 @@ def _put_back(state: dict, arrays: dict[str, np.ndarray]) -> dict:
 
 # %% ../../nbs/formats/00_folder.ipynb #e86ff4fe
 _FORMAT = 1
-_LARGEST = 64 << 20  # bytes of a description: a million training files
+_LARGEST = 64 << 20  # bytes of a description; enough for a million training files
 
 
 def _seal(description: dict) -> str:
-    "Hash of a description, by which a changed one is recognised."
+    "Hash of a description, which reveals changes."
     content = json.dumps({key: value for key, value in description.items() if key != "sha256"}, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
-
+# %% ../../nbs/formats/00_folder.ipynb #2f4f0426
 def _versions() -> dict[str, str]:
-    "What a model was made with."
+    "Versions of the software that made the model."
     found = {"python": platform.python_version(), "patchcore_nb": __version__, "torch": str(torch.__version__)}
     with suppress(PackageNotFoundError):
         found["torchvision"] = version("torchvision")
@@ -155,7 +155,7 @@ def _versions() -> dict[str, str]:
 
 # %% ../../nbs/formats/00_folder.ipynb #31a7f25e
 def _write_description(path: Path, state: dict, arrays_hash: str) -> None:  # state with references
-    "Write a description. Raises `ValueError` for one too large to be read again."
+    "Write a description. Raises `ValueError` if it is too large to be read again."
     description = {
         "format": "patchcore_nb",
         "format_version": _FORMAT,
@@ -174,9 +174,9 @@ def _write_description(path: Path, state: dict, arrays_hash: str) -> None:  # st
 
 # %% ../../nbs/formats/00_folder.ipynb #e25a5591
 def _read_description(path: Path) -> dict:
-    """What `_write_description` wrote.
+    """Read and check a description.
 
-    Raises `FileNotFoundError` without the file, `ValueError` if it is another's, newer, damaged or changed.
+    Raises `FileNotFoundError` if it is missing, and `ValueError` if it is of another kind, newer, damaged or changed.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} is not a model folder: it has no {path.name}")
@@ -185,7 +185,7 @@ def _read_description(path: Path) -> dict:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         seal = _seal(found) if isinstance(found, dict) else None
-    except (ValueError, RecursionError) as error:  # brackets in brackets, without end
+    except (ValueError, RecursionError) as error:  # nested without end
         raise ValueError(f"{path} is damaged: {error}") from error
     if seal is None or found.get("format") != "patchcore_nb":
         raise ValueError(f"{path} does not describe a patchcore_nb model")
@@ -197,9 +197,9 @@ def _read_description(path: Path) -> dict:
         raise ValueError(f"{path} is damaged or was changed by hand: its content does not fit its hash")
     return found
 
-
+# %% ../../nbs/formats/00_folder.ipynb #a94fe80e
 def _described(folder: Path) -> tuple[dict, dict[str, _Reference], str]:  # state, its references, hash of the arrays
-    "What the description in a folder says. Raises as `_read_description` does."
+    "What the description in a folder says. Raises what `_read_description` raises."
     path = folder / DESCRIPTION
     found = _read_description(path)
     try:
@@ -209,6 +209,15 @@ def _described(folder: Path) -> tuple[dict, dict[str, _Reference], str]:  # stat
         return state, _references(state), digest
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+
+# %% ../../nbs/formats/00_folder.ipynb #52c797b1
+def _sha256_of_file(path: Path) -> str:
+    "Hash of a file, read piece by piece, since a bank may fill half the memory."
+    found = hashlib.sha256()
+    with open(path, "rb") as f:
+        while piece := f.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
 
 # %% ../../nbs/formats/00_folder.ipynb #3b21d94e
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:  # hash of the file
@@ -222,29 +231,20 @@ def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:  # hash of 
     path.chmod(usual)
     return _sha256_of_file(path)
 
-
-def _sha256_of_file(path: Path) -> str:
-    "Hash of a file, which is read piece by piece: a bank may fill half the memory."
-    found = hashlib.sha256()
-    with open(path, "rb") as f:
-        while piece := f.read(1 << 20):
-            found.update(piece)
-    return found.hexdigest()
-
 # %% ../../nbs/formats/00_folder.ipynb #6480205a
 def require_content(
     path: str | Path,  # file of a model folder
 ) -> None:
-    "Raises `ValueError` if the file is missing, or a Git LFS pointer to it."
+    "Raise `ValueError` if the file is missing or a Git LFS pointer."
     if not Path(path).is_file():
         raise ValueError(f"{path} is missing")
     with open(path, "rb") as f:
         if f.read(40).startswith(b"version https://git-lfs"):
             raise ValueError(f"{path} is only a Git LFS pointer to the file: run `git lfs pull` in its repository")
 
-
+# %% ../../nbs/formats/00_folder.ipynb #535d56ac
 def _require_size(path: Path, references: dict[str, _Reference]) -> None:
-    "Raises `ValueError` for a file that cannot hold these arrays, or that no memory does. Reads eight bytes of it."
+    "Raise `ValueError` if the file cannot hold these arrays or exceeds the memory. Reads only eight bytes of it."
     require_content(path)
     with open(path, "rb") as f:
         head = int.from_bytes(f.read(8), "little")
@@ -254,15 +254,26 @@ def _require_size(path: Path, references: dict[str, _Reference]) -> None:
             f"{path} is damaged or not the file the model was saved with: "
             f"{found.st_size} bytes do not fit the {promised} of its arrays"
         )
-    on_disk = 512 * getattr(found, "st_blocks", found.st_size)  # Windows does not tell
+    on_disk = 512 * getattr(found, "st_blocks", found.st_size)  # not known on Windows
     if found.st_size > 64 << 20 and on_disk < found.st_size / 64:
         raise ValueError(f"{path} is damaged: the disk holds {on_disk} of its {found.st_size} bytes; it was not read")
     if found.st_size > psutil.virtual_memory().total:
         raise ValueError(f"{path}: {found.st_size} bytes do not fit into the memory")
 
+# %% ../../nbs/formats/00_folder.ipynb #0b287e0c
+def _read_array(found: Any, reference: _Reference) -> np.ndarray:
+    "One array of an open file. Raises `ValueError` if it is not as described."
+    head = found.get_slice(reference.array)
+    if (head.get_dtype(), head.get_shape()) != (_DTYPES[reference.dtype], reference.shape):
+        raise ValueError(f"{reference.array} is not as the description says")
+    array = found.get_tensor(reference.array)
+    if reference.dtype == "bool" and array.view(np.uint8).max(initial=0) > 1:
+        raise ValueError(f"{reference.array} holds values other than true and false")
+    return array
+
 # %% ../../nbs/formats/00_folder.ipynb #1bf6b6e9
 def _read_arrays(path: Path, references: dict[str, _Reference], digest: str) -> dict[str, np.ndarray]:  # by name
-    "The arrays a description refers to. Raises `ValueError` for a file that is not the one it speaks of."
+    "The arrays of a description. Raises `ValueError` if the file is not the one it describes."
     _require_size(path, references)
     if _sha256_of_file(path) != digest:
         raise ValueError(f"{path} is damaged or not the file the model was saved with: it does not fit its hash")
@@ -276,23 +287,12 @@ def _read_arrays(path: Path, references: dict[str, _Reference], digest: str) -> 
     except MemoryError as error:
         raise ValueError(f"{path}: {path.stat().st_size} bytes do not fit into the memory") from error
 
-
-def _read_array(found: Any, reference: _Reference) -> np.ndarray:
-    "One of the arrays of an open file. Raises `ValueError` if it is not as promised."
-    head = found.get_slice(reference.array)
-    if (head.get_dtype(), head.get_shape()) != (_DTYPES[reference.dtype], reference.shape):
-        raise ValueError(f"{reference.array} is not as the description says")
-    array = found.get_tensor(reference.array)
-    if reference.dtype == "bool" and array.view(np.uint8).max(initial=0) > 1:
-        raise ValueError(f"{reference.array} holds what is neither true nor false")
-    return array
-
 # %% ../../nbs/formats/00_folder.ipynb #ecd372ea
-_MODELS = (DESCRIPTION, "*patchcore_params.pkl")  # files of which a model folder has one
+_MODELS = (DESCRIPTION, "*patchcore_params.pkl")  # a model folder has one of these files
 
 
 def _place(folder: str | Path) -> Path:  # absolute, links resolved
-    "Where a model goes. Raises `OSError` for a place that cannot have one, or that has something else."
+    "The place of a model. Raises `OSError` if it cannot hold a model or holds something else."
     place = Path(os.path.realpath(folder))
     if place.is_symlink():
         raise OSError(f"{place} is a symbolic link that leads to itself: choose another name")
@@ -306,12 +306,12 @@ def _place(folder: str | Path) -> Path:  # absolute, links resolved
 
 # %% ../../nbs/formats/00_folder.ipynb #3b74d8f3
 def check_destination(
-    folder: str | Path,  # where a model is to be saved
-) -> Path:  # its absolute path, links resolved; its parent folder is there
-    """Find out whether a model can be saved there, before the work.
+    folder: str | Path,  # place where a model will be saved
+) -> Path:  # absolute path, links resolved; its parent exists
+    """Check before the work that a model can be saved there.
 
-    Raises `FileExistsError` if something else than a model is there, `OSError` for a link that leads to itself,
-    for a mount point, and for a place where no folder can be made or renamed.
+    Raises `FileExistsError` if something other than a model is there, and `OSError` for a link that leads to itself, a
+    mount point, or a place where no folder can be made or renamed.
     """
     place = _place(folder)
     probe, renamed = _beside(place, "new"), _beside(place, "gone")
@@ -319,7 +319,7 @@ def check_destination(
         place.parent.mkdir(parents=True, exist_ok=True)
         probe.mkdir()
         with suppress(FileNotFoundError):
-            os.rename(probe, renamed)  # another save has tidied up: one can write
+            os.rename(probe, renamed)  # another save has tidied up, so one can write
     except OSError as error:
         raise OSError(f"no model can be saved to {place}: {error}; choose a folder that can be written") from error
     finally:
@@ -331,11 +331,11 @@ def check_destination(
 # %% ../../nbs/formats/00_folder.ipynb #fc86bcfe
 @contextmanager
 def replaced_folder(
-    folder: str | Path,  # model folder; what is there stays until the end
-) -> Iterator[Path]:  # an empty folder to write into
-    """A folder that takes its place when the block is done, and leaves no trace if it fails.
+    folder: str | Path,  # model folder; an existing one stays until the end
+) -> Iterator[Path]:  # empty folder to write into
+    """Context manager for a new folder that replaces the old one when the block ends, or vanishes after an error.
 
-    Raises `OSError` if it cannot be written, or if another save to the same place came in between.
+    Raises `OSError` if it cannot be written, or if another save to the same place interferes.
     """
     place = _place(folder)
     temporary = _beside(place, "new")
@@ -356,17 +356,17 @@ def replaced_folder(
 
 # %% ../../nbs/formats/00_folder.ipynb #012f4c46
 def _beside(place: Path, state: str) -> Path:
-    "A new name next to a model folder; its length is fixed, so that it belongs to one place only."
+    "A new name next to a model folder. Its fixed length ties it to one place."
     return place.with_name(f".{place.name}-{uuid.uuid4().hex}-{state}")
 
 
 def _left(place: Path, state: str) -> list[Path]:
-    "Folders of that state next to a model folder."
+    "The folders in that state next to a model folder."
     return sorted(place.parent.glob(f".{glob.escape(place.name)}-{'[0-9a-f]' * 32}-{state}"))
 
-
+# %% ../../nbs/formats/00_folder.ipynb #09c8addd
 def _tidy(place: Path) -> None:
-    "End what killed saves have begun."
+    "Finish what killed saves began."
     for folder in _left(place, "old") + _left(place, "new"):
         back = folder.name.endswith("old") and not place.exists()
         with suppress(OSError):  # another save may have been faster
@@ -374,15 +374,15 @@ def _tidy(place: Path) -> None:
     for folder in _left(place, "gone"):
         shutil.rmtree(folder, ignore_errors=True)
 
-
+# %% ../../nbs/formats/00_folder.ipynb #2d404832
 def _swap(new: Path, place: Path) -> None:
-    "Put a complete folder in place of another one, if there is one."
+    "Put a complete folder in its place, and remove the old one."
     old = _beside(place, "old")
     if place.exists():
         os.rename(place, old)
     try:
         os.rename(new, place)
-    except BaseException:  # also an interruption: the old model goes back
+    except BaseException:  # also after an interruption the old model goes back
         if old.exists():
             os.rename(old, place)
         raise
@@ -391,7 +391,7 @@ def _swap(new: Path, place: Path) -> None:
 
 # %% ../../nbs/formats/00_folder.ipynb #413ea595
 def _flush(path: Path) -> None:
-    "Wait until the disk has a file, or the names in a folder."
+    "Wait until a file, or the names in a folder, are on the disk."
     if path.is_symlink() or not (path.is_file() or path.is_dir()):
         return
     try:
@@ -400,29 +400,29 @@ def _flush(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-    except OSError as error:  # Windows opens no folders, some network drives flush none
+    except OSError as error:  # folders cannot be flushed on Windows and some network drives
         if path.is_file() or error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP):
             raise
 
 # %% ../../nbs/formats/00_folder.ipynb #7c18b418
 def _seen(folder: Path) -> tuple:
-    "The folder where a model is now, and which one it is."
+    "The folder where a model is now, and its identity."
     for _ in range(10):
         at = folder if folder.exists() else next(iter(_left(Path(os.path.realpath(folder)), "old")), folder)
         with suppress(OSError):
             found = at.stat()
             return at, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
-        time.sleep(0.01)  # who lists a directory while names change in it may miss one
+        time.sleep(0.01)  # listing a directory during a rename may miss a name
     return (folder,)
 
-
+# %% ../../nbs/formats/00_folder.ipynb #f61f5a57
 def read_consistent(
     folder: str | Path,  # model folder
-    read: Callable[[Path], Any],  # given the folder to read from
-) -> Any:  # what it gave
-    """Read a model folder, again if a save replaced it meanwhile.
+    read: Callable[[Path], Any],  # function of the folder to read from
+) -> Any:  # what the function returns
+    """Read a model folder, and read again if a save replaced it meanwhile.
 
-    Raises what `read` raises twice, and `OSError` if saves come in between a hundred times.
+    Raises what `read` raises twice, and `OSError` after a hundred interfering saves.
     """
     failed = None
     for _ in range(100):
@@ -433,7 +433,7 @@ def read_consistent(
             if failed == seen:
                 raise
             failed = seen
-            time.sleep(0.01)  # the clock of the file system has moved on, should the folder be away and back
+            time.sleep(0.01)  # lets the clock of the file system move on
         else:
             if _seen(Path(folder)) == seen:
                 return found
@@ -443,25 +443,27 @@ def read_consistent(
 
 # %% ../../nbs/formats/00_folder.ipynb #3a84fa62
 def write_state(
-    folder: str | Path,  # model folder; one that is there already is replaced as a whole
-    state: dict,  # numbers, texts, None, lists, dictionaries and arrays, see above
+    folder: str | Path,  # model folder to write; an existing one is replaced
+    state: dict,  # numbers, texts, None, lists, dictionaries and arrays
 ) -> Path:  # the folder
-    """Save a state.
+    """Save a state in a folder.
 
-    Raises `ValueError` for what cannot be stored, `OSError` if it cannot be written; the old folder is then untouched.
+    Raises `ValueError` if a value cannot be stored, and `OSError` if the folder cannot be written. After an error the
+    old folder is unchanged.
     """
     plain, arrays = _taken_out(state)
     with replaced_folder(folder) as new:
         _write_description(new / DESCRIPTION, plain, _write_arrays(new / ARRAYS, arrays))
     return Path(folder)
 
-
+# %% ../../nbs/formats/00_folder.ipynb #141368e3
 def read_state(
-    folder: str | Path,  # model folder that `write_state` wrote
-) -> dict:  # the state; tuples are lists now, and paths texts
-    """Read a state; nothing in the folder is run.
+    folder: str | Path,  # model folder of write_state
+) -> dict:  # state, with lists for tuples and texts for paths
+    """Read the state in a folder. Nothing in it is executed.
 
-    Raises `FileNotFoundError` if it is no model folder, `ValueError` if a file is missing, damaged, changed or newer.
+    Raises `FileNotFoundError` if it is not a model folder, and `ValueError` if a file is missing, damaged, changed or
+    newer than this version.
     """
 
     def read(at):
@@ -472,9 +474,9 @@ def read_state(
 
 # %% ../../nbs/formats/00_folder.ipynb #0e0cb3de
 def read_outline(
-    folder: str | Path,  # model folder that `write_state` wrote
-) -> dict:  # the state with a dictionary `array`, `library`, `dtype`, `shape` in place of each array
-    "What a folder says, without its arrays. Raises as `read_state` does, but for damage within the arrays."
+    folder: str | Path,  # model folder of write_state
+) -> dict:  # state with a reference in place of each array
+    "Read a state without its arrays. Raises what `read_state` raises, except for damage within the arrays."
 
     def read(at):
         state, references, _ = _described(at)
