@@ -541,7 +541,7 @@ def _position_banks(
     ends, rows = np.cumsum(np.bincount(model.bank_.origin[:, 0] % count, minlength=count)), model.bank_.rows
     parts = [slice(start, end) for start, end in zip([0, *ends], ends)]
     of_part: list[Any] = [
-        rows.take(part) if isinstance(rows, QuantisedRows) else rows[part]  # type: ignore[arg-type]  # takes slices, too
+        rows.take(part) if isinstance(rows, QuantisedRows) else rows[part]  # type: ignore[arg-type]  # slices, too
         for part in parts
     ]
     return [model.memory_of(some) if len(some) else None for some in of_part]
