@@ -23,37 +23,36 @@ class Region(NamedTuple):
     box: tuple[int, int, int, int]  # top, left, bottom, right; the last two excluded
     area: int  # pixels
     peak: float  # largest value of the map in it
-    peak_at: tuple[int, int]  # where
+    peak_at: tuple[int, int]  # (row, column) of the peak
     centre: tuple[float, float]  # mean position of its pixels
     outline: list[np.ndarray]  # closed lines, each `(n, 2)` float64
 
-# %% ../../nbs/line/07_regions.ipynb #87fbefff
-def regions(
-    anomaly_map: ArrayLike,  # `(H, W)`; NaN where nothing is known
-    threshold: float,  # value from which on a pixel belongs to a region
-    min_area: int = 1,  # smaller regions are left out, pixels
-) -> list[Region]:  # highest peak first
-    "The flagged regions of a map. Raises `ValueError` for what is no map, or a threshold that is not finite."
-    values = np.asarray(anomaly_map, dtype=np.float64)
-    if values.ndim != 2:
-        raise ValueError(f"a map of shape {values.shape}: expected (H, W); of a prediction take one of its maps")
-    if not np.isfinite(threshold):
-        raise ValueError(f"threshold={threshold}: expected a finite number")
-    if min_area < 1:
-        raise ValueError(f"min_area={min_area}: expected at least 1 pixel")
-    numbers, _ = ndimage.label(values >= threshold, np.ones((3, 3)))  # NaN >= t is false
-    found = [_region(values, numbers, i, box, threshold) for i, box in enumerate(ndimage.find_objects(numbers), 1)]
-    return sorted((region for region in found if region.area >= min_area), key=lambda region: -region.peak)
+# %% ../../nbs/line/07_regions.ipynb #f553ccb1
+def _outline(
+    values: np.ndarray,  # the map, `(H, W)`
+    numbers: np.ndarray,  # region number of each pixel, `(H, W)`
+    number: int,  # number of this region
+    box: tuple[slice, slice],  # its box
+    threshold: float,  # threshold of the map
+) -> list[np.ndarray]:  # each `(n, 2)`
+    "Closed lines (row, column) around a region."
+    around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
+    outside = (numbers[around] != number) & ~(values[around] < threshold)  # other regions, and NaN
+    step = 1e-6 * (abs(threshold) or 1.0)  # just below the threshold, so that pixels on it lie inside
+    height = np.pad(np.where(outside, threshold - 2 * step, values[around]), 1, constant_values=threshold - 2 * step)
+    lines = contour_generator(z=height).lines(threshold - step)
+    corner, edge = [side.start - 1 for side in around], np.array(values.shape) - 0.5
+    return [np.clip(np.asarray(line)[:, ::-1] + corner, -0.5, edge) for line in lines if len(line) > 2]
 
-
+# %% ../../nbs/line/07_regions.ipynb #5bab3f20
 def _region(
     values: np.ndarray,  # the map, `(H, W)`
-    numbers: np.ndarray,  # of the region each pixel belongs to, `(H, W)`
-    number: int,  # of this region
-    box: tuple[slice, slice],  # around it
-    threshold: float,  # of the map
+    numbers: np.ndarray,  # region number of each pixel, `(H, W)`
+    number: int,  # number of this region
+    box: tuple[slice, slice],  # its box
+    threshold: float,  # threshold of the map
 ) -> Region:
-    "What is known about the region of a number, within its box."
+    "Describe one region, within its box."
     (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
     own = numbers[box] == number
     rows, columns = own.nonzero()
@@ -63,68 +62,69 @@ def _region(
     outline = _outline(values, numbers, number, box, threshold)
     return Region((top, left, bottom, right), len(rows), peak, peak_at, centre, outline)
 
-# %% ../../nbs/line/07_regions.ipynb #f553ccb1
-def _outline(
-    values: np.ndarray,  # as for `_region`
-    numbers: np.ndarray,  # as for `_region`
-    number: int,  # as for `_region`
-    box: tuple[slice, slice],  # as for `_region`
-    threshold: float,  # as for `_region`
-) -> list[np.ndarray]:  # each `(n, 2)`
-    "Closed lines (row, column) around a region."
-    around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-    outside = (numbers[around] != number) & ~(values[around] < threshold)  # other regions, and NaN
-    step = 1e-6 * (abs(threshold) or 1.0)  # the line runs a hair below the threshold, so that pixels on it lie inside
-    height = np.pad(np.where(outside, threshold - 2 * step, values[around]), 1, constant_values=threshold - 2 * step)
-    lines = contour_generator(z=height).lines(threshold - step)
-    corner, edge = [side.start - 1 for side in around], np.array(values.shape) - 0.5
-    return [np.clip(np.asarray(line)[:, ::-1] + corner, -0.5, edge) for line in lines if len(line) > 2]
+# %% ../../nbs/line/07_regions.ipynb #1573570c
+def regions(
+    anomaly_map: ArrayLike,  # `(H, W)`; NaN where unknown
+    threshold: float,  # pixels with this value or more belong to a region
+    min_area: int = 1,  # smaller regions are left out, pixels
+) -> list[Region]:  # highest peak first
+    "Flagged regions of a map. Raises `ValueError` for a map that is not 2-D, or a threshold that is not finite."
+    values = np.asarray(anomaly_map, dtype=np.float64)
+    if values.ndim != 2:
+        raise ValueError(f"a map of shape {values.shape}: expected (H, W), such as one of the maps of a prediction")
+    if not np.isfinite(threshold):
+        raise ValueError(f"threshold={threshold}: expected a finite number")
+    if min_area < 1:
+        raise ValueError(f"min_area={min_area}: expected at least 1 pixel")
+    numbers, _ = ndimage.label(values >= threshold, np.ones((3, 3)))  # NaN >= t is false
+    found = [_region(values, numbers, i, box, threshold) for i, box in enumerate(ndimage.find_objects(numbers), 1)]
+    return sorted((region for region in found if region.area >= min_area), key=lambda region: -region.peak)
 
-# %% ../../nbs/line/07_regions.ipynb #f12ec2e4
-def found_regions(
-    prediction: Prediction,  # of a calibrated model
-    index: int,  # which image
-    min_area: int = 1,  # smaller regions are left out, pixels of the photograph
-) -> list[Region]:  # highest peak first, in pixels of the upright photograph
-    """The flagged regions of an image, at least one if a pixel is flagged.
-
-    Raises `ValueError` without a pixel threshold, or where the size of the photograph is not known.
-    """
-    if not prediction.flags[index].any():
-        return []
-    size = prediction.photograph_size(index)
-    assert prediction.calibration and prediction.geometry  # or there were no flags, and no size
-    limit = prediction.maps.dtype.type(prediction.calibration.pixel_threshold)  # in the numbers that `flags` compares
-    before, resized = placement(prediction.geometry, *size)
-    found = [_placed(region, before, resized, size) for region in regions(prediction.maps[index], limit)]
-    return [region for region in found if region.area >= min_area]
-
-
+# %% ../../nbs/line/07_regions.ipynb #d499288c
 def _placed(
     region: Region,  # in pixels of the network input
-    before: tuple[int, int],  # rows and columns that the crop cut away before it
+    before: tuple[int, int],  # rows and columns that the crop cut off
     resized: tuple[int, int],  # (height, width) before the crop
     size: tuple[int, int],  # (height, width) of the photograph
-) -> Region:
-    "A region of the network input, in the photograph."
+) -> Region:  # in pixels of the photograph
+    "Move a region from the network input to the photograph."
     (h, w), scale = resized, np.divide(size, resized)
 
     def moved(at):
         return (np.add(at, before) + 0.5) * scale - 0.5
 
-    corners = np.add(np.reshape(region.box, (2, 2)), before) * size  # in whole parts of a pixel of the photograph
+    corners = np.add(np.reshape(region.box, (2, 2)), before) * size  # exact: multiples of 1/h and 1/w pixel
     (top, left), (bottom, right) = corners.tolist()
     box = top // h, left // w, -(-bottom // h), -(-right // w)
     row, column = np.rint(moved(region.peak_at)).astype(int).tolist()
     area, (y, x) = max(1, round(region.area * scale.prod())), moved(region.centre).tolist()
     return Region(box, area, region.peak, (row, column), (y, x), [moved(line) for line in region.outline])
 
+# %% ../../nbs/line/07_regions.ipynb #2c39a9c8
+def found_regions(
+    prediction: Prediction,  # prediction of a calibrated model
+    index: int,  # number of the image
+    min_area: int = 1,  # smaller regions are left out, pixels of the photograph
+) -> list[Region]:  # highest peak first, in pixels of the upright photograph
+    """Flagged regions of an image, at least one if a pixel is flagged.
+
+    Raises `ValueError` without a pixel threshold, or if the size of the photograph is unknown.
+    """
+    if not prediction.flags[index].any():
+        return []
+    size = prediction.photograph_size(index)
+    assert prediction.calibration and prediction.geometry  # guaranteed by flags and photograph_size
+    limit = prediction.maps.dtype.type(prediction.calibration.pixel_threshold)  # same precision as in flags
+    before, resized = placement(prediction.geometry, *size)
+    found = [_placed(region, before, resized, size) for region in regions(prediction.maps[index], limit)]
+    return [region for region in found if region.area >= min_area]
+
 # %% ../../nbs/line/07_regions.ipynb #9e09f2cf
 def as_record(
-    prediction: Prediction,  # of any model
-    index: int,  # which image
+    prediction: Prediction,  # prediction of any model
+    index: int,  # number of the image
     min_area: int = 1,  # smaller regions are left out, pixels of the photograph
-) -> dict:  # path, score; of a calibrated model verdict, threshold, relative score; with a pixel threshold the regions
+) -> dict:  # path and score; verdict and regions if there are thresholds
     "Path, score, verdict and regions of an image. Raises as `found_regions`."
     record = {"path": prediction.paths[index], "score": float(prediction.scores[index])}
     decided = prediction.calibration
