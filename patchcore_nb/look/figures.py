@@ -10,7 +10,7 @@ __all__ = ['plot_overlay', 'plot_gallery', 'plot_scores', 'plot_roc', 'plot_prec
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -242,7 +242,7 @@ def _add_curve(
     curve: tuple[np.ndarray, np.ndarray],  # x and y
     label: str,  # in the legend
     chance: tuple[float, float, str],  # y at the left and at the right end, and the label
-    loc: str,  # position of the legend
+    loc: Literal["lower right", "lower left"],  # position of the legend
     point: tuple[float, float, float] | None = None,  # x and y at a threshold, and the threshold
     drawstyle: str = "default",  # or steps
     end: float = 1.0,  # of the x axis

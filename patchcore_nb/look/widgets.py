@@ -106,7 +106,8 @@ function picture({ model, el }) {
 @cache
 def _picture_class() -> Any:
     "The class of a picture with an alternative text."
-    traitlets, AnyWidget = _library("traitlets"), _library("anywidget").AnyWidget
+    traitlets = _library("traitlets")
+    AnyWidget: Any = _library("anywidget").AnyWidget
 
     class Picture(AnyWidget):
         _esm = _PICTURE + "export default { render(view) { picture(view) } }"
@@ -143,7 +144,8 @@ new ResizeObserver((_, observer) => {
 @cache
 def _status_class() -> Any:
     "The class of a line of text that screen readers read when it changes."
-    traitlets, AnyWidget = _library("traitlets"), _library("anywidget").AnyWidget
+    traitlets = _library("traitlets")
+    AnyWidget: Any = _library("anywidget").AnyWidget
 
     class Status(AnyWidget):
         _esm = _STATUS
@@ -231,7 +233,7 @@ def _unit(scoring: Scoring) -> str:
     return "squared feature distance" if scoring.squared else "feature distance"
 
 
-def _image_set(images: object, geometry: Geometry | None = None) -> ImageSet:
+def _image_set(images: object, geometry: Geometry) -> ImageSet:
     "Images with names and labels. Raises `ValueError` without images, `TypeError` for images without names."
     images = as_dataset(images, geometry)
     if not isinstance(images, ImageSet):
@@ -532,7 +534,9 @@ class _Strip(_Chart):
         return self.moved(self.bar, self.line, *self.dots, self.ring)
 
 # %% ../../nbs/look/02_widgets.ipynb #dec8951c
-def _categories(model: object, images: object) -> tuple[dict[str, PatchCore], dict[str, ImageSet]]:
+def _categories(
+    model: PatchCore | Mapping[str, PatchCore], images: object
+) -> tuple[dict[str, PatchCore], dict[str, ImageSet]]:
     "Models and images by the names of their categories. Raises `ValueError` if the names differ or there are none."
     models = dict(model) if isinstance(model, Mapping) else {getattr(images, "name", "images"): model}
     sets = dict(images) if isinstance(images, Mapping) else dict.fromkeys(models, images)
@@ -715,7 +719,8 @@ export default { render({ model, el }) {
 @cache
 def _clickable_picture() -> Any:
     "The class of a picture that tells the pixel that was clicked, or under the mouse, or reached with arrow keys."
-    traitlets, Picture = _library("traitlets"), _picture_class()
+    traitlets = _library("traitlets")
+    Picture: Any = _picture_class()
 
     def pair(kind: type, default: Any) -> Any:
         return traitlets.Tuple(kind(), kind(), default_value=(default, default)).tag(sync=True)
@@ -910,12 +915,12 @@ class LayerExplorer(_Explorer):
     def __init__(
         self,
         embedder: str | Embedder,  # name of the backbone, or backbone, layers and patches, as for PatchCore
-        images: object,  # to show some of, all of one size: ImageSet, folder or files
+        images: object,  # some are shown, all of one size: ImageSet, or folder or files with the default Geometry()
         layers: Sequence[str] | None = None,  # to choose from, in network order; None: those of the embedder
         most: int = 4,  # images shown, evenly from the first to the last
     ) -> None:
         super().__init__()
-        spec, chosen = Embedder.of(embedder), _image_set(images)
+        spec, chosen = Embedder.of(embedder), _image_set(images, Geometry())
         own = tuple(spec.layers or default_layers(spec.backbone))
         names = tuple(layers or own)
         x = [chosen[i]["image"] for i in np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int)]
