@@ -365,8 +365,8 @@ def _training_images(
 
 def training_rows(
     model: PatchCore,  # fitted
-    images: object = None,  # training images as they were given to fit; None: the files the model remembers
-) -> tuple[Tensor, Tensor]:  # embeddings, `(N, D)` float32 on the CPU; row numbers of the bank, `(n,)` int64
+    images: object = None,  # training images as given to fit; None: the files it remembers
+) -> tuple[Tensor, Tensor]:  # `(N, D)` float32 on the CPU; row numbers of the bank, `(n,)` int64
     "All patch embeddings of the training images, 4·N·D bytes. Raises as `training_set`."
     loader = batches(_training_images(model, images), model.geometry_, model.batch_size)
     embeddings = [model.embed(batch["image"]).cpu() for batch in loader]
@@ -519,7 +519,7 @@ def plot_coverage(
 def bank_distances(
     memory: MemoryBank,  # such as model.memory
     rows: Tensor,  # patch embeddings of any images, `(N, D)`, as from to_rows(model.embed(images))
-) -> Tensor:  # `(N,)` float32 on the CPU, distance of each row to the nearest bank row (L2, not squared)
+) -> Tensor:  # `(N,)` float32 on the CPU, L2 distance to the nearest bank row
     "Distance of patches, from training images or others, to a memory bank. Raises `ValueError` for another width."
     return memory.search(rows, 1)[0][:, 0].sqrt().cpu()
 
@@ -619,7 +619,7 @@ def nearest_good_patches(
 def training_pictures(
     model: PatchCore,  # fitted
     numbers: Sequence[int],  # of training images, as in bank_.origin; may repeat
-    images: object = None,  # training images as they were given to fit; None: the files the model remembers
+    images: object = None,  # training images as given to fit; None: the files it remembers
 ) -> list[np.ndarray]:  # one for each number, `(H, W, 3)` uint8, as the network saw them
     "Pictures of training images. Raises as `training_set`."
     some = Subset(_training_images(model, images), sorted({int(i) for i in numbers}))  # each is read once
@@ -650,8 +650,8 @@ def plot_nearest(
     good_pictures: Sequence[np.ndarray],  # training images of the nearest good patches, each `(H, W, 3)` uint8
     good_boxes: Sequence[tuple[int, int, int, int]],  # where the good patches are in them
     distances: ArrayLike,  # one for each good patch
-    names: Sequence[str] | None = None,  # of the training images, for the labels; long names are cut at the front
-    squared: bool = True,  # whether the distances are squared, as those of a model are by default
+    names: Sequence[str] | None = None,  # of the training images; long names are cut at the front
+    squared: bool = True,  # whether the distances are squared, as by default in a model
     fig: Figure | SubFigure | None = None,  # where to draw; None: a new figure
 ) -> np.ndarray:  # axes: the image, its patch, then the good patches
     "Draw a patch beside its nearest good patches. Raises `ValueError` if their numbers differ."
@@ -684,7 +684,7 @@ def plot_reason(
     image: object,  # one image: path, PIL image, array, or float tensor `(3, H, W)`
     count: int = 4,  # good patches
     cell: tuple[int, int] | None = None,  # (row, column) of the patch; None: the most anomalous one
-    images: object = None,  # training images as they were given to fit; None: the files the model remembers
+    images: object = None,  # training images as given to fit; None: the files it remembers
     fig: Figure | SubFigure | None = None,  # where to draw; None: a new figure
 ) -> np.ndarray:  # axes: the image, its patch, then the good patches
     """Show why an image has its score: its most anomalous patch beside the nearest good patches.
@@ -707,7 +707,7 @@ def plot_reason(
 # %% ../../nbs/look/01_figures.ipynb #924e6131
 def plot_audit(
     model: PatchCore,  # fitted
-    images: object = None,  # training images as they were given to fit; None: the files the model remembers
+    images: object = None,  # training images as given to fit; None: the files it remembers
     count: int = 6,  # images to show, the most isolated first
     fig: Figure | SubFigure | None = None,  # where to draw; None: a new figure
 ) -> np.ndarray:  # axes, one for each image with rows in the bank, at most count

@@ -134,7 +134,7 @@ export default { render({ model, el }) {
   const say = () => { el.innerHTML = model.get('value') }
   model.on('change:value', say); say()
   // Once the line is on the page. The mark counts only on the element that has the focus.
-new ResizeObserver((_, observer) => {
+  new ResizeObserver((_, observer) => {
     el.closest('.patchcore-explorer')?.addEventListener('focusin', e =>
         e.target.setAttribute('data-lm-suppress-shortcuts', 'true'))
     observer.disconnect() }).observe(el) } }
@@ -386,7 +386,7 @@ class CoresetExplorer(_Explorer):
     def __init__(
         self,
         model: PatchCore,  # fitted; its backbone makes the patches, its coreset is not used
-        images: object = None,  # training images as they were given to fit; None: the files the model remembers
+        images: object = None,  # training images as given to fit; None: the files it remembers
         most: int = 24,  # training images shown, evenly from the first to the last
         percent: float = 1.0,  # patches kept at first; the nearest size of the slider is taken
         max_percent: float = 25.0,  # end of the slider, below 100
@@ -796,7 +796,7 @@ class PatchInspector(_Explorer):
         self,
         model: PatchCore,  # fitted
         images: object,  # to inspect, all of one size: ImageSet, folder or files
-        training: object = None,  # training images as they were given to fit; None: the files the model remembers
+        training: object = None,  # training images as given to fit; None: the files it remembers
         count: int = 4,  # good patches shown
         image: int = 0,  # number of the image at first
     ) -> None:
@@ -915,7 +915,7 @@ class LayerExplorer(_Explorer):
     def __init__(
         self,
         embedder: str | Embedder,  # name of the backbone, or backbone, layers and patches, as for PatchCore
-        images: object,  # some are shown, all of one size: ImageSet, or folder or files with the default Geometry()
+        images: object,  # all of one size: ImageSet, or folder or files (default Geometry)
         layers: Sequence[str] | None = None,  # to choose from, in network order; None: those of the embedder
         most: int = 4,  # images shown, evenly from the first to the last
     ) -> None:
