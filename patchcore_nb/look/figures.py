@@ -10,7 +10,7 @@ __all__ = ['plot_overlay', 'plot_gallery', 'plot_scores', 'plot_roc', 'plot_prec
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -28,71 +28,68 @@ from scipy.integrate import trapezoid
 from sklearn.decomposition import PCA
 from sklearn.metrics import precision_recall_curve, roc_curve
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Subset
 
 from ..data import batches, network_input
 from ..line.calibration import training_set
 from ..line.views import Views
-from .viz import draw_contour, mark_cells, overlay, to_picture, veil
+from .viz import draw_contour, mark_cells, overlay, require_same_size, to_picture, veil
 from ..metrics import average_precision, image_auroc, pixel_roc_curve, pro_curve, verdict_counts
 from ..model import PatchCore
 from ..patches import cell_box, cells_inside, to_rows
 from ..scorer import MemoryBank, Scoring, patch_scores
 
 # %% ../../nbs/look/01_figures.ipynb #9e51f863
-_GOOD, _DEFECT, _FLAGGED = (
-    "#0072B2",
-    "#D55E00",
-    "#00DCFF",
-)  # blue and orange of Okabe and Ito; the colour of `draw_contour`
+_GOOD, _DEFECT = "#0072B2", "#D55E00"  # blue and orange of Okabe and Ito
+_FLAGGED = "#00DCFF"  # the colour of draw_contour
+
+
+def _bar_ticks(scale: tuple[float, float], threshold: float | None, closest: float) -> dict[float, str]:
+    "Ticks of the colour bar: both ends of the scale and the threshold, without an end that would touch its text."
+    if threshold is None:
+        return {end: f"{end:.3g}" for end in scale}
+    ends = {end: f"{end:.3g}" for end in scale if abs(end - threshold) > closest}
+    return ends | {threshold: f"{threshold:.3g} threshold"}
 
 
 def _colour_bar(ax: Axes, scale: tuple[float, float], threshold: float | None) -> None:
-    "What `overlay` makes of gray, from a little below the scale to its end, with the threshold marked."
+    "Colours that overlay gives to gray, from a little below the scale to its end, with the threshold marked."
     low, high = scale
     start = low - (high - low) / 4
     if low >= 0:
-        start = max(start, 0.0)  # distances do not go below 0
-    marks = (low, high) if threshold is None else (low, high, threshold)
-    start, end = min(start, *marks), max(marks)  # a threshold beside the scale is seen all the same
+        start = max(start, 0.0)  # distances are not negative
+    marks = scale if threshold is None else (low, high, threshold)
+    start, end = min(start, *marks), max(marks)  # a threshold outside the scale is shown, too
     ramp = overlay(np.full((1, 256, 3), 170, dtype=np.uint8), np.linspace(start, end, 256)[None], scale)[0] / 255
-    bar = ax.figure.colorbar(
-        ScalarMappable(Normalize(start, end), ListedColormap(ramp)), ax=ax, extend="max", fraction=0.046, pad=0.03
-    )
+    colours = ScalarMappable(Normalize(start, end), ListedColormap(ramp))
+    bar = ax.figure.colorbar(colours, ax=ax, extend="max", fraction=0.046, pad=0.03)
     bar.ax.set_title("anomaly map", loc="left", fontsize="small")
-    ticks = {
-        mark: f"{mark:.3g}" for mark in (low, high) if threshold is None or abs(mark - threshold) > (end - start) / 15
-    }  # no text upon text
     if threshold is not None:
-        ticks[threshold] = f"{threshold:.3g} threshold"
         bar.ax.axhline(threshold, color="black", lw=4)
         bar.ax.axhline(threshold, color=_FLAGGED, lw=2)
+    ticks = _bar_ticks(scale, threshold, (end - start) / 15)
     bar.set_ticks(list(ticks), labels=list(ticks.values()))
 
 # %% ../../nbs/look/01_figures.ipynb #b0fb94ae
 def plot_overlay(
     picture: np.ndarray,  # photograph, `(H, W, 3)` uint8
-    anomaly_map: np.ndarray,  # `(H, W)`; NaN = not judged
-    scale: tuple[float, float],  # (low, high) from `viz.colour_scale`, the same for all images that are to be compared
-    threshold: float | None = None,  # in the unit of the map: outlined from here on, and marked on the colour bar
-    mask: np.ndarray | None = None,  # ground truth `(H, W)` bool, outlined; None: unknown
-    colour_bar: bool = True,  # beside the picture
-    legend: bool = True,  # below the picture, of the outlines that are in it
+    anomaly_map: np.ndarray,  # `(H, W)`; NaN: pixel without a judgement
+    scale: tuple[float, float],  # (low, high) from colour_scale, one for all images to be compared
+    threshold: float | None = None,  # in the unit of the map; the region at or above it is outlined
+    mask: np.ndarray | None = None,  # ground truth, `(H, W)` bool, outlined; None: unknown
+    colour_bar: bool = True,  # draw one beside the picture
+    legend: bool = True,  # name the outlines below the picture
     ax: Axes | None = None,  # where to draw; None: a new figure
 ) -> Axes:  # with the picture
-    """The map laid over the photograph, the flagged region, and the ground truth where it is known.
+    """Draw a photograph with its anomaly map, the flagged region, and the ground truth where it is known.
 
-    Raises `ValueError` if sizes differ, or for a threshold that is not finite.
+    Raises `ValueError` if sizes differ or the threshold is not finite.
     """
     if threshold is not None and not np.isfinite(threshold):
         raise ValueError(f"threshold={threshold}: expected a finite number")
-    if {anomaly_map.shape, picture.shape[:2]} | ({mask.shape} if mask is not None else set()) != {anomaly_map.shape}:
-        raise ValueError(
-            f"picture {picture.shape}, anomaly map {anomaly_map.shape}, mask {getattr(mask, 'shape', None)}: sizes "
-            "differ"
-        )
-    ax, lines = ax or plt.subplots(layout="constrained")[1], []
-    shown = overlay(picture, anomaly_map, scale)
+    require_same_size(picture, anomaly_map, mask)
+    ax = ax or plt.subplots(layout="constrained")[1]
+    shown, lines = overlay(picture, anomaly_map, scale), []
     if threshold is not None and (flagged := anomaly_map >= threshold).any():
         shown = draw_contour(shown, flagged)
         lines.append(Line2D([], [], color=_FLAGGED, lw=2, label="flagged"))
@@ -103,29 +100,23 @@ def plot_overlay(
         ax.contour(mask, [0.5], colors="white", linewidths=1, linestyles="dashed")
         lines.append(Line2D([], [], color="white", lw=1.5, ls="--", label="ground truth"))
     if lines and legend:
-        ax.legend(
-            handles=lines,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.01),
-            ncols=2,
-            facecolor="0.3",
-            labelcolor="white",
-            fontsize="small",
-        )
+        below: dict[str, Any] = dict(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=2)
+        ax.legend(handles=lines, facecolor="0.3", labelcolor="white", fontsize="small", **below)
     if colour_bar:
         _colour_bar(ax, scale, threshold)
     return ax
 
 # %% ../../nbs/look/01_figures.ipynb #8f207657
 def _short(name: str, length: int) -> str:
-    "The end of a long name: constrained layout would make way for all of it."
+    "The end of a name that is longer than so many characters; a longer label would shrink the picture."
     return name if len(name) <= length else "…" + name[1 - length :]
 
 
-def _verdict(score: float, label: int | None, threshold: float | None) -> tuple[str, dict]:
-    "What stands under a thumbnail, and how it is framed."
+def _verdict(score: float, label: int | None, threshold: float | None) -> tuple[str, dict[str, Any]]:
+    "Text under a thumbnail, and properties of its frame."
     known = [] if label is None else ["● defect" if label else "○ good"]
-    lines, frame = [" · ".join([*known, f"{score:.3g}"])], dict(edgecolor="0.7", linewidth=0.8)
+    lines = [" · ".join([*known, f"{score:.3g}"])]
+    frame: dict[str, Any] = dict(edgecolor="0.7", linewidth=0.8)
     if threshold is not None:
         flagged = bool(score >= threshold)
         verdict = "flagged" if flagged else "passed"
@@ -135,58 +126,58 @@ def _verdict(score: float, label: int | None, threshold: float | None) -> tuple[
         lines.append(verdict)
     return "\n".join(lines), frame
 
+# %% ../../nbs/look/01_figures.ipynb #b56ec5be
+def _grid(count: int, columns: int, inches: tuple[float, float], fig: Figure | SubFigure | None) -> np.ndarray:
+    "Axes for some pictures, row by row; without a figure, in a new one of so many inches per picture."
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    fig = fig or plt.figure(figsize=(inches[0] * columns, inches[1] * rows), layout="constrained")
+    axs = fig.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axs[count:]:
+        ax.remove()
+    return axs[:count]
+
 # %% ../../nbs/look/01_figures.ipynb #544f694b
 def plot_gallery(
-    pictures: Sequence[np.ndarray],  # of N images, photographs or overlays, each `(H, W, 3)` uint8; sizes may differ
+    pictures: Sequence[np.ndarray],  # N photographs or overlays, each `(H, W, 3)` uint8; sizes may differ
     scores: ArrayLike,  # image scores, `(N,)`
     threshold: float | None = None,  # an image is flagged if score >= threshold; None: no verdicts
     labels: ArrayLike | None = None,  # `(N,)`, 0 is good, 1 is anomalous; None: unknown
     columns: int = 6,  # thumbnails in a row, at most
-    names: Sequence[str] | None = None,  # of the images, written beneath; of long ones the end
+    names: Sequence[str] | None = None,  # of the images, written under them; long names are cut at the front
     fig: Figure | SubFigure | None = None,  # where to draw; None: a new figure
 ) -> np.ndarray:  # axes of the thumbnails, `(N,)`, the lowest score first
-    """Thumbnails with score and verdict, sorted by score.
+    """Draw thumbnails with score and verdict, sorted by score.
 
-    Raises `ValueError` if there are no images or numbers differ, for scores that are not finite, other labels, a
-    threshold that is NaN, columns < 1.
+    Raises `ValueError` without images, for numbers that differ, scores that are not finite, labels other than 0 and 1,
+    a threshold that is NaN, or columns < 1.
     """
-    N = len(pictures)
-    given = dict(
-        pictures=N,
-        scores=len(scores),
-        labels=N if labels is None else len(labels),
-        names=N if names is None else len(names),
-    )
+    N, scores = len(pictures), np.asarray(scores)
+    given = {"pictures": N, "scores": len(scores), "labels": N, "names": N if names is None else len(names)}
+    if labels is not None:
+        given["labels"] = len(labels := np.asarray(labels))
     if N == 0 or set(given.values()) != {N}:
-        raise ValueError(
-            f"{', '.join(f'{n} {what}' for what, n in given.items())}: expected as many of each, and at least one"
-        )
+        counts = ", ".join(f"{n} {what}" for what, n in given.items())
+        raise ValueError(f"{counts}: expected the same number of each, and at least one")
     if columns < 1:
         raise ValueError(f"columns={columns}: expected at least 1")
-    verdict_counts(
-        scores, np.zeros(N) if labels is None else labels, np.inf if threshold is None else threshold
-    )  # refuses what has no verdict
-    scores, labels = np.asarray(scores), [None] * N if labels is None else np.asarray(labels)
-    columns = min(columns, N)
-    rows = -(-N // columns)
-    fig = fig or plt.figure(figsize=(1.3 * columns, 1.75 * rows), layout="constrained")
-    grid = fig.subplots(rows, columns, squeeze=False).ravel()
-    for ax, i in zip(grid, np.argsort(scores, kind="stable")):
-        text, frame = _verdict(scores[i], labels[i], threshold)
+    limit = np.inf if threshold is None else threshold
+    verdict_counts(scores, np.zeros(N) if labels is None else labels, limit)  # raises if there is no verdict
+    axs = _grid(N, columns, (1.3, 1.75), fig)
+    for ax, i in zip(axs, np.argsort(scores, kind="stable")):
+        text, frame = _verdict(scores[i], None if labels is None else labels[i], threshold)
         ax.imshow(pictures[i])
         ax.set(xticks=[], yticks=[])
         if names is not None:
             text = f"{_short(names[i], 20)}\n{text}"
-        ax.set_xlabel(text, fontsize="small", parse_math=False)  # $ in a name is no formula
+        ax.set_xlabel(text, fontsize="small", parse_math=False)  # a $ in a name is not a formula
         for spine in ax.spines.values():
             spine.set(**frame)
-    for ax in grid[len(scores) :]:
-        ax.remove()
-    return grid[: len(scores)]
+    return axs
 
 # %% ../../nbs/look/01_figures.ipynb #a6fccfbb
 def _bin_edges(scores: np.ndarray, bins: int, threshold: float | None) -> np.ndarray:
-    "Edges of equal bins over all scores; a threshold among them is an edge."
+    "Edges of equal bins over all scores; a threshold among the scores is one of the edges."
     edges = np.histogram_bin_edges(scores, bins)
     if threshold is None or not edges[0] <= threshold <= edges[-1]:
         return edges
@@ -196,42 +187,33 @@ def _bin_edges(scores: np.ndarray, bins: int, threshold: float | None) -> np.nda
     moved[[0, -1]] = min(moved[0], edges[0]), max(moved[-1], edges[-1])  # rounding must not lose an image
     return moved
 
-
+# %% ../../nbs/look/01_figures.ipynb #550b7dba
 def plot_scores(
     scores: ArrayLike,  # image scores, `(N,)`
     labels: ArrayLike | None = None,  # `(N,)`, 0 is good, 1 is anomalous; None: unknown
     threshold: float | None = None,  # an image is flagged if score >= threshold
-    bins: int = 30,  # of equal width; one more where the threshold begins one
+    bins: int = 30,  # of equal width; one more if the threshold begins a bin
     ax: Axes | None = None,  # where to draw; None: a new figure
 ) -> Axes:  # with histograms and legend
-    """How scores of good and defective images are distributed about the threshold.
+    """Draw how the scores of good and defective images are distributed about the threshold.
 
-    Raises `ValueError` for scores that are not finite, labels that do not fit, a threshold that is NaN.
+    Raises `ValueError` for scores that are not finite, labels that do not fit, or a threshold that is NaN.
     """
     scores = np.asarray(scores, dtype=float)
-    found, missed, passed, over_flagged = verdict_counts(
-        scores, np.zeros(len(scores)) if labels is None else labels, np.inf if threshold is None else threshold
-    )
+    N, limit = len(scores), np.inf if threshold is None else threshold
+    found, missed, passed, over_flagged = verdict_counts(scores, np.zeros(N) if labels is None else labels, limit)
     edges = _bin_edges(scores, bins, threshold)
     ax = ax or plt.subplots(layout="constrained")[1]
-    known = np.zeros(len(scores), dtype=bool) if labels is None else np.asarray(labels).astype(bool)
+    known = np.zeros(N, dtype=bool) if labels is None else np.asarray(labels).astype(bool)
     good, defect = f"good ({passed + over_flagged})", f"defect ({found + missed})"
     if threshold is not None:
         good, defect = f"{good}: {over_flagged} over-flagged", f"{defect}: {missed} missed"
     if labels is None:
-        good = f"images ({len(scores)})" + (f": {over_flagged} flagged" if threshold is not None else "")
+        good = f"images ({N})" + (f": {over_flagged} flagged" if threshold is not None else "")
     ax.hist(scores[~known], edges, color=_GOOD, alpha=0.75, label=good)
     if labels is not None:
-        ax.hist(
-            scores[known],
-            edges,
-            facecolor="none",
-            edgecolor=_DEFECT,
-            hatch="////",
-            histtype="stepfilled",
-            linewidth=1.5,
-            label=defect,
-        )
+        hatched: dict[str, Any] = dict(facecolor="none", edgecolor=_DEFECT, hatch="////", linewidth=1.5)
+        ax.hist(scores[known], edges, histtype="stepfilled", label=defect, **hatched)
     if threshold is not None:
         ax.axvline(threshold, color=ax.xaxis.label.get_color(), ls="--", lw=1.5, label=f"threshold {threshold:.3g}")
     ax.set(xlabel="image score", ylabel="images")
@@ -239,60 +221,54 @@ def plot_scores(
     ax.legend()
     return ax
 
-# %% ../../nbs/look/01_figures.ipynb #2f468fb0
+# %% ../../nbs/look/01_figures.ipynb #ad0d2448
 _STYLES = ("-", "--", "-.", ":")
 
 
-def _next_style(ax: Axes) -> dict:  # keywords for a line
-    "Colour and line style of one more curve on the axes; sixteen differ."
-    drawn = sum(line.get_gid() == "curve" for line in ax.lines)
-    return dict(
-        color=(_GOOD, _DEFECT, "#009E73", "#CC79A7")[drawn % 4],
-        linestyle=_STYLES[(drawn + drawn // 4) % 4],
-        linewidth=2,
-        gid="curve",
-    )
+def _curves(ax: Axes) -> list[Line2D]:
+    "The curves that are already on the axes, without chance and marked points."
+    return [line for line in ax.lines if line.get_gid() == "curve"]
 
 
+def _next_style(ax: Axes) -> dict[str, Any]:
+    "Colour and line style of one more curve on the axes; the first sixteen differ."
+    drawn = len(_curves(ax))
+    colour, style = (_GOOD, _DEFECT, "#009E73", "#CC79A7")[drawn % 4], _STYLES[(drawn + drawn // 4) % 4]
+    return dict(color=colour, linestyle=style, linewidth=2, gid="curve")
+
+# %% ../../nbs/look/01_figures.ipynb #2f468fb0
 def _add_curve(
     ax: Axes | None,  # where to draw; None: a new figure
     curve: tuple[np.ndarray, np.ndarray],  # x and y
     label: str,  # in the legend
     chance: tuple[float, float, str],  # y at the left and at the right end, and the label
-    loc: str,  # of the legend
+    loc: Literal["lower right", "lower left"],  # position of the legend
     point: tuple[float, float, float] | None = None,  # x and y at a threshold, and the threshold
     drawstyle: str = "default",  # or steps
     end: float = 1.0,  # of the x axis
 ) -> Axes:  # square
-    "One more curve, the working point on it, chance beneath the first, a legend for all."
+    "Add a curve, the point of the threshold, chance below the first curve, and a legend."
     ax = ax or plt.subplots(layout="constrained")[1]
     style = _next_style(ax)
     ax.plot(*curve, label=textwrap.fill(label, 32), drawstyle=drawstyle, **style)
     if point is not None:
-        ax.plot(
-            *point[:2],
-            "D",
-            color=style["color"],
-            mec="black",
-            label=f"threshold {point[2]:.3g}",
-            clip_on=False,
-            zorder=3,
-        )
-    if sum(line.get_gid() == "curve" for line in ax.lines) == 1:
+        x, y, at = point
+        ax.plot(x, y, "D", color=style["color"], mec="black", label=f"threshold {at:.3g}", clip_on=False, zorder=3)
+    if len(_curves(ax)) == 1:
         ax.plot([0, end], chance[:2], color="0.5", lw=1, ls=(0, (1, 2)), label=chance[2], zorder=1)
     ax.set(xlim=(-0.01 * end, 1.01 * end), ylim=(-0.01, 1.01), box_aspect=1)
-    ax.legend(loc=loc, fontsize="small").set_in_layout(False)  # a long name takes no room from the axes
+    ax.legend(loc=loc, fontsize="small").set_in_layout(False)  # a long name must not shrink the axes
     return ax
 
 # %% ../../nbs/look/01_figures.ipynb #bc6f97a6
 def plot_roc(
     scores: ArrayLike,  # image scores, `(N,)`, larger is more anomalous
     labels: ArrayLike,  # `(N,)`, 0 is good, 1 is anomalous
-    threshold: float | None = None,  # working point to mark
+    threshold: float | None = None,  # point to mark on the curve
     name: str = "images",  # of the curve, in the legend
-    ax: Axes | None = None,  # where to draw, beside the curves that are there; None: a new figure
+    ax: Axes | None = None,  # where to draw, next to curves already there; None: a new figure
 ) -> Axes:  # with one more curve
-    "ROC curve of the image scores. Raises `ValueError` if a class is absent, or for a threshold that is NaN."
+    "Draw the ROC curve of image scores. Raises `ValueError` if a class is absent or the threshold is NaN."
     area, point, (fpr, tpr, _) = image_auroc(scores, labels), None, roc_curve(labels, scores)
     if threshold is not None:
         n = verdict_counts(scores, labels, threshold)
@@ -301,58 +277,44 @@ def plot_roc(
     ax.set(xlabel="share of good images flagged", ylabel="share of defective images flagged")
     return ax
 
-
+# %% ../../nbs/look/01_figures.ipynb #bc7b6255
 def plot_precision_recall(
     scores: ArrayLike,  # image scores, `(N,)`, larger is more anomalous
     labels: ArrayLike,  # `(N,)`, 0 is good, 1 is anomalous
-    threshold: float | None = None,  # working point to mark
+    threshold: float | None = None,  # point to mark on the curve
     name: str = "images",  # of the curve, in the legend
-    ax: Axes | None = None,  # where to draw, beside the curves that are there; None: a new figure
+    ax: Axes | None = None,  # where to draw, next to curves already there; None: a new figure
 ) -> Axes:  # with one more curve
-    """Precision against recall of the image scores.
-
-    Raises `ValueError` if a class is absent, or for a threshold that is NaN.
-    """
-    area, share, point, (precision, recall, _) = (
-        average_precision(scores, labels),
-        float(np.mean(labels)),
-        None,
-        precision_recall_curve(labels, scores),
-    )
-    if threshold is not None and (n := verdict_counts(scores, labels, threshold)).found:  # nothing found: no precision
+    "Draw precision against recall of image scores. Raises `ValueError` if a class is absent or the threshold is NaN."
+    area, share, point = average_precision(scores, labels), float(np.mean(labels)), None
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    if threshold is not None and (n := verdict_counts(scores, labels, threshold)).found:  # else there is no precision
         point = n.found / (n.found + n.missed), n.found / (n.found + n.over_flagged), threshold
-    ax = _add_curve(
-        ax,
-        (recall, precision),
-        f"{name}: AP {area:.3f}",
-        (share, share, f"chance: {share:.3f}"),
-        "lower left",
-        point,
-        "steps-post",
-    )
+    label, chance = f"{name}: AP {area:.3f}", (share, share, f"chance: {share:.3f}")
+    ax = _add_curve(ax, (recall, precision), label, chance, "lower left", point, "steps-post")
     ax.set(xlabel="recall: share of defective images flagged", ylabel="precision: defective among the flagged")
     return ax
 
-# %% ../../nbs/look/01_figures.ipynb #fab853a6
+# %% ../../nbs/look/01_figures.ipynb #8d397e1a
 def _need_masks(masks: ArrayLike | None, curve: str) -> None:
-    "Refuses a pixel curve without masks."
+    "Raise `ValueError` for a curve of pixels without masks."
     if masks is None:
         raise ValueError(
             f"masks are None: the {curve} curve compares maps with masks; of images without masks plot the ROC "
             "curve of the image scores"
         )
 
-
+# %% ../../nbs/look/01_figures.ipynb #fab853a6
 def plot_pixel_roc(
     maps: ArrayLike,  # anomaly maps, `(N, H, W)`, larger is more anomalous
     masks: ArrayLike,  # `(N, H, W)`, 0 is good, 1 is defect
-    threshold: float | None = None,  # working point to mark, in the unit of the maps
+    threshold: float | None = None,  # point to mark on the curve, in the unit of the maps
     name: str = "maps",  # of the curve, in the legend
-    ax: Axes | None = None,  # where to draw, beside the curves that are there; None: a new figure
+    ax: Axes | None = None,  # where to draw, next to curves already there; None: a new figure
 ) -> Axes:  # with one more curve
-    """ROC curve of all pixels.
+    """Draw the ROC curve of all pixels.
 
-    Raises `ValueError` as `metrics.pixel_sweep`, without masks, and for a threshold that is NaN.
+    Raises `ValueError` as `metrics.pixel_sweep`, without masks, or for a threshold that is NaN.
     """
     _need_masks(masks, "pixel ROC")
     (fpr, tpr, _), point = pixel_roc_curve(maps, masks), None
@@ -361,9 +323,8 @@ def plot_pixel_roc(
             raise ValueError("threshold is nan: expected a number")
         flagged, defect = np.asarray(maps) >= threshold, np.asarray(masks).astype(bool)
         point = flagged[~defect].mean(), flagged[defect].mean(), threshold
-    ax = _add_curve(
-        ax, (fpr, tpr), f"{name}: pixel AUROC {trapezoid(tpr, fpr):.3f}", (0, 1, "chance: 0.500"), "lower right", point
-    )
+    label = f"{name}: pixel AUROC {trapezoid(tpr, fpr):.3f}"
+    ax = _add_curve(ax, (fpr, tpr), label, (0, 1, "chance: 0.500"), "lower right", point)
     ax.set(xlabel="share of good pixels flagged", ylabel="share of defect pixels flagged")
     return ax
 
@@ -371,38 +332,32 @@ def plot_pixel_roc(
 def plot_pro(
     maps: ArrayLike,  # anomaly maps, `(N, H, W)`, larger is more anomalous
     masks: ArrayLike,  # `(N, H, W)`, 0 is good, 1 is defect
-    max_fpr: float = 0.3,  # false-positive rate up to which the area is taken, in (0, 1]
+    max_fpr: float = 0.3,  # false-positive rate at which the area ends, in (0, 1]
     name: str = "maps",  # of the curve, in the legend
-    ax: Axes | None = None,  # where to draw, beside the curves that are there; None: a new figure
+    ax: Axes | None = None,  # where to draw, next to curves already there; None: a new figure
 ) -> Axes:  # with one more curve
-    """Per-region overlap against false-positive rate, as far as the area is taken.
+    """Draw per-region overlap against false-positive rate, and shade the area below.
 
-    Raises `ValueError` as `metrics.aupro`, and without masks.
+    Raises `ValueError` as `metrics.aupro`, or without masks.
     """
     _need_masks(masks, "PRO")
     if not 0 < max_fpr <= 1:
         raise ValueError(f"max_fpr={max_fpr} must lie in (0, 1]: it is a false-positive rate")
-    fpr, pro, _ = pro_curve(maps, masks)  # a walk over all pixels, of which the area is made, too
+    fpr, pro, _ = pro_curve(maps, masks)
     end = np.searchsorted(fpr, max_fpr)
     fpr, pro = np.append(fpr[:end], max_fpr), np.append(pro[:end], np.interp(max_fpr, fpr, pro))
     label, chance = f"{name}: AUPRO {trapezoid(pro, fpr) / max_fpr:.3f}", (0, max_fpr, f"chance: {max_fpr / 2:.3f}")
     ax = _add_curve(ax, (fpr, pro), label, chance, "lower right", end=max_fpr)
-    ax.fill_between(
-        fpr, pro, color=[line for line in ax.lines if line.get_gid() == "curve"][-1].get_color(), alpha=0.12, lw=0
-    )
-    ax.set(
-        xlabel="share of good pixels flagged",
-        ylabel="mean share of a region flagged",
-        xlim=(0, max_fpr),
-        ylim=(0, 1.01),
-    )
+    ax.fill_between(fpr, pro, color=_curves(ax)[-1].get_color(), alpha=0.12, lw=0)
+    ax.set(xlabel="share of good pixels flagged", ylabel="mean share of a region flagged")
+    ax.set(xlim=(0, max_fpr), ylim=(0, 1.01))
     return ax
 
 # %% ../../nbs/look/01_figures.ipynb #e1d2f372
 def _training_images(
     model: PatchCore,  # fitted
-    images: object,  # as for `training_set`
-) -> Dataset:
+    images: object,  # as for training_set
+) -> Any:  # a Dataset with a length
     "The images a model was fitted on. Raises `NotFittedError` before `fit`, else as `training_set`."
     model.require_fitted()
     return training_set(model.bank_, images, model.geometry_, model.progress)
@@ -410,8 +365,8 @@ def _training_images(
 
 def training_rows(
     model: PatchCore,  # fitted
-    images: object = None,  # training images as they were given to `fit`; None: the files the model remembers
-) -> tuple[Tensor, Tensor]:  # embeddings `(N, D)` float32, on the CPU; numbers of those in the bank, `(n,)` int64
+    images: object = None,  # training images as given to fit; None: the files it remembers
+) -> tuple[Tensor, Tensor]:  # `(N, D)` float32 on the CPU; row numbers of the bank, `(n,)` int64
     "All patch embeddings of the training images, 4·N·D bytes. Raises as `training_set`."
     loader = batches(_training_images(model, images), model.geometry_, model.batch_size)
     embeddings = [model.embed(batch["image"]).cpu() for batch in loader]
@@ -421,22 +376,22 @@ def training_rows(
 
 # %% ../../nbs/look/01_figures.ipynb #33d38e6d
 class TrainingPatches(NamedTuple):
-    "Some training images and the patch embeddings they are made of."
+    "Some training images and their patch embeddings."
 
-    rows: Tensor  # `(M·h·w, D)` float32, on the CPU, image by image
+    rows: Tensor  # `(M·h·w, D)` float32 on the CPU, image by image
     pictures: list[np.ndarray]  # M, each `(H, W, 3)` uint8, as the network saw them
     grid: tuple[int, int]  # (h, w), patches down and across
-    numbers: list[int]  # of the images among those of the training, rising
+    numbers: list[int]  # of the images in the training set, in rising order
 
 
 def training_patches(
     model: PatchCore,  # fitted
-    images: object = None,  # as for `training_set`
+    images: object = None,  # as for training_set
     most: int = 24,  # M, images taken at most, evenly from the first to the last
 ) -> TrainingPatches:  # rows, pictures, grid, numbers
-    """Embeddings and pictures of some training images.
+    """Patch embeddings and pictures of some training images.
 
-    Raises as `training_set`, and `ValueError` for most < 1 or images of different sizes.
+    Raises `ValueError` for most < 1 or images of different sizes, else as `training_set`.
     """
     if most < 1:
         raise ValueError(f"most must be at least 1, got {most}")
@@ -445,7 +400,8 @@ def training_patches(
     rows, pictures, grids = [], [], set()
     for batch in batches(Subset(images, numbers), model.geometry_, model.batch_size):
         embedding = model.embed(batch["image"]).cpu()
-        grids.add(tuple(embedding.shape[2:]))
+        _, _, h, w = embedding.shape
+        grids.add((h, w))
         rows.append(to_rows(embedding))
         pictures += map(to_picture, batch["image"])
     if len(grids) > 1:
@@ -457,13 +413,13 @@ def training_patches(
 
 # %% ../../nbs/look/01_figures.ipynb #9157b3ef
 def picked_cells(
-    origins: ArrayLike,  # of the rows of a bank: training image, grid row, grid column, `(n, 3)`, as `bank_.origin`
+    origins: ArrayLike,  # of bank rows: training image, grid row, grid column, `(n, 3)`, as bank_.origin
     numbers: Sequence[int],  # of M training images
     grid: tuple[int, int],  # (h, w), patches down and across
 ) -> np.ndarray:  # `(M, h, w)` bool, True where a patch is in the bank
-    """Which patches of training images were picked.
+    """Which patches of training images are in the bank.
 
-    Raises `ValueError` for places that are unknown (-1) or outside of the grid.
+    Raises `ValueError` for places that are unknown (-1) or outside the grid.
     """
     origins, cells = np.asarray(origins).reshape(-1, 3), np.zeros((len(numbers), *grid), dtype=bool)
     if (origins < 0).any():
@@ -471,20 +427,18 @@ def picked_cells(
     for kept, number in zip(cells, numbers):
         places = origins[origins[:, 0] == number, 1:]
         if (places >= grid).any():
-            raise ValueError(
-                f"image {number} has a pick in cell {tuple(places.max(0).tolist())}, outside of the grid of "
-                f"{tuple(grid)}"
-            )
+            cell = tuple(places.max(0).tolist())
+            raise ValueError(f"image {number} has a pick in cell {cell}, outside of the grid of {tuple(grid)}")
         kept[tuple(places.T)] = True
     return cells
 
 # %% ../../nbs/look/01_figures.ipynb #01c45dd8
 def plot_picks(
-    picture: np.ndarray,  # training image, `(H, W, 3)` uint8, as from `training_pictures`
-    cells: np.ndarray,  # its patches that were picked, `(h, w)` bool, as from `picked_cells`
+    picture: np.ndarray,  # training image, `(H, W, 3)` uint8, as from training_pictures
+    cells: np.ndarray,  # its picked patches, `(h, w)` bool, as from picked_cells
     ax: Axes | None = None,  # where to draw; None: a new figure
 ) -> Axes:  # with the picture
-    "The picks of a coreset on one of its training images. Raises `ValueError` for cells that are no grid of bool."
+    "Draw a training image with its picked patches. Raises `ValueError` if cells are not a grid of bool."
     cells = np.asarray(cells)
     if cells.ndim != 2 or cells.dtype != bool:
         raise ValueError(f"cells {cells.shape} {cells.dtype}: expected those of one image, (h, w) bool")
@@ -496,8 +450,8 @@ def plot_picks(
 # %% ../../nbs/look/01_figures.ipynb #03ba4ded
 def project_2d(
     rows: Tensor | np.ndarray,  # patch embeddings, `(N, D)`, N and D at least 2
-) -> tuple[np.ndarray, float]:  # `(N, 2)`; share of the variance that is seen in them, 0 to 1
-    """Rows in the plane of their two first principal components; the same rows give the same picture.
+) -> tuple[np.ndarray, float]:  # `(N, 2)`; share of the variance in them, 0 to 1
+    """Project rows to their first two principal components; the same rows always give the same points.
 
     Raises `ValueError` for fewer than 2 rows or columns.
     """
@@ -505,37 +459,37 @@ def project_2d(
     if rows.ndim != 2 or min(rows.shape) < 2:
         raise ValueError(f"rows of shape {rows.shape}: a projection to 2 dimensions needs at least 2 rows of 2 numbers")
     if np.ptp(rows, axis=0).max() == 0:
-        return np.zeros((len(rows), 2)), 1.0  # all equal: nothing to see, nothing hidden
+        return np.zeros((len(rows), 2)), 1.0  # all rows are equal
     pca = PCA(2, random_state=0)
     return pca.fit_transform(rows), float(pca.explained_variance_ratio_.sum())
 
 # %% ../../nbs/look/01_figures.ipynb #34aae5f5
 def _mark_picks(ax: Axes, points: np.ndarray) -> None:
-    "Few picks as rings; many as dots smaller than those of the rows, because rings would hide what they ring."
-    label = f"picks ({len(points)})"
-    if len(points) <= 200:  # black on white is seen on any colour
+    "Mark up to 200 picks with rings, more with small dots, since many rings would hide the rows."
+    label, x, y = f"picks ({len(points)})", points[:, 0], points[:, 1]
+    if len(points) <= 200:  # black on white is visible on any colour
         size = np.clip(2000 / len(points), 10, 24)
-        ax.scatter(*points.T, s=size, facecolors="none", edgecolors="white", linewidths=2.4, rasterized=True)
-        ax.scatter(*points.T, s=size, facecolors="none", edgecolors="black", linewidths=1, label=label, rasterized=True)
+        ring: dict[str, Any] = dict(s=size, facecolors="none", rasterized=True)
+        ax.scatter(x, y, edgecolors="white", linewidths=2.4, **ring)
+        ax.scatter(x, y, edgecolors="black", linewidths=1, label=label, **ring)
     else:
         size = np.clip(1600 / len(points), 0.5, 2)
-        ax.scatter(
-            *points.T, s=size, c="white", edgecolors="black", linewidths=0.25 * size**0.5, label=label, rasterized=True
-        )
+        dot: dict[str, Any] = dict(s=size, c="white", edgecolors="black", rasterized=True)
+        ax.scatter(x, y, linewidths=0.25 * size**0.5, label=label, **dot)
 
 # %% ../../nbs/look/01_figures.ipynb #6b403130
 def plot_coverage(
-    points: np.ndarray,  # rows in two dimensions, `(N, 2)`, as from `project_2d`
+    points: np.ndarray,  # rows in two dimensions, `(N, 2)`, as from project_2d
     distances: ArrayLike,  # of each row to its nearest pick, not squared, `(N,)`
     picks: ArrayLike,  # row numbers of the coreset, `(n,)`, at least one
-    explained: float | None = None,  # share of the variance that the two dimensions hold, for the label
+    explained: float | None = None,  # share of the variance in the two dimensions, for the label
     furthest: float | None = None,  # distance at the end of the colour scale; None: the largest
-    colour_bar: bool = True,  # beside the dots
+    colour_bar: bool = True,  # draw one beside the dots
     ax: Axes | None = None,  # where to draw; None: a new figure
-) -> Axes:  # with rows, picks, and a colour bar beside it
-    """All rows, coloured by how far they are from the coreset, and the rows that are it.
+) -> Axes:  # with rows, picks, and a colour bar beside them
+    """Draw all rows, coloured by their distance to the coreset, and mark the coreset.
 
-    Raises `ValueError` for no picks, or not as many distances as points.
+    Raises `ValueError` without picks, or if there are not as many distances as points.
     """
     distances, picks = np.asarray(distances), np.asarray(picks)
     if len(points) != len(distances) or len(picks) == 0:
@@ -544,46 +498,39 @@ def plot_coverage(
             "points, and at least one pick"
         )
     ax, order = ax or plt.subplots(layout="constrained")[1], np.argsort(distances)  # far rows on top
-    dots = ax.scatter(*points[order].T, c=distances[order], s=4, cmap="viridis", vmin=0, vmax=furthest, rasterized=True)
+    x, y = points[order].T
+    dots = ax.scatter(x, y, c=distances[order], s=4, cmap="viridis", vmin=0, vmax=furthest, rasterized=True)
     _mark_picks(ax, points[picks])
     if colour_bar:
-        ax.figure.colorbar(
-            dots,
-            ax=ax,
-            label="feature distance to the nearest pick",
-            extend="max" if furthest is not None and furthest < distances.max() else "neither",
-        )
+        beyond = furthest is not None and furthest < distances.max()
+        label = "feature distance to the nearest pick"
+        ax.figure.colorbar(dots, ax=ax, label=label, extend="max" if beyond else "neither")
     seen = "" if explained is None else f" (both: {explained:.0%} of the variance)"
-    ax.set(
-        title=f"{len(picks)} of {len(points)} rows, covering radius {distances.max():.3g}",
-        xlabel=f"first component{seen}",
-        ylabel="second component",
-    )
-    both_shared = all(len(axes.get_siblings(ax)) > 1 for axes in (ax.get_shared_x_axes(), ax.get_shared_y_axes()))
-    ax.set_aspect(
-        "equal", adjustable="box" if both_shared else "datalim"
-    )  # a centimetre is the same distance both ways
-    ax.legend(
-        loc="best", fontsize="small", markerscale=1 if len(picks) <= 200 else 3, facecolor="white", labelcolor="black"
-    ).set_in_layout(False)  # black rings in any style
+    ax.set(xlabel=f"first component{seen}", ylabel="second component")
+    ax.set_title(f"{len(picks)} of {len(points)} rows, covering radius {distances.max():.3g}")
+    shared = all(len(axes.get_siblings(ax)) > 1 for axes in (ax.get_shared_x_axes(), ax.get_shared_y_axes()))
+    ax.set_aspect("equal", adjustable="box" if shared else "datalim")  # a centimetre is the same distance both ways
+    style: dict[str, Any] = dict(facecolor="white", labelcolor="black")  # black rings are visible in any style
+    large = 1 if len(picks) <= 200 else 3
+    ax.legend(loc="best", fontsize="small", markerscale=large, **style).set_in_layout(False)
     return ax
 
 # %% ../../nbs/look/01_figures.ipynb #213dd97d
 def bank_distances(
-    memory: MemoryBank,  # such as `model.memory`
-    rows: Tensor,  # patch embeddings of any images, `(N, D)`, as from `to_rows(model.embed(images))`
-) -> Tensor:  # `(N,)` float32 on the CPU, distance of every row to the nearest one of the bank (L2, not squared)
-    "How far patches, seen or unseen, are from a memory bank. Raises `ValueError` for rows of another width."
+    memory: MemoryBank,  # such as model.memory
+    rows: Tensor,  # patch embeddings of any images, `(N, D)`, as from to_rows(model.embed(images))
+) -> Tensor:  # `(N,)` float32 on the CPU, L2 distance to the nearest bank row
+    "Distance of patches, from training images or others, to a memory bank. Raises `ValueError` for another width."
     return memory.search(rows, 1)[0][:, 0].sqrt().cpu()
 
 # %% ../../nbs/look/01_figures.ipynb #6513226f
 def plot_radius(
-    radii: ArrayLike,  # covering radius of the first 1, 2, ... n picks, `(n,)`, as from `coreset.radius_curve`
+    radii: ArrayLike,  # covering radius of the first 1, 2, ... n picks, `(n,)`, as from radius_curve
     name: str = "coreset",  # of the curve, in the legend
-    total: int | None = None,  # N, rows in all: a second axis shows the size as a share of them
-    ax: Axes | None = None,  # where to draw, beside the curves that are there; None: a new figure
+    total: int | None = None,  # N, all rows: adds an axis with the size as a share of them
+    ax: Axes | None = None,  # where to draw, next to curves already there; None: a new figure
 ) -> Axes:  # with one more curve
-    "Covering radius against the size of the coreset. Raises `ValueError` for no radii."
+    "Draw the covering radius against the size of the coreset. Raises `ValueError` without radii."
     radii = np.asarray(radii)
     if len(radii) == 0:
         raise ValueError("radii are empty: a curve begins with the radius of one pick")
@@ -593,7 +540,7 @@ def plot_radius(
     ax.set(xlabel="rows in the coreset", ylabel="covering radius (feature distance)", xscale="log")
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_formatter("{x:g}")
-    if total is not None and not ax.child_axes:  # one for all curves
+    if total is not None and not ax.child_axes:  # one axis for all curves
         share = ax.secondary_xaxis("top", functions=(lambda n: 100 * n / total, lambda percent: percent * total / 100))
         share.xaxis.set_major_formatter("{x:g}")
         share.set_xlabel("% of all rows")
@@ -602,12 +549,12 @@ def plot_radius(
 
 # %% ../../nbs/look/01_figures.ipynb #22718fb9
 def feature_colours(
-    embedding: Tensor,  # patch embeddings of B images, `(B, D, h, w)`; B·h·w and D at least `components`
-    components: int = 3,  # 3: red, green and blue; 1: the first one, from dark blue to yellow
-) -> tuple[np.ndarray, float]:  # `(B, h, w, 3)` uint8; share of the variance that is seen in them, 0 to 1
-    """Principal components of patch embeddings as colours, the same for all images.
+    embedding: Tensor,  # patch embeddings of B images, `(B, D, h, w)`; B·h·w and D at least components
+    components: int = 3,  # 3: red, green and blue; 1: the first alone, from dark blue to yellow
+) -> tuple[np.ndarray, float]:  # `(B, h, w, 3)` uint8; share of the variance in them, 0 to 1
+    """Colours of patch embeddings by their principal components, the same for all images.
 
-    Raises `ValueError` for other components than 1 and 3, or fewer patches or numbers.
+    Raises `ValueError` for components other than 1 and 3, or fewer patches or numbers than components.
     """
     rows = to_rows(embedding).cpu().numpy()
     if components not in (1, 3) or min(rows.shape) < components:
@@ -624,55 +571,55 @@ def feature_colours(
     shape = (len(embedding), *embedding.shape[2:], 3)
     return np.rint(255 * colours).astype(np.uint8).reshape(shape), float(pca.explained_variance_ratio_.sum())
 
-# %% ../../nbs/look/01_figures.ipynb #d815b46e
+# %% ../../nbs/look/01_figures.ipynb #7436c1b9
 class NearestPatches(NamedTuple):
-    "A patch of an image, and the rows of the memory bank that come nearest to it."
+    "A patch of an image and its nearest rows in the memory bank."
 
     cell: tuple[int, int]  # (row, column) of the patch
     grid: tuple[int, int]  # (h, w), patches down and across
-    distances: np.ndarray  # `(count,)` float32, rising, in the unit of the model's patch scores (squared or not)
+    distances: np.ndarray  # `(count,)` float32, rising, in the unit of the model's patch scores
     rows: np.ndarray  # `(count,)` int64, row numbers in the memory bank
-    origins: np.ndarray  # `(count, 3)` int32: training image, grid row, grid column; -1 where the model does not know
+    origins: np.ndarray  # `(count, 3)` int32: training image, grid row, grid column; -1 if unknown
 
+# %% ../../nbs/look/01_figures.ipynb #dfd5e543
+def _most_anomalous(memory: MemoryBank, scoring: Scoring, embedding: Tensor, mask: Tensor | None) -> tuple[int, int]:
+    "(row, column) of the patch with the highest score, among those that lie inside the mask."
+    h, w = embedding.shape[1:]
+    squared, _ = memory.search(to_rows(embedding[None]), scoring.k)
+    scores = patch_scores(squared, 1, (h, w), scoring.squared)[0]  # (h, w)
+    if mask is not None:
+        scores = scores.masked_fill(~cells_inside(mask, (h, w)).to(scores.device), -1)
+    return divmod(int(scores.argmax()), w)
 
+# %% ../../nbs/look/01_figures.ipynb #d815b46e
 def nearest_good_patches(
     model: PatchCore,  # fitted
-    embedding: Tensor,  # of one image, `(D, h, w)`, as from `model.embed(image[None])[0]`
-    cell: tuple[int, int] | None = None,  # (row, column) of the patch in question; None: the most anomalous one
-    count: int = 5,  # neighbours wanted, at most the rows of the bank
-    mask: Tensor | None = None,  # where to look for it, `(H, W)` bool, as from `Views.mask`; None: everywhere
+    embedding: Tensor,  # of one image, `(D, h, w)`, as from model.embed(image[None])[0]
+    cell: tuple[int, int] | None = None,  # (row, column) of the patch; None: the most anomalous one
+    count: int = 5,  # neighbours to return, at most the rows of the bank
+    mask: Tensor | None = None,  # where to search for the patch, `(H, W)` bool; None: everywhere
 ) -> NearestPatches:  # the patch and its neighbours
-    """Which good patches come nearest to a patch.
+    """The good patches nearest to a patch.
 
-    Raises `NotFittedError` before `fit`, `ValueError` for a shape, cell or count that cannot be.
+    Raises `NotFittedError` before `fit`, `ValueError` for an impossible shape, cell or count.
     """
     model.require_fitted()
     if embedding.ndim != 3:
         raise ValueError(f"embedding of shape {tuple(embedding.shape)}: expected that of one image, (D, h, w)")
     if not 1 <= count <= len(model.bank_):
         raise ValueError(f"count must be from 1 to the {len(model.bank_)} rows of the memory bank, got {count}")
-    scoring = model.scoring
+    scoring, (h, w) = model.scoring, embedding.shape[1:]
     row, column = _most_anomalous(model.memory, scoring, embedding, mask) if cell is None else map(int, cell)
-    cell_box((row, column), embedding.shape[1:], embedding.shape[1:])  # refuses cells outside the grid
+    cell_box((row, column), (h, w), (h, w))  # raises for a cell outside the grid
     squared, rows = model.memory.search(embedding[:, row, column][None], count)
     distances, rows = (squared if scoring.squared else squared.sqrt())[0].cpu().numpy(), rows[0].cpu().numpy()
-    return NearestPatches((row, column), tuple(embedding.shape[1:]), distances, rows, model.bank_.origin[rows])
-
-
-def _most_anomalous(memory: MemoryBank, scoring: Scoring, embedding: Tensor, mask: Tensor | None) -> tuple[int, int]:
-    "(row, column) of the patch with the highest score, of those that lie inside of the mask."
-    grid = tuple(embedding.shape[1:])
-    squared, _ = memory.search(to_rows(embedding[None]), scoring.k)
-    scores = patch_scores(squared, 1, grid, scoring.squared)[0]  # (h, w)
-    if mask is not None:
-        scores = scores.masked_fill(~cells_inside(mask, grid).to(scores.device), -1)
-    return divmod(int(scores.argmax()), grid[1])
+    return NearestPatches((row, column), (h, w), distances, rows, model.bank_.origin[rows])
 
 # %% ../../nbs/look/01_figures.ipynb #a63c7b34
 def training_pictures(
     model: PatchCore,  # fitted
-    numbers: Sequence[int],  # of training images, as in `bank_.origin`; may repeat
-    images: object = None,  # training images as they were given to `fit`; None: the files the model remembers
+    numbers: Sequence[int],  # of training images, as in bank_.origin; may repeat
+    images: object = None,  # training images as given to fit; None: the files it remembers
 ) -> list[np.ndarray]:  # one for each number, `(H, W, 3)` uint8, as the network saw them
     "Pictures of training images. Raises as `training_set`."
     some = Subset(_training_images(model, images), sorted({int(i) for i in numbers}))  # each is read once
@@ -680,51 +627,55 @@ def training_pictures(
     return [found[int(i)] for i in numbers]
 
 
-def _close_up(ax: Axes, picture: np.ndarray, box: tuple[int, int, int, int], frame: dict) -> None:
-    "A box of a picture in the middle, with as much again on every side; white outside of the picture."
+def _show_box(ax: Axes, picture: np.ndarray, box: tuple[int, int, int, int], frame: dict[str, Any]) -> None:
+    "Draw a picture and a frame around a box of it."
     top, left, bottom, right = box
     ax.imshow(picture)
     ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, **frame))
+    ax.set(xticks=[], yticks=[])
+
+
+def _close_up(ax: Axes, picture: np.ndarray, box: tuple[int, int, int, int], frame: dict[str, Any]) -> None:
+    "Draw a framed box with as much again on every side, white outside the picture."
+    _show_box(ax, picture, box, frame)
+    top, left, bottom, right = box
     side = 1.5 * max(bottom - top, right - left)
     x, y = (left + right - 1) / 2, (top + bottom - 1) / 2
-    ax.set(xticks=[], yticks=[], xlim=(x - side, x + side), ylim=(y + side, y - side))
+    ax.set(xlim=(x - side, x + side), ylim=(y + side, y - side))
 
 # %% ../../nbs/look/01_figures.ipynb #f9392d7a
 def plot_nearest(
-    picture: np.ndarray,  # of the image in question, `(H, W, 3)` uint8
-    box: tuple[int, int, int, int],  # its patch: (top, left, bottom, right) in pixels, as from `patches.cell_box`
+    picture: np.ndarray,  # image to explain, `(H, W, 3)` uint8
+    box: tuple[int, int, int, int],  # its patch: (top, left, bottom, right) in pixels, as from cell_box
     good_pictures: Sequence[np.ndarray],  # training images of the nearest good patches, each `(H, W, 3)` uint8
-    good_boxes: Sequence[tuple[int, int, int, int]],  # where in them
+    good_boxes: Sequence[tuple[int, int, int, int]],  # where the good patches are in them
     distances: ArrayLike,  # one for each good patch
-    names: Sequence[str] | None = None,  # of the training images, for the labels; of long ones the end
-    squared: bool = True,  # the distances are squared, as those of a model are by default
+    names: Sequence[str] | None = None,  # of the training images; long names are cut at the front
+    squared: bool = True,  # whether the distances are squared, as by default in a model
     fig: Figure | SubFigure | None = None,  # where to draw; None: a new figure
 ) -> np.ndarray:  # axes: the image, its patch, then the good patches
-    "A patch beside its nearest good patches. Raises `ValueError` if there are not as many of each."
-    names = [""] * len(good_pictures) if names is None else names
-    if not len(good_pictures) == len(good_boxes) == len(distances) == len(names):
+    "Draw a patch beside its nearest good patches. Raises `ValueError` if their numbers differ."
+    distances, count = np.asarray(distances), len(good_pictures)
+    names = [""] * count if names is None else names
+    if not count == len(good_boxes) == len(distances) == len(names):
         raise ValueError(
-            f"{len(good_pictures)} good pictures, {len(good_boxes)} boxes, {len(distances)} distances, "
-            f"{len(names)} names: expected as many of each"
+            f"{count} good pictures, {len(good_boxes)} boxes, {len(distances)} distances, "
+            f"{len(names)} names: expected the same number of each"
         )
-    fig = fig or plt.figure(figsize=(1.6 * (2 + len(good_pictures)), 2.2), layout="constrained")
-    axs = fig.subplots(1, 2 + len(good_pictures), squeeze=False)[0]
-    asked, good = dict(edgecolor=_DEFECT, lw=2), dict(edgecolor=_GOOD, lw=2, ls="--")
-    axs[0].imshow(picture)
-    axs[0].add_patch(Rectangle((box[1] - 0.5, box[0] - 0.5), box[3] - box[1], box[2] - box[0], fill=False, **asked))
-    axs[0].set(xticks=[], yticks=[], title="image")
+    fig = fig or plt.figure(figsize=(1.6 * (2 + count), 2.2), layout="constrained")
+    axs = fig.subplots(1, 2 + count, squeeze=False)[0]
+    asked: dict[str, Any] = dict(edgecolor=_DEFECT, lw=2)
+    good: dict[str, Any] = dict(edgecolor=_GOOD, lw=2, ls="--")
+    _show_box(axs[0], picture, box, asked)
     _close_up(axs[1], picture, box, asked)
+    axs[0].set_title("image")
     axs[1].set_title("its patch")
-    for number, (ax, good_picture, good_box, distance, name) in enumerate(
-        zip(axs[2:], good_pictures, good_boxes, distances, names), 1
-    ):
-        _close_up(ax, good_picture, good_box, good)
-        ax.set_title(f"good patch {number}")
-        ax.set_xlabel(
-            f"{'squared ' if squared else ''}feature distance\n{distance:.3g}\n{_short(name, 22)}",
-            fontsize="small",
-            parse_math=False,
-        )
+    unit = "squared feature distance" if squared else "feature distance"
+    for i, ax in enumerate(axs[2:]):
+        _close_up(ax, good_pictures[i], good_boxes[i], good)
+        ax.set_title(f"good patch {i + 1}")
+        text = f"{unit}\n{distances[i]:.3g}\n{_short(names[i], 22)}"
+        ax.set_xlabel(text, fontsize="small", parse_math=False)
     return axs
 
 # %% ../../nbs/look/01_figures.ipynb #8cd612f0
@@ -732,11 +683,11 @@ def plot_reason(
     model: PatchCore,  # fitted
     image: object,  # one image: path, PIL image, array, or float tensor `(3, H, W)`
     count: int = 4,  # good patches
-    cell: tuple[int, int] | None = None,  # (row, column) of the patch in question; None: the most anomalous one
-    images: object = None,  # training images as they were given to `fit`; None: the files the model remembers
+    cell: tuple[int, int] | None = None,  # (row, column) of the patch; None: the most anomalous one
+    images: object = None,  # training images as given to fit; None: the files it remembers
     fig: Figure | SubFigure | None = None,  # where to draw; None: a new figure
 ) -> np.ndarray:  # axes: the image, its patch, then the good patches
-    """Why an image got its score: its most anomalous patch beside the nearest good ones.
+    """Show why an image has its score: its most anomalous patch beside the nearest good patches.
 
     Raises as `training_set` and `nearest_good_patches`.
     """
@@ -746,8 +697,9 @@ def plot_reason(
     nearest = nearest_good_patches(model, model.embed(x[None])[0], cell, count, mask)
     names = [Path(bank.paths[i]).name or f"image {i}" for i in nearest.origins[:, 0]]
     good = training_pictures(model, nearest.origins[:, 0], images)
-    box = cell_box(nearest.cell, nearest.grid, x.shape[1:], spec.patch_size, spec.stride)
-    size, grid = good[0].shape[:2], bank.grid  # without a crop they may be others than those of the image
+    height, width = x.shape[1:]
+    box = cell_box(nearest.cell, nearest.grid, (height, width), spec.patch_size, spec.stride)
+    size, grid = good[0].shape[:2], bank.grid  # without a crop they may differ from those of the image
     assert grid is not None  # it is known wherever provenance is
     boxes = [cell_box(cell, grid, size, spec.patch_size, spec.stride) for cell in nearest.origins[:, 1:]]
     return plot_nearest(to_picture(x), box, good, boxes, nearest.distances, names, model.scoring.squared, fig)
@@ -755,13 +707,14 @@ def plot_reason(
 # %% ../../nbs/look/01_figures.ipynb #924e6131
 def plot_audit(
     model: PatchCore,  # fitted
-    images: object = None,  # training images as they were given to the model; None: the files it remembers
+    images: object = None,  # training images as given to fit; None: the files it remembers
     count: int = 6,  # images to show, the most isolated first
     fig: Figure | SubFigure | None = None,  # where to draw; None: a new figure
-) -> np.ndarray:  # axes of the pictures, as many as there are images with rows in the bank, at most `count`
-    """The training images that stand alone, each with its most isolated patch framed.
+) -> np.ndarray:  # axes, one for each image with rows in the bank, at most count
+    """Draw the training images that stand alone, each with its most isolated patch framed.
 
-    Raises as `PatchCore.audit` and `training_set`, `ValueError` for count < 1, `TypeError` for another kind of model.
+    Raises `ValueError` for count < 1, `TypeError` for another kind of model, else as `PatchCore.audit` and
+    `training_set`.
     """
     if not isinstance(model, PatchCore):
         raise TypeError(
@@ -770,24 +723,15 @@ def plot_audit(
         )
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    found, spec = model.audit(), model.embedder_.spec
+    found, spec, grid = model.audit(), model.embedder_.spec, model.bank_.grid
+    assert grid is not None  # it is known wherever provenance is
     shown = [int(i) for i in found.order[:count] if found.rows[i]]
     pictures = training_pictures(model, shown, images)
-    rows, columns = -(-len(shown) // 6), min(6, len(shown))
-    fig = fig or plt.figure(figsize=(1.3 * columns, 1.8 * rows), layout="constrained")
-    axs = fig.subplots(rows, columns, squeeze=False).ravel()
-    grid = model.bank_.grid
-    assert grid is not None  # it is known wherever provenance is
+    axs = _grid(len(shown), 6, (1.3, 1.8), fig)
     for ax, picture, i in zip(axs, pictures, shown):
-        box = cell_box(tuple(found.cells[i]), grid, picture.shape[:2], spec.patch_size, spec.stride)
-        top, left, bottom, right = box
-        ax.imshow(picture)
-        ax.add_patch(
-            Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=_DEFECT, lw=2)
-        )
-        ax.set(xticks=[], yticks=[])
+        row, column = found.cells[i]
+        box = cell_box((row, column), grid, picture.shape[:2], spec.patch_size, spec.stride)
+        _show_box(ax, picture, box, dict(edgecolor=_DEFECT, lw=2))
         name = _short(Path(found.paths[i]).name or f"image {i}", 18)
         ax.set_xlabel(f"{name}\nisolation {found.isolation[i]:.3g}", fontsize="small", parse_math=False)
-    for ax in axs[len(shown) :]:
-        ax.remove()
-    return axs[: len(shown)]
+    return axs

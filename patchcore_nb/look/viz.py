@@ -35,8 +35,8 @@ def to_picture(
 
 # %% ../../nbs/look/00_viz.ipynb #6c217c70
 def colour_scale(
-    maps: Iterable[np.ndarray],  # anomaly maps of a set, each `(H, W)`; sizes may differ, NaN = not judged
-    threshold: float | None = None,  # value from which on a pixel counts as defect, where there is one
+    maps: Iterable[np.ndarray],  # anomaly maps of a set, each `(H, W)`; sizes may differ; NaN: not judged
+    threshold: float | None = None,  # a pixel at or above it counts as defect; None: unknown
 ) -> tuple[float, float]:  # (low, high): where colour begins, and where it is full
     """One colour scale for all maps of a set.
 
@@ -49,11 +49,10 @@ def colour_scale(
         raise ValueError(f"{broken} of {len(maps)} maps hold infinity: no colour scale reaches it")
     if not (judged := [m for m in maps if m.size]):
         raise ValueError(f"{len(maps)} maps, none with a judged pixel: nothing to make a colour scale of")
-    maps = judged
-    peaks = np.array([m.max() for m in maps])
+    peaks = np.array([m.max() for m in judged])
     high = np.percentile(peaks, 95, method="lower") if len(peaks) > 2 else peaks.max()
     if threshold is None:
-        median = np.median(np.concatenate(maps))
+        median = np.median(np.concatenate(judged))
         low = median + (high - median) / 4
     else:
         low, high = threshold, max(high, 2 * threshold)
@@ -65,20 +64,18 @@ _GAP, _VEIL, _CONTOUR = 4, 128, (0, 220, 255)  # pixels of white between panels;
 
 def _on_scale(anomaly_map: np.ndarray, scale: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     "Position on the scale, 0 to 1, 0 where not judged, in the shape of the map, and its colour `(..., 3)`, 0 to 255."
-    anomaly_map = np.nan_to_num(
-        anomaly_map.astype(float), nan=scale[0]
-    )  # float32 would lose the width of a very narrow scale
+    anomaly_map = np.nan_to_num(anomaly_map.astype(float), nan=scale[0])  # float32 cannot hold a very narrow scale
     t = np.clip((anomaly_map - scale[0]) / (scale[1] - scale[0]), 0, 1)
     return t, matplotlib.colormaps["inferno"](t)[..., :3] * 255
 
 
 def overlay(
     picture: np.ndarray,  # photograph, `(H, W, 3)` uint8
-    anomaly_map: np.ndarray,  # `(H, W)`, NaN = not judged
-    scale: tuple[float, float],  # (low, high) from `colour_scale`
+    anomaly_map: np.ndarray,  # `(H, W)`; NaN: not judged
+    scale: tuple[float, float],  # (low, high) from colour_scale
     opacity: float = 0.8,  # at the end of the scale and beyond, 0 to 1
 ) -> np.ndarray:  # `(H, W, 3)` uint8
-    "The map laid over the photograph; the more anomalous, the less of the photograph is seen."
+    "Lay the map over the photograph; the higher the value, the less of the photograph is seen."
     drawn, above = picture.copy(), anomaly_map > scale[0]  # the rest, NaN too, stays photograph
     t, colours = _on_scale(anomaly_map[above], scale)
     opacity = opacity * t[:, None]
@@ -90,7 +87,7 @@ def veil(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     judged: np.ndarray,  # `(H, W)` bool
 ) -> np.ndarray:  # a copy, two thirds gray where not judged
-    "Gray over what was not judged."
+    "Cover with gray what was not judged."
     return np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
 
 # %% ../../nbs/look/00_viz.ipynb #39dc7f2e
@@ -98,27 +95,37 @@ def draw_contour(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     region: np.ndarray,  # `(H, W)` bool
     colour: tuple[int, int, int] = _CONTOUR,  # RGB
-) -> np.ndarray:  # a copy with the rim of the region drawn in
-    "Outline of a region, a pixel thick for every 256 pixels of the picture's shorter side."
+) -> np.ndarray:  # a copy with the outline drawn in
+    "Outline a region, one pixel thick for every 256 pixels of the picture's shorter side."
     drawn = picture.copy()
     thickness = max(1, round(min(region.shape) / 256))
     drawn[region & ~binary_erosion(region, iterations=thickness, border_value=1)] = colour
     return drawn
 
-# %% ../../nbs/look/00_viz.ipynb #fc579e0b
-def heatmap(
-    picture: np.ndarray,  # photograph, `(H, W, 3)` uint8
-    anomaly_map: np.ndarray,  # `(H, W)`; NaN = not judged
-    scale: tuple[float, float],  # (low, high) from `colour_scale`
-    mask: np.ndarray | None = None,  # ground truth `(H, W)` bool, True = defect; None: unknown, and no panel
-    threshold: float | None = None,  # drawn as a contour
-) -> Image.Image:  # 3 panels, with a mask 4, each `(H, W)` pixels, with a white gap between them
-    "Photograph, ground truth where known, anomaly map and overlay. Raises `ValueError` if sizes differ."
-    if {anomaly_map.shape, picture.shape[:2]} | ({mask.shape} if mask is not None else set()) != {anomaly_map.shape}:
+# %% ../../nbs/look/00_viz.ipynb #ba0e2156
+def require_same_size(
+    picture: np.ndarray,  # `(H, W, 3)`
+    anomaly_map: np.ndarray,  # `(H, W)`
+    mask: np.ndarray | None,  # `(H, W)`; None: there is none
+) -> None:
+    "Raise `ValueError` if picture, anomaly map and mask differ in size."
+    sizes = {picture.shape[:2], anomaly_map.shape} | (set() if mask is None else {mask.shape})
+    if sizes != {anomaly_map.shape}:
         raise ValueError(
             f"picture {picture.shape}, anomaly map {anomaly_map.shape}, mask {getattr(mask, 'shape', None)}: sizes "
             "differ"
         )
+
+# %% ../../nbs/look/00_viz.ipynb #fc579e0b
+def heatmap(
+    picture: np.ndarray,  # photograph, `(H, W, 3)` uint8
+    anomaly_map: np.ndarray,  # `(H, W)`; NaN: not judged
+    scale: tuple[float, float],  # (low, high) from colour_scale
+    mask: np.ndarray | None = None,  # ground truth, `(H, W)` bool, True is defect; None: unknown, no panel
+    threshold: float | None = None,  # the region at or above it is outlined
+) -> Image.Image:  # 3 panels, with a mask 4, each `(H, W)` pixels, with white gaps
+    "Put photograph, ground truth, anomaly map and overlay side by side. Raises `ValueError` if sizes differ."
+    require_same_size(picture, anomaly_map, mask)
     truth = [] if mask is None else [np.repeat(mask[..., None], 3, axis=2).astype(np.uint8) * 255]
     found = [np.rint(_on_scale(anomaly_map, scale)[1]).astype(np.uint8), overlay(picture, anomaly_map, scale)]
     if threshold is not None:
@@ -132,7 +139,7 @@ def heatmap(
 # %% ../../nbs/look/00_viz.ipynb #896622c8
 def picture_names(
     paths: list[str],  # image files
-) -> list[str]:  # one name each, all different: `<folders below the common one>_<file>.png`
+) -> list[str]:  # one each, all different: `<folders below the common one>_<file>.png`
     "File names for the pictures of images that may lie in several folders."
     whole = [os.path.abspath(path) for path in paths]
     common = os.path.commonpath([os.path.dirname(path) for path in whole])
@@ -167,13 +174,13 @@ def _panels_of(
 
 
 def heatmaps(
-    images: ImageSet,  # what was predicted
+    images: ImageSet,  # the images of the prediction
     prediction: Prediction,  # its maps, in the same order
-    threshold: float | None = None,  # in the unit of the maps: drawn as a contour, and where colour begins
+    threshold: float | None = None,  # in the unit of the maps: outlined, and where colour begins
     original: bool = False,  # draw on the photographs at their own size, not on the network input
-    only: Sequence[int] | None = None,  # numbers of the images to draw; None: all. The scale is that of the set
+    only: Sequence[int] | None = None,  # numbers of images to draw, on the scale of the set; None: all
 ) -> Iterator[tuple[str, Image.Image]]:  # file name and picture
-    """One picture an image, all on one colour scale.
+    """One picture per image, all on one colour scale.
 
     Raises `ValueError` if images and prediction do not belong together.
     """
@@ -186,14 +193,14 @@ def heatmaps(
 
 # %% ../../nbs/look/00_viz.ipynb #39a531b7
 def save_heatmaps(
-    folder: str | Path,  # made if needed; files of the same name are replaced
-    images: ImageSet,  # what was predicted
+    folder: str | Path,  # created if needed; files of the same name are replaced
+    images: ImageSet,  # the images of the prediction
     prediction: Prediction,  # its maps, in the same order
-    threshold: float | None = None,  # as in `heatmaps`
-    original: bool = False,  # as in `heatmaps`
-    progress: bool = False,  # show a bar
-) -> list[Path]:  # the files, named by `picture_names`
-    """Write the pictures of `heatmaps` as PNG files.
+    threshold: float | None = None,  # in the unit of the maps: outlined, and where colour begins
+    original: bool = False,  # draw on the photographs at their own size, not on the network input
+    progress: bool = False,  # show a progress bar
+) -> list[Path]:  # the files, in the order of the images
+    """Write one picture per image as a PNG file: photograph, ground truth, anomaly map and overlay.
 
     Raises `ValueError` if images and prediction do not belong together.
     """
@@ -208,9 +215,9 @@ def save_heatmaps(
 # %% ../../nbs/look/00_viz.ipynb #24d9c268
 def spread(
     scores: np.ndarray,  # image scores, `(N,)`
-    n: int = 8,  # how many to choose; fewer where there are fewer
+    n: int = 8,  # images to choose; all of them if there are fewer
 ) -> list[int]:  # numbers of images, the lowest score first and the highest last
-    "Images evenly from the lowest to the highest score."
+    "Choose images evenly from the lowest to the highest score."
     order = np.argsort(scores, kind="stable")
     return [int(i) for i in order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]]
 
@@ -218,50 +225,45 @@ def spread(
 def enlarged(
     values: np.ndarray,  # photograph `(H, W, 3)` uint8, map `(H, W)` float, or mask `(H, W)` bool
     side: int,  # wanted length of the shorter side, pixels
-    smooth: bool = True,  # between pixels photographs and maps are interpolated, masks never
+    smooth: bool = True,  # interpolate photographs and maps; masks never are
 ) -> np.ndarray:  # the same kind of array
     "An image, map or mask at another size."
     H, W = values.shape[:2]
-    size = round(W * side / min(H, W)), round(H * side / min(H, W))
+    size, nearest = (round(W * side / min(H, W)), round(H * side / min(H, W))), Image.Resampling.NEAREST
     if values.dtype == bool:
-        return np.asarray(Image.fromarray(values.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)).astype(bool)
+        return np.asarray(Image.fromarray(values.astype(np.uint8)).resize(size, nearest)).astype(bool)
     if values.dtype != np.uint8:
         values = values.astype(np.float32)
-    return np.asarray(
-        Image.fromarray(np.ascontiguousarray(values)).resize(
-            size, Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-        )
-    )
+    image = Image.fromarray(np.ascontiguousarray(values))
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR if smooth else nearest))
 
-
+# %% ../../nbs/look/00_viz.ipynb #12128b71
 def encode(
     picture: np.ndarray,  # `(H, W, 3)` uint8
-    quality: int = 88,  # of the JPEG, 1 to 95; below 80 colours are kept at half the resolution
+    quality: int = 88,  # of the JPEG, 1 to 95; below 80 colours have half the resolution
 ) -> bytes:  # a JPEG file
-    "A picture as the bytes of a file, as a browser wants it."
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(
-        out, "JPEG", quality=quality, subsampling=0 if quality >= 80 else 2
-    )
+    "Encode a picture as the bytes of a JPEG file."
+    out, colours = io.BytesIO(), 0 if quality >= 80 else 2
+    Image.fromarray(np.ascontiguousarray(picture)).save(out, "JPEG", quality=quality, subsampling=colours)
     return out.getvalue()
 
 # %% ../../nbs/look/00_viz.ipynb #5591afaa
 def mark_cells(
     picture: np.ndarray,  # `(H, W, 3)` uint8
-    cells: np.ndarray,  # patches that are meant, `(h, w)` bool
-    dim: float = 0.3,  # brightness that is left to the others, 0 to 1
+    cells: np.ndarray,  # patches to mark, `(h, w)` bool
+    dim: float = 0.3,  # brightness left to the others, 0 to 1
 ) -> np.ndarray:  # a copy
-    "Some patches of a picture, as they are and with a rim; the others darkened."
+    "Mark some patches of a picture with a rim, and darken the others."
     (H, W), (h, w) = picture.shape[:2], cells.shape
     meant = cells[np.ix_(((np.arange(H) + 0.5) * h / H).astype(int), ((np.arange(W) + 0.5) * w / W).astype(int))]
     return draw_contour(np.where(meant[..., None], picture, (picture * np.float32(dim)).astype(np.uint8)), meant)
 
-
+# %% ../../nbs/look/00_viz.ipynb #7a977a61
 def contact_sheet(
-    pictures: Sequence[np.ndarray],  # M of them, all `(H, W, 3)` uint8
-    columns: int,  # in a row
-) -> np.ndarray:  # one picture, with white gaps; places left over are white
-    "Pictures side by side and one row below the other. Raises `ValueError` for none, or of different sizes."
+    pictures: Sequence[np.ndarray],  # M pictures, all `(H, W, 3)` uint8
+    columns: int,  # pictures in a row
+) -> np.ndarray:  # one picture, white between the pictures and in empty places
+    "Put pictures side by side, row below row. Raises `ValueError` without pictures or for different sizes."
     if len({p.shape for p in pictures}) != 1:
         raise ValueError(f"a contact sheet needs pictures of one size, got {sorted({p.shape for p in pictures})}")
     (H, W, _), columns = pictures[0].shape, min(columns, len(pictures))
@@ -275,14 +277,12 @@ def contact_sheet(
 # %% ../../nbs/look/00_viz.ipynb #bd439342
 def draw_box(
     picture: np.ndarray,  # `(H, W, 3)` uint8
-    box: tuple[
-        int, int, int, int
-    ],  # (top, left, bottom, right) in pixels, the last two excluded, as from `patches.cell_box`
+    box: tuple[int, int, int, int],  # (top, left, bottom, right) in pixels, the last two excluded
     colour: tuple[int, int, int] = _CONTOUR,  # RGB
     dashed: bool = False,  # to be told apart without colour
-    thickness: int = 2,  # of the line, pixels, outside of the box; a black line as wide follows
+    thickness: int = 2,  # of the line, pixels, outside the box; a black line as wide follows
 ) -> np.ndarray:  # a copy
-    "A frame around a box; what lies outside of the picture is left out."
+    "Draw a frame around a box; parts outside the picture are left out."
     drawn, (top, left, bottom, right), reach = picture.copy(), box, 2 * thickness
     y0, x0 = max(0, top - reach), max(0, left - reach)
     part = drawn[y0 : max(0, bottom + reach), x0 : max(0, right + reach)]  # nothing changes elsewhere
@@ -293,15 +293,15 @@ def draw_box(
     part[line] = np.where(dashed & ((x + y) // (4 * thickness) % 2 == 1)[..., None], 0, colour)[line]
     return drawn
 
-
+# %% ../../nbs/look/00_viz.ipynb #12a55f8d
 def cut_out(
     picture: np.ndarray,  # `(H, W, 3)` uint8
-    box: tuple[int, int, int, int],  # (top, left, bottom, right) in pixels, as from `patches.cell_box`
+    box: tuple[int, int, int, int],  # (top, left, bottom, right) in pixels, as from cell_box
     side: int,  # of the result, pixels
     colour: tuple[int, int, int] = _CONTOUR,  # of the frame, RGB
-    dashed: bool = False,  # frame
+    dashed: bool = False,  # whether the frame is dashed
 ) -> np.ndarray:  # `(side, side, 3)` uint8
-    "A box in the middle, framed, with as much again on every side; white outside of the picture."
+    "Cut out a framed box in the middle of its surroundings, white outside the picture."
     top, left, bottom, right = box
     reach = 3 * max(bottom - top, right - left)  # side of the square, pixels
     start = (top + bottom - reach) // 2, (left + right - reach) // 2
@@ -315,11 +315,11 @@ def draw_truth(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     mask: np.ndarray,  # ground truth, `(H, W)` bool
 ) -> np.ndarray:  # a copy
-    "The ground truth outlined: white on its rim, black around it."
+    "Outline the ground truth: white on its rim, black around it."
     around = binary_dilation(mask, iterations=max(1, round(min(mask.shape) / 256)))
     return draw_contour(draw_contour(picture, around, (0, 0, 0)), mask, (255, 255, 255))
 
-
+# %% ../../nbs/look/00_viz.ipynb #feae4c5b
 def stamp(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     points: np.ndarray,  # (row, column) of n points, `(n, 2)`, pixels; those outside are left out
@@ -327,7 +327,7 @@ def stamp(
     radius: float,  # pixels
     ring: bool = False,  # a line of a pixel and a half instead of a disc
 ) -> np.ndarray:  # a copy
-    "The same small shape painted at many points, the last on top."
+    "Paint the same small shape at many points, the last on top."
     drawn, (H, W), reach = picture.copy(), picture.shape[:2], int(np.ceil(radius))
     offsets = np.argwhere(np.ones((2 * reach + 1, 2 * reach + 1))) - reach
     far = np.hypot(*offsets.T)
@@ -345,16 +345,28 @@ def blended(
     colours: np.ndarray,  # laid over it, `(H, W, 3)` uint8
     opacity: float,  # of the colours, 0 to 1
 ) -> np.ndarray:  # `(H, W, 3)` uint8
-    "Two pictures of one size, mixed."
+    "Mix two pictures of one size."
     return np.asarray(Image.blend(Image.fromarray(picture), Image.fromarray(colours), opacity))
 
+# %% ../../nbs/look/00_viz.ipynb #111bcd22
+def _text(text: str, width: int) -> np.ndarray:
+    "Black on white, as small as needed to fit the width, `(22, width, 3)`."
+    figure = Figure(figsize=(width / 100, 0.22), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    line = figure.text(0, 0.3, text, fontsize=9, color="black", parse_math=False)  # whatever the style, and a $ is a $
+    canvas.draw()
+    if (wide := line.get_window_extent().width) > width:
+        line.set_fontsize(9 * width / wide * 0.99)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
+# %% ../../nbs/look/00_viz.ipynb #ce7475f3
 def stacked(
     pictures: Sequence[np.ndarray],  # each `(H, W, 3)` uint8, of any size
     caption: str = "",  # a line of text above
     across: bool = False,  # side by side instead of one below the other
-) -> np.ndarray:  # `(H, W, 3)` uint8, white where nothing is
-    "Pictures in a column or a row, with white gaps."
+) -> np.ndarray:  # `(H, W, 3)` uint8, white in empty places
+    "Put pictures in a column or a row, with white gaps."
     pictures, axis = list(pictures), 1 if across else 0
     if caption:
         pictures.insert(0, _text(caption, max(p.shape[1] for p in pictures)))
@@ -366,15 +378,3 @@ def stacked(
         padded.append(np.pad(p, missing, constant_values=255))
     whole = np.concatenate(padded, axis)
     return whole[:, : -2 * _GAP] if across else whole[: -2 * _GAP]
-
-
-def _text(text: str, width: int) -> np.ndarray:
-    "Black on white, as small as needed to fit the width, `(22, width, 3)`."
-    figure = Figure(figsize=(width / 100, 0.22), dpi=100, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    line = figure.text(0, 0.3, text, fontsize=9, color="black", parse_math=False)  # whatever the style, and a $ is a $
-    canvas.draw()
-    if (wide := line.get_window_extent().width) > width:
-        line.set_fontsize(9 * width / wide * 0.99)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

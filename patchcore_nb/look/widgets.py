@@ -7,18 +7,20 @@ __all__ = ['CoresetExplorer', 'HeatmapExplorer', 'PatchInspector', 'LayerExplore
 
 # %% ../../nbs/look/02_widgets.ipynb #dcfe3f72
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cache, lru_cache
 from html import escape
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -57,8 +59,8 @@ from ..patches import Embedder, PatchEmbedding, cell_at, cell_box
 from ..scorer import Scoring, anomaly_maps
 
 # %% ../../nbs/look/02_widgets.ipynb #7c37b6f3
-def _library(name: str):
-    "A package that only explorers need."
+def _library(name: str) -> ModuleType:
+    "Import a package that only explorers need."
     try:
         return import_module(name)
     except ImportError as error:
@@ -68,18 +70,22 @@ def _library(name: str):
 _COLUMN, _TWO_COLUMNS = "330px", "672px"  # widths of controls; 12 pixels lie between two
 
 
-def _widget(kind: str, description: str = "", width: str = "auto", **options):
-    "A widget of ipywidgets, its label in a column of 145 pixels."
+def _widget(kind: str, description: str = "", width: str = "auto", **options: Any) -> Any:
+    "A widget of ipywidgets, with its label in a column of 145 pixels."
     if description:
         options |= {"description": description, "style": {"description_width": "145px"}}
     return getattr(_library("ipywidgets"), kind)(layout={"width": width, "max_width": "100%"}, **options)
 
 
-def _row(*widgets):
-    "Side by side, and one below the other where the page is too narrow."
-    return _library("ipywidgets").HBox(
-        widgets, layout={"flex_flow": "row wrap", "grid_gap": "4px 12px", "align_items": "flex-start"}
-    )
+def _row(*widgets: Any) -> Any:
+    "Widgets side by side, or one below the other on a narrow page."
+    layout = {"flex_flow": "row wrap", "grid_gap": "4px 12px", "align_items": "flex-start"}
+    return _library("ipywidgets").HBox(widgets, layout=layout)
+
+
+def _titled(title: Any, widget: Any, **layout: str) -> Any:
+    "A widget below its title."
+    return _library("ipywidgets").VBox([title, widget], layout=layout)
 
 # %% ../../nbs/look/02_widgets.ipynb #2894b7f2
 _PICTURE = """
@@ -95,13 +101,40 @@ function picture({ model, el }) {
   show(); describe(); el.append(img)
   return img }
 """
+
+
+@cache
+def _picture_class() -> Any:
+    "The class of a picture with an alternative text."
+    traitlets = _library("traitlets")
+    AnyWidget: Any = _library("anywidget").AnyWidget
+
+    class Picture(AnyWidget):
+        _esm = _PICTURE + "export default { render(view) { picture(view) } }"
+        jpeg = traitlets.Bytes().tag(sync=True)
+        alt = traitlets.Unicode().tag(sync=True)  # the picture in words
+
+        def show(self, picture: np.ndarray, alt: str) -> None:
+            self.alt, self.jpeg = alt, encode(picture)
+
+    return Picture
+
+
+def _fitted(
+    values: np.ndarray,  # photograph, map or mask, as for enlarged
+    side: int,  # length of the longer side, pixels
+) -> np.ndarray:  # the same kind of array
+    "An image, map or mask at the size of the screen, whatever its shape."
+    return enlarged(values, max(1, round(side * min(values.shape[:2]) / max(values.shape[:2]))))
+
+# %% ../../nbs/look/02_widgets.ipynb #9d88edb3
 _STATUS = """
 export default { render({ model, el }) {
   el.setAttribute('role', 'status'); el.style.lineHeight = 1.5
   const say = () => { el.innerHTML = model.get('value') }
   model.on('change:value', say); say()
   // Once the line is on the page. The mark counts only on the element that has the focus.
-new ResizeObserver((_, observer) => {
+  new ResizeObserver((_, observer) => {
     el.closest('.patchcore-explorer')?.addEventListener('focusin', e =>
         e.target.setAttribute('data-lm-suppress-shortcuts', 'true'))
     observer.disconnect() }).observe(el) } }
@@ -109,55 +142,40 @@ new ResizeObserver((_, observer) => {
 
 
 @cache
-def _seen_and_said() -> tuple[type, type]:
-    "A picture with alternative text, and a line that screen readers read when it changes."
-    traitlets, AnyWidget = _library("traitlets"), _library("anywidget").AnyWidget
-
-    class Picture(AnyWidget):
-        _esm = _PICTURE + "export default { render(view) { picture(view) } }"
-        jpeg = traitlets.Bytes().tag(sync=True)
-        alt = traitlets.Unicode().tag(sync=True)  # the picture in words
-
-        def show(self, picture, alt):
-            self.alt, self.jpeg = alt, encode(picture)
+def _status_class() -> Any:
+    "The class of a line of text that screen readers read when it changes."
+    traitlets = _library("traitlets")
+    AnyWidget: Any = _library("anywidget").AnyWidget
 
     class Status(AnyWidget):
         _esm = _STATUS
         value = traitlets.Unicode().tag(sync=True)  # HTML
 
-    return Picture, Status
-
-
-def _fitted(
-    values: np.ndarray,  # photograph, map or mask, as for `enlarged`
-    side: int,  # of the longer side, pixels
-) -> np.ndarray:  # the same kind of array
-    "An image, map or mask that fits into a square of the screen, whatever its shape."
-    return enlarged(values, max(1, round(side * min(values.shape[:2]) / max(values.shape[:2]))))
+    return Status
 
 # %% ../../nbs/look/02_widgets.ipynb #b20eb8e9
 class _Explorer:
-    "Controls above pictures: a widget where a kernel answers it, a figure everywhere else."
+    "Controls above pictures: a widget where a kernel answers it, a picture everywhere else."
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.widget, self._busy = _library("ipywidgets").VBox(), True  # until all parts are there
-        self.status = _seen_and_said()[1]()
+        self.status = _status_class()()
         self.widget.add_class("patchcore-explorer")
 
-    def _assemble(self, *rows) -> None:
-        "The rows of the explorer; from here on it is drawn anew whenever a control moves."
+    def _assemble(self, *rows: Any) -> None:
+        "Take the rows of the explorer; from here on it is redrawn whenever a control moves."
         self.widget.children, self._busy = rows, False
         for name, part in vars(self).items():
             if hasattr(part, "jpeg"):
                 part.add_class(f"patchcore-{name}")  # a name for style sheets and tests
         self.draw()
 
-    def _on(self, *controls, call=None) -> None:
+    def _on(self, *controls: Any, call: Callable[[], None] | None = None) -> None:
         "Call a method when one of the controls has another value, once, however many others follow from it."
         for control in controls:
             control.observe(lambda change: self._once(call or self.draw), "value")
 
-    def _once(self, call) -> None:
+    def _once(self, call: Callable[[], None]) -> None:
         if self._busy:
             return
         self._busy = True
@@ -172,11 +190,11 @@ class _Explorer:
             self._busy = False
 
     def draw(self) -> None:
-        "Redraw what the controls say."
+        "Redraw the pictures for the values of the controls."
         raise NotImplementedError
 
     @property
-    def state(self) -> dict:  # names and plain values
+    def state(self) -> dict[str, Any]:  # names and plain values
         "What is shown now, as data."
         raise NotImplementedError
 
@@ -184,15 +202,15 @@ class _Explorer:
         "What is shown now, as one picture without controls."
         raise NotImplementedError
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = {name: value for name, value in self.state.items() if isinstance(value, (str, int, float))}
         said = (
             f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value!r}" for name, value in shown.items()
         )
         return f"{type(self).__name__}({', '.join(said)})"
 
-    def _repr_mimebundle_(self, **kwargs):
-        "The widget for pages that can show one, the picture for those that cannot: files on the web, exported HTML."
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        "The widget for pages that can show one, the picture for all others: files on the web, exported HTML."
         bundle = {"text/plain": repr(self), "image/jpeg": base64.b64encode(encode(self.figure(), 65)).decode()}
         if not isinstance(self.widget.comm, _library("comm").DummyComm):
             bundle = self.widget._repr_mimebundle_() | bundle
@@ -200,7 +218,7 @@ class _Explorer:
 
 # %% ../../nbs/look/02_widgets.ipynb #37e355ba
 def _fitted_model(model: PatchCore) -> PatchCore:
-    "A model that can be explored. Raises `NotFittedError` before `fit`, `TypeError` for anything else."
+    "The model, if it can be explored. Raises `NotFittedError` before `fit`, `TypeError` for anything else."
     if not isinstance(model, PatchCore):
         raise TypeError(
             f"{type(model).__name__}: expected a PatchCore; "
@@ -211,12 +229,12 @@ def _fitted_model(model: PatchCore) -> PatchCore:
 
 
 def _unit(scoring: Scoring) -> str:
-    "What scores and distances are counted in."
+    "The unit of scores and distances."
     return "squared feature distance" if scoring.squared else "feature distance"
 
 
-def _image_set(images: object, geometry: Geometry | None = None) -> ImageSet:
-    "Images with names and labels. Raises `ValueError` for none, `TypeError` for what has no names."
+def _image_set(images: object, geometry: Geometry) -> ImageSet:
+    "Images with names and labels. Raises `ValueError` without images, `TypeError` for images without names."
     images = as_dataset(images, geometry)
     if not isinstance(images, ImageSet):
         raise TypeError(f"images of type {type(images).__name__}: expected an ImageSet, a folder, or a list of files")
@@ -226,30 +244,30 @@ def _image_set(images: object, geometry: Geometry | None = None) -> ImageSet:
 
 # %% ../../nbs/look/02_widgets.ipynb #63671059
 class _Chart:
-    "Axes that are drawn once, and what moves over them."
+    "Axes that are drawn once, and artists that move over them."
 
-    def __init__(self, width: int, height: int):
-        self.figure, self._still = Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained"), None
-        FigureCanvasAgg(self.figure)
+    def __init__(self, width: int, height: int) -> None:
+        self.figure = Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained")
+        self._canvas, self._still = FigureCanvasAgg(self.figure), None
 
     def still(self) -> np.ndarray:  # `(height, width, 3)` uint8
         "What does not move: all artists but the animated ones."
         if self._still is None:
-            self.figure.canvas.draw()
-            self._still = self.figure.canvas.copy_from_bbox(self.figure.bbox)
-        self.figure.canvas.restore_region(self._still)
-        return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
+            self._canvas.draw()
+            self._still = self._canvas.copy_from_bbox(self.figure.bbox)
+        self._canvas.restore_region(self._still)
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
 
     def moved(self, *artists: Artist) -> np.ndarray:  # `(height, width, 3)` uint8
-        "The same with the animated artists on it."
+        "The same with the animated artists on top."
         self.still()
         for artist in artists:
-            artist.axes.draw_artist(artist)
-        return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
+            artist.draw(self._canvas.get_renderer())
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
 
-    def pixels(self, ax, points: np.ndarray) -> np.ndarray:  # (row, column), `(n, 2)` float
+    def pixels(self, ax: Axes, points: np.ndarray) -> np.ndarray:  # (row, column), `(n, 2)` float
         "Where points of the axes lie in the picture."
-        self.still()  # the layout is settled by drawing
+        self.still()  # drawing settles the layout
         x, y = ax.transData.transform(points).T
         return np.stack([self.figure.bbox.height - y, x], 1)
 
@@ -259,7 +277,7 @@ _CHOOSERS = {"approximate greedy": "approx_greedy", "greedy": "greedy", "random"
 
 
 class Selection(NamedTuple):
-    "Picks of one sampler and seed, and what they cover at each size that can be chosen."
+    "Picks of one sampler and seed, and how well they cover all rows at each size of the slider."
 
     picks: np.ndarray  # row numbers in the order they were picked, `(n,)` int64
     distances: np.ndarray  # of each row to its nearest pick, at each of K sizes, `(K, N)` float32
@@ -267,7 +285,7 @@ class Selection(NamedTuple):
 
 
 def _sizes(N: int, max_percent: float) -> dict[float, int]:
-    "How many of N patches each percentage keeps, rising; each size once. Raises `ValueError` if there is none."
+    "Patches kept of N at each percentage, rising, each size once. Raises `ValueError` if no percentage is left."
     percents = {int(N * p / 100): p for p in reversed(_PERCENTS) if p <= max_percent and int(N * p / 100)}
     if not percents:
         raise ValueError(
@@ -277,7 +295,7 @@ def _sizes(N: int, max_percent: float) -> dict[float, int]:
 
 
 def _select(rows: torch.Tensor, sizes: list[int], sampler: str, seed: int) -> Selection:
-    "The picks of the largest size, of which the smaller ones are the beginning."
+    "The picks of the largest size; the smaller sizes are its beginning."
     picks = choose_rows(rows, sizes[-1], sampler, torch.Generator().manual_seed(seed))
     distances = prefix_distances(rows, picks, sizes)
     return Selection(picks.numpy(), distances.numpy(), distances.amax(1).numpy())
@@ -288,43 +306,46 @@ _LINES = {
     "greedy": ("#009E73", "-."),
     "random": ("#CC79A7", "--"),
 }  # of Okabe and Ito
-_PICK = np.array((213, 94, 0), dtype=np.uint8)  # its orange
+_PICK = np.array((213, 94, 0), dtype=np.uint8)  # orange of the same palette
 
 
 class _CoverageChart(_Chart):
     "All patches in a plane, and the covering radius of each sampler against size."
 
-    def __init__(self, rows: torch.Tensor, percents: list[float], radii: np.ndarray):
-        "Both axes with everything that does not move, scaled by the radii of one sampler."
+    def __init__(self, rows: torch.Tensor, percents: list[float], radii: np.ndarray) -> None:
+        "Draw all that does not move; the radii of one sampler give the scales."
         super().__init__(960, 370)
-        points, explained = project_2d(rows)
         self.percents, self.furthest = percents, max(float(np.interp(1, percents, radii)), 1e-6)
         plane, curves = self.figure.subplots(1, 2, width_ratios=(1.25, 1))
-        plot_coverage(
-            points, np.append(np.zeros(len(points) - 1), 2 * self.furthest), [0], explained, self.furthest, ax=plane
-        )
-        for dots in plane.collections:
+        points = self._draw_plane(plane, rows)
+        self._draw_curves(curves, radii)
+        self.places = self.pixels(plane, points)  # both axes are there, so the layout is settled
+
+    def _draw_plane(self, ax: Axes, rows: torch.Tensor) -> np.ndarray:
+        points, explained = project_2d(rows)
+        distances = np.append(np.zeros(len(points) - 1), 2 * self.furthest)  # for the colour bar alone
+        plot_coverage(points, distances, [0], explained, self.furthest, ax=ax)
+        for dots in ax.collections:
             dots.set_animated(True)
-        plane.get_legend().remove()
-        plane.set_title("every dot a patch, every ring one that is kept", fontsize="medium")
-        curves.set(
-            xlabel="patches kept (%)",
-            ylabel="covering radius (feature distance)",
-            xscale="log",
-            xlim=(percents[0] / 1.2, percents[-1] * 1.2),
-            ylim=(0, 1.3 * max(radii[0], self.furthest)),
-        )
-        curves.xaxis.set_major_formatter("{x:g}")
-        curves.set_title("distance of the patch that is covered worst", fontsize="medium")
-        self.lines = {
-            s: curves.plot(percents, radii, color=c, ls=ls, lw=2, label=label)[0]
-            for (label, s), (c, ls) in zip(_CHOOSERS.items(), _LINES.values())
-        }
-        curves.legend(fontsize="small", loc="upper right")
+        if legend := ax.get_legend():
+            legend.remove()
+        ax.set_title("every dot a patch, every ring one that is kept", fontsize="medium")
+        return points
+
+    def _draw_curves(self, ax: Axes, radii: np.ndarray) -> None:
+        first, last = self.percents[0] / 1.2, self.percents[-1] * 1.2
+        ax.set(xscale="log", xlim=(first, last), ylim=(0, 1.3 * max(radii[0], self.furthest)))
+        ax.set(xlabel="patches kept (%)", ylabel="covering radius (feature distance)")
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_title("distance of the patch that is covered worst", fontsize="medium")
+        self.lines = {}
+        for label, sampler in _CHOOSERS.items():
+            colour, style = _LINES[sampler]
+            self.lines[sampler] = ax.plot(self.percents, radii, color=colour, ls=style, lw=2, label=label)[0]
+        ax.legend(fontsize="small", loc="upper right")
         for line in self.lines.values():
             line.set_animated(True)
-        self.here = curves.plot([], [], "o", ms=11, mfc="none", mec="#D55E00", mew=2.5, animated=True)[0]
-        self.places = self.pixels(plane, points)
+        self.here = ax.plot([], [], "o", ms=11, mfc="none", mec="#D55E00", mew=2.5, animated=True)[0]
 
     def picture(self, selections: dict[str, Selection], sampler: str, at: int, n: int) -> np.ndarray:
         "One sampler at one size among all of them, `(370, 960, 3)` uint8."
@@ -337,46 +358,49 @@ class _CoverageChart(_Chart):
         picture = stamp(self.moved(*self.lines.values(), self.here), self.places[order], colours, 1.25)
         return stamp(picture, self.places[picks[:n]], _PICK, 4 if n < 400 else 3, ring=True)
 
-
+# %% ../../nbs/look/02_widgets.ipynb #39624fde
 def _kept_patches(pictures: list[np.ndarray], grid: tuple[int, int], picks: np.ndarray) -> np.ndarray:
     "Thumbnails in which the kept patches are bright, nine in a row."
     kept = np.zeros((len(pictures), *grid), dtype=bool)
     kept.reshape(-1)[picks] = True
     return contact_sheet([mark_cells(picture, cells, 0.4) for picture, cells in zip(pictures, kept)], 9)
 
+
+def _coverage_text(s: dict[str, Any], distances: np.ndarray) -> str:
+    "The state of a CoresetExplorer as HTML; the distances are those of all patches at this size."
+    return (
+        f"<b>{s['size']:,} of {len(distances):,} patches</b> kept from {len(s['kept'])} images, "
+        f"{s['kept'].min()} to {s['kept'].max()} of an image &middot; covering radius <b>{s['radius']:.3g}</b>, "
+        f"mean distance to the nearest kept patch {distances.mean():.3g}"
+    )
+
 # %% ../../nbs/look/02_widgets.ipynb #45a5d999
 class CoresetExplorer(_Explorer):
-    """Which patches a coreset keeps, and how well they cover the others.
+    """Explore which patches a coreset keeps, and how well they cover the others.
 
     Controls: `sampler`, `percent`, `seed` (`.value` of each may be set).
     Raises `ImportError` without ipywidgets and anywidget, `TypeError` for an ensemble, `ValueError` as
-    `training_set`, or if max_percent allows no size.
+    `training_set`, or if max_percent leaves no size.
     """
 
     def __init__(
         self,
         model: PatchCore,  # fitted; its backbone makes the patches, its coreset is not used
-        images: object = None,  # training images as they were given to `fit`; None: the files the model remembers
+        images: object = None,  # training images as given to fit; None: the files it remembers
         most: int = 24,  # training images shown, evenly from the first to the last
-        percent: float = 1.0,  # of the patches that are kept at first; the nearest size on the slider is taken
+        percent: float = 1.0,  # patches kept at first; the nearest size of the slider is taken
         max_percent: float = 25.0,  # end of the slider, below 100
         seed: int = 0,  # of the sampler, at first
-    ):
+    ) -> None:
         super().__init__()
         self.patches = training_patches(_fitted_model(model), images, most)
         self.sizes, self._selections = _sizes(len(self.patches.rows), max_percent), {}
         self.percents = list(self.sizes)
-        nearest = min(self.percents, key=lambda p: abs(p - percent))
+        sizes, nearest = [(f"{p:g} %", p) for p in self.percents], min(self.percents, key=lambda p: abs(p - percent))
         self.sampler = _widget("Dropdown", "Sampler", _COLUMN, options=_CHOOSERS, tooltip="How patches are chosen")
-        self.percent = _widget(
-            "SelectionSlider",
-            "Patches kept (%)",
-            _TWO_COLUMNS,
-            options=[(f"{p:g} %", p) for p in self.percents],
-            value=nearest,
-        )
+        self.percent = _widget("SelectionSlider", "Patches kept (%)", _TWO_COLUMNS, options=sizes, value=nearest)
         self.seed = _widget("IntSlider", "Seed", _COLUMN, min=0, max=max(9, seed), value=seed)
-        self.chart, self.thumbnails = (_seen_and_said()[0]() for _ in range(2))
+        self.chart, self.thumbnails = _picture_class()(), _picture_class()()
         self._small = [_fitted(picture, 102) for picture in self.patches.pictures]
         self._chart = _CoverageChart(self.patches.rows, self.percents, self.selection("approx_greedy", seed).radii)
         self._on(self.sampler, self.percent, self.seed)
@@ -384,10 +408,10 @@ class CoresetExplorer(_Explorer):
 
     def selection(
         self,
-        sampler: str,  # one of `coreset.SAMPLERS` but "identity"
+        sampler: str,  # one of coreset.SAMPLERS but "identity"
         seed: int,  # of its random numbers
     ) -> Selection:  # of the largest size
-        "Picks and distances, computed once."
+        "Picks and distances of a sampler and seed, computed once."
         if (sampler, seed) not in self._selections:
             self.status.value = f"Choosing patches: {sampler}, seed {seed} &hellip;"
             self._selections[sampler, seed] = _select(self.patches.rows, list(self.sizes.values()), sampler, seed)
@@ -397,57 +421,34 @@ class CoresetExplorer(_Explorer):
         "Redraw plane, curves and thumbnails."
         every = {sampler: self.selection(sampler, self.seed.value) for sampler in _CHOOSERS.values()}
         s, at = self.state, self.percents.index(self.percent.value)
-        self._pictures = (
-            self._chart.picture(every, s["sampler"], at, s["size"]),
-            _kept_patches(self._small, self.patches.grid, s["picks"]),
-        )
-        self.chart.show(
-            self._pictures[0],
-            f"All patches in a plane with rings around {s['size']:,}, beside curves of the covering radius, here "
-            f"{s['radius']:.3g}",
-        )
+        plane = self._chart.picture(every, s["sampler"], at, s["size"])
+        self._pictures = plane, _kept_patches(self._small, self.patches.grid, s["picks"])
+        rings = f"All patches in a plane with rings around {s['size']:,}"
+        self.chart.show(plane, f"{rings}, beside curves of the covering radius, here {s['radius']:.3g}")
         self.thumbnails.show(self._pictures[1], f"{len(self._small)} training images; kept patches are bright")
-        self.status.value = (
-            f"<b>{s['size']:,} of {len(self.patches.rows):,} patches</b> kept from {len(s['kept'])} images, "
-            f"{s['kept'].min()} to {s['kept'].max()} of an image &middot; "
-            f"covering radius <b>{s['radius']:.3g}</b>, mean distance to the nearest kept patch "
-            f"{every[s['sampler']].distances[at].mean():.3g}"
-        )
+        self.status.value = _coverage_text(s, every[s["sampler"]].distances[at])
 
     @property
-    def state(
-        self,
-    ) -> (
-        dict
-    ):  # `sampler`, `percent`, `seed`; `picks` (row numbers), `kept` (of each image), `radius` (feature distance)
-        "What is shown now, as data."
+    def state(self) -> dict[str, Any]:  # controls by name, size, picks, kept per image, radius
+        "What is shown now, as data: values of the controls, row numbers of the picks, the covering radius."
         percent, shown = self.percent.value, self.selection(self.sampler.value, self.seed.value)
         picks = shown.picks[: self.sizes[percent]]
         kept = np.bincount(picks // np.prod(self.patches.grid), minlength=len(self._small))
-        return dict(
-            sampler=self.sampler.value,
-            percent=percent,
-            seed=self.seed.value,
-            size=len(picks),
-            picks=picks,
-            kept=kept,
-            radius=float(shown.radii[self.percents.index(percent)]),
-        )
+        radius = float(shown.radii[self.percents.index(percent)])
+        controls = dict(sampler=self.sampler.value, percent=percent, seed=self.seed.value)
+        return controls | dict(size=len(picks), picks=picks, kept=kept, radius=radius)
 
     def figure(self) -> np.ndarray:  # `(H, W, 3)` uint8
-        "Plane and curves above the thumbnails."
+        "Plane and curves above the thumbnails, as one picture."
         s = self.state
-        return stacked(
-            self._pictures,
-            f"{s['sampler']}, seed {s['seed']}: {s['size']:,} patches kept ({s['percent']:g} %), covering radius "
-            f"{s['radius']:.3g}",
-        )
+        text = f"{s['sampler']}, seed {s['seed']}: {s['size']:,} patches kept ({s['percent']:g} %)"
+        return stacked(self._pictures, f"{text}, covering radius {s['radius']:.3g}")
 
 # %% ../../nbs/look/02_widgets.ipynb #71306743
 class _Judged:
-    "The images of a category, their maps before smoothing, and what was found out about them."
+    "The images of a category, their maps before smoothing, and the values that were computed from them."
 
-    def __init__(self, model: PatchCore, images: ImageSet, side: int):
+    def __init__(self, model: PatchCore, images: ImageSet, side: int) -> None:
         sharp = copy(model).set_params(scoring__sigma=0)
         sharp.calibration_ = None  # made with another sigma
         prediction = sharp.predict(images)
@@ -460,7 +461,8 @@ class _Judged:
     def smoothed(self, sigma: float, numbers: Sequence[int] | slice = slice(None)) -> np.ndarray:
         "Maps of some images, `(M, H, W)`."
         maps = self.maps[numbers]
-        return anomaly_maps(maps, maps.shape[1:], sigma).numpy()
+        H, W = maps.shape[1:]
+        return anomaly_maps(maps, (H, W), sigma).numpy()
 
     def values(self, judge: str, sigma: float) -> np.ndarray:
         "What a threshold is compared with, `(N,)`: image scores, or the highest value of each map."
@@ -471,20 +473,15 @@ class _Judged:
         return self._peaks[sigma]
 
     def threshold(self, values: np.ndarray) -> float:
-        "One to begin with."
-        return (
-            f1_max(values, self.labels)[1]
-            if 0 < self.labels.sum() < len(self.labels)
-            else float(np.percentile(values, 95))
-        )
+        "A threshold to begin with."
+        both = 0 < self.labels.sum() < len(self.labels)
+        return f1_max(values, self.labels)[1] if both else float(np.percentile(values, 95))
 
-    def verdict(self, number: int, values: np.ndarray, threshold: float) -> dict:
+    def verdict(self, number: int, values: np.ndarray, threshold: float) -> dict[str, Any]:
         "Value and verdict of an image, and the counts of all."
-        flagged, defective = values[number] >= threshold, int(self.labels[number])
-        verdict = ("over-flagged", "found")[defective] if flagged else ("passed", "missed")[defective]
-        return dict(
-            value=float(values[number]), verdict=verdict, **verdict_counts(values, self.labels, threshold)._asdict()
-        )
+        value, counts = float(values[number]), verdict_counts(values, self.labels, threshold)._asdict()
+        names = ("over-flagged", "found") if value >= threshold else ("passed", "missed")
+        return dict(value=value, verdict=names[int(self.labels[number])], **counts)
 
     def _pictures(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         "Photograph of an image, without and with its true defect, at the size of the screen."
@@ -496,49 +493,34 @@ class _Judged:
 def _flagged(
     picture: np.ndarray,  # photograph at the size of the screen, `(H, W, 3)` uint8
     anomaly_map: np.ndarray,  # `(h, w)`
-    threshold: float,  # from which on a pixel counts as defect
-    scale: tuple[float, float],  # from `colour_scale`
+    threshold: float,  # a pixel at or above it counts as defect
+    scale: tuple[float, float],  # from colour_scale
     opacity: float,  # 0 to 1
 ) -> np.ndarray:  # `(H, W, 3)` uint8
-    "The map over the photograph, with an outline around what is flagged."
+    "The map over the photograph, with an outline around the flagged region."
     side, flagged = min(picture.shape[:2]), anomaly_map >= threshold
     region = enlarged(flagged, side)
-    y, x = np.nonzero(flagged)
-    region[y * region.shape[0] // flagged.shape[0], x * region.shape[1] // flagged.shape[1]] = (
-        True  # also on a smaller screen
-    )
+    (H, W), (h, w), (y, x) = region.shape, flagged.shape, np.nonzero(flagged)
+    region[y * H // h, x * W // w] = True  # also on a screen that has fewer pixels
     return draw_contour(overlay(picture, enlarged(anomaly_map, side), scale, opacity), region)
 
 # %% ../../nbs/look/02_widgets.ipynb #51f4d9f7
 class _Strip(_Chart):
     "All images of a category along their values."
 
-    def __init__(self, labels: np.ndarray, end: float, unit: str, width: int):
+    def __init__(self, labels: np.ndarray, end: float, unit: str, width: int) -> None:
         super().__init__(width, 150)
         ax = self.figure.subplots()
-        ax.set(
-            xlim=(0, end),
-            ylim=(-0.45, 2),
-            yticks=[-0.225, 0.5, 1.5],
-            yticklabels=["colour", "good", "defect"],
-            xlabel=f"value of an image ({unit})",
-        )
-        self.labels, self.lanes = (
-            labels,
-            labels + 0.2 + 0.6 * (np.arange(len(labels)) * 0.618 % 1),
-        )  # apart, and always alike
-        self.dots = [
-            ax.plot([], [], mark, ms=6, mfc=fill, mec=rim, animated=True)[0]
-            for mark, fill, rim in (("o", "none", "#0072B2"), ("D", "#D55E00", "#D55E00"))
-        ]
-        self.line, self.ring = (
-            ax.axvline(0, color="black", ls="--", lw=2, animated=True),
-            ax.plot([], [], "o", ms=15, mfc="none", mec="black", mew=2, animated=True)[0],
-        )
-        self.bar, self.ramp = (
-            ax.imshow(np.zeros((1, 256, 3)), extent=(0, end, -0.45, 0), aspect="auto", animated=True),
-            np.linspace(0, end, 256)[None],
-        )
+        ax.set(xlim=(0, end), ylim=(-0.45, 2), xlabel=f"value of an image ({unit})")
+        ax.set_yticks([-0.225, 0.5, 1.5], labels=["colour", "good", "defect"])
+        self.labels, spread = labels, np.arange(len(labels)) * 0.618 % 1  # apart, and always in the same place
+        self.lanes = labels + 0.2 + 0.6 * spread
+        looks = (("o", "none", "#0072B2"), ("D", "#D55E00", "#D55E00"))
+        self.dots = [ax.plot([], [], m, ms=6, mfc=fill, mec=rim, animated=True)[0] for m, fill, rim in looks]
+        self.line = ax.axvline(0, color="black", ls="--", lw=2, animated=True)
+        self.ring = ax.plot([], [], "o", ms=15, mfc="none", mec="black", mew=2, animated=True)[0]
+        self.bar = ax.imshow(np.zeros((1, 256, 3)), extent=(0, end, -0.45, 0), aspect="auto", animated=True)
+        self.ramp = np.linspace(0, end, 256)[None]
 
     def picture(
         self, values: np.ndarray, number: int, threshold: float, scale: tuple[float, float], opacity: float
@@ -551,24 +533,23 @@ class _Strip(_Chart):
         self.bar.set_data(overlay(np.full((1, 256, 3), 170, dtype=np.uint8), self.ramp, scale, opacity))
         return self.moved(self.bar, self.line, *self.dots, self.ring)
 
-# %% ../../nbs/look/02_widgets.ipynb #d7c990a1
+# %% ../../nbs/look/02_widgets.ipynb #dec8951c
 def _categories(
     model: PatchCore | Mapping[str, PatchCore], images: object
 ) -> tuple[dict[str, PatchCore], dict[str, ImageSet]]:
-    "Models and images by the names of their categories. Raises `ValueError` for different names or none."
+    "Models and images by the names of their categories. Raises `ValueError` if the names differ or there are none."
     models = dict(model) if isinstance(model, Mapping) else {getattr(images, "name", "images"): model}
-    images = dict(images) if isinstance(images, Mapping) else dict.fromkeys(models, images)
-    if not models or set(models) != set(images):
+    sets = dict(images) if isinstance(images, Mapping) else dict.fromkeys(models, images)
+    if not models or set(models) != set(sets):
         raise ValueError(
-            f"models of {sorted(models)}, images of {sorted(images)}: expected the same categories, and at least one"
+            f"models of {sorted(models)}, images of {sorted(sets)}: expected the same categories, and at least one"
         )
-    return {name: _fitted_model(m) for name, m in models.items()}, {
-        name: _image_set(images[name], m.geometry_) for name, m in models.items()
-    }
+    fitted = {name: _fitted_model(m) for name, m in models.items()}
+    return fitted, {name: _image_set(sets[name], m.geometry_) for name, m in fitted.items()}
 
-
-def _verdict_table(s: dict) -> str:
-    "The state of a `HeatmapExplorer` as HTML."
+# %% ../../nbs/look/02_widgets.ipynb #d7c990a1
+def _verdict_table(s: dict[str, Any]) -> str:
+    "The state of a HeatmapExplorer as HTML."
     lines = {
         "missed": f"{s['missed']} of {s['found'] + s['missed']} defective",
         "over-flagged": f"{s['over_flagged']} of {s['passed'] + s['over_flagged']} good",
@@ -576,19 +557,13 @@ def _verdict_table(s: dict) -> str:
         "its value": f"{s['value']:.3g}",
         "flagged area": f"{s['area']:.1%}",
     }
-    return (
-        "<table>"
-        + "".join(
-            '<tr><td style="padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: '
-            f'top">{name}</td><td>{text}</td></tr>'
-            for name, text in lines.items()
-        )
-        + "</table>"
-    )
+    style = "padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top"
+    rows = (f'<tr><td style="{style}">{name}</td><td>{text}</td></tr>' for name, text in lines.items())
+    return f"<table>{''.join(rows)}</table>"
 
 
-def _in_words(s: dict, name: str, masked: bool) -> tuple[str, str, str]:
-    "Photograph, overlay and strip of a `HeatmapExplorer` for those who do not see them."
+def _in_words(s: dict[str, Any], name: str, masked: bool) -> tuple[str, str, str]:
+    "Photograph, overlay and strip of a HeatmapExplorer in words, for those who do not see them."
     return (
         f"{s['defect']}, {name}" + ", true defect outlined" * masked,
         f"{s['defect']}, {name}, {s['area']:.1%} of it coloured and outlined",
@@ -598,26 +573,22 @@ def _in_words(s: dict, name: str, masked: bool) -> tuple[str, str, str]:
 
 # %% ../../nbs/look/02_widgets.ipynb #681ee68f
 class HeatmapExplorer(_Explorer):
-    """Where a model sees defects, and which images a threshold flags.
+    """Explore where a model sees defects, and which images a threshold flags.
 
     Controls: `category`, `defect`, `image`, `threshold`, `sigma`, `opacity`, `judge` (`.value` of each may be set).
     Raises `ImportError` without ipywidgets and anywidget, `NotFittedError` for a model before `fit`, `TypeError` for
-    an ensemble or images without names,
-    `ValueError` for categories that do not fit, an image set without images, or a threshold that is negative or not
-    finite.
+    an ensemble or images without names, `ValueError` for categories that do not fit, an image set without images, or
+    a threshold that is negative or not finite.
     """
 
     def __init__(
         self,
-        model: PatchCore | Mapping[str, PatchCore],  # fitted; for several categories a dict from their names
-        images: ImageSet
-        | Mapping[
-            str, ImageSet
-        ],  # to be judged, or folder, or files; of several categories a dict; labels and masks are shown
+        model: PatchCore | Mapping[str, PatchCore],  # fitted; for several categories a dict by name
+        images: object,  # to judge: ImageSet, folder or files; for several categories a dict by name
         threshold: float | None = None,  # at first, in the unit of the maps; None: that of the best F1
         sigma: float | None = None,  # smoothing at first, pixels; None: that of the model
-        side: int = 400,  # of a picture, the longer one, pixels
-    ):
+        side: int = 400,  # longer side of a picture, pixels
+    ) -> None:
         super().__init__()
         if threshold is not None and not 0 <= threshold < np.inf:
             raise ValueError(f"threshold={threshold}: expected a finite number, 0 or more")
@@ -625,39 +596,25 @@ class HeatmapExplorer(_Explorer):
         self._judged, self._side = {}, side
         smoothing = {name: m.scoring.sigma if sigma is None else sigma for name, m in self._models.items()}
         self._kept = {name: (threshold, s) for name, s in smoothing.items()}  # of each category
-        self._make_controls(max(10, *(s for _, s in self._kept.values())))
+        self._make_controls(max(10, *smoothing.values()))
         self._choose_category()
-        titled = [
-            _library("ipywidgets").VBox([_widget("HTML", value=title), picture])
-            for title, picture in (
-                ("Photograph and true defect", self.photograph),
-                ("Anomaly map and what is flagged", self.overlay),
-            )
-        ]
-        self._assemble(
-            _row(self.category, self.defect, self.image),
-            _row(self.threshold, self.judge),
-            _row(self.sigma, self.opacity),
-            _row(*titled, self.status),
-            self.strip,
-        )
+        titles = ("Photograph and true defect", self.photograph), ("Anomaly map and what is flagged", self.overlay)
+        titled = [_titled(_widget("HTML", value=title), picture) for title, picture in titles]
+        choice, marks = _row(self.category, self.defect, self.image), _row(self.threshold, self.judge)
+        self._assemble(choice, marks, _row(self.sigma, self.opacity), _row(*titled, self.status), self.strip)
 
-    def _make_controls(self, most_smoothing: float) -> None:
+    def _make_controls(self, most: float) -> None:
+        "All controls; the smoothing goes up to so many pixels."
+        judges = {"highest value of its map": "map", "its image score": "score"}
+        smoothing = dict(min=0, max=most, step=0.5, readout_format=".1f")
         self.category = _widget("Dropdown", "Category", _COLUMN, options=list(self._models))
         self.defect = _widget("Dropdown", "Kind of defect", _COLUMN, options=["all"])
         self.image = _widget("Dropdown", "Image", _COLUMN, options=[("", 0)])
         self.threshold = _widget("FloatSlider", "Threshold", _TWO_COLUMNS, min=0, max=1, readout_format=".3g")
-        self.sigma = _widget(
-            "FloatSlider", "Smoothing (pixels)", _COLUMN, min=0, max=most_smoothing, step=0.5, readout_format=".1f"
-        )
+        self.sigma = _widget("FloatSlider", "Smoothing (pixels)", _COLUMN, **smoothing)
         self.opacity = _widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
-        self.judge = _widget(
-            "Dropdown",
-            "Flag an image by",
-            _COLUMN,
-            options={"highest value of its map": "map", "its image score": "score"},
-        )
-        self.photograph, self.overlay, self.strip = (_seen_and_said()[0]() for _ in range(3))
+        self.judge = _widget("Dropdown", "Flag an image by", _COLUMN, options=judges)
+        self.photograph, self.overlay, self.strip = (_picture_class()() for _ in range(3))
         self.status.layout.width = "220px"
         self._on(self.category, call=self._choose_category)
         self._on(self.defect, call=self._choose_defect)
@@ -671,8 +628,11 @@ class HeatmapExplorer(_Explorer):
             self._judged[name] = _Judged(self._models[name], self._images[name], self._side)
         return self._judged[name]
 
-    def smoothed(self, numbers: Sequence[int] | slice = slice(None)) -> np.ndarray:  # `(M, H, W)`
-        "Maps of some images of the category, smoothed as the slider says."
+    def smoothed(
+        self,
+        numbers: Sequence[int] | slice = slice(None),  # of images of the category; default: all
+    ) -> np.ndarray:  # `(M, H, W)`
+        "Maps of some images, with the smoothing of the slider."
         return self._now.smoothed(self.sigma.value, numbers)
 
     def values(self) -> np.ndarray:  # `(N,)`
@@ -680,7 +640,7 @@ class HeatmapExplorer(_Explorer):
         return self._now.values(self.judge.value, self.sigma.value)
 
     def _choose_category(self) -> None:
-        "Kinds of defect, range of the threshold and axes of the strip are those of the category."
+        "Set kinds of defect, range of the threshold and axes of the strip to those of the category."
         now, (threshold, self.sigma.value) = self._now, self._kept[self.category.value]
         if threshold is None:
             threshold = now.threshold(self.values())
@@ -694,56 +654,41 @@ class HeatmapExplorer(_Explorer):
         self._choose_defect()
 
     def _choose_defect(self) -> None:
-        "The images of one kind."
+        "Offer the images of one kind of defect."
         images = self._now.images
         chosen = [i for i, defect in enumerate(images.defects) if self.defect.value in ("all", defect)]
         self.image.options = [(f"{images.defects[i]}/{Path(images.paths[i]).name}", i) for i in chosen]
 
     def draw(self) -> None:
-        "Redraw photograph, overlay and strip, and say the counts."
+        "Redraw photograph, overlay and strip, and the table."
         s, now, values = self.state, self._now, self.values()
-        self._kept[s["category"]] = s["threshold"], s["sigma"]
-        low, high = colour_scale(values[:, None], s["threshold"])
-        scale, opacity = (low, max(high, low + self.threshold.step)), s["opacity"] / 100  # values may all be 0
-        picture, truth = now.pictures(s["image"])
-        self._pictures = (
-            truth,
-            _flagged(picture, self.smoothed([s["image"]])[0], s["threshold"], scale, opacity),
-            self._strip.picture(values, s["image"], s["threshold"], scale, opacity),
-        )
-        words = _in_words(s, Path(now.images.paths[s["image"]]).name, truth is not picture)
+        i, threshold, opacity = s["image"], s["threshold"], s["opacity"] / 100
+        self._kept[s["category"]] = threshold, s["sigma"]
+        low, high = colour_scale(values[:, None], threshold)
+        scale = low, max(high, low + self.threshold.step)  # values may all be 0
+        picture, truth = now.pictures(i)
+        flagged = _flagged(picture, self.smoothed([i])[0], threshold, scale, opacity)
+        self._pictures = truth, flagged, self._strip.picture(values, i, threshold, scale, opacity)
+        words = _in_words(s, Path(now.images.paths[i]).name, truth is not picture)
         for part, seen, said in zip((self.photograph, self.overlay, self.strip), self._pictures, words):
             part.show(seen, said)
         self.status.value = _verdict_table(s)
 
     @property
-    def state(
-        self,
-    ) -> (
-        dict
-    ):  # controls by name; of the image its number, `value`, `verdict` and flagged `area`; counts of the category
-        "What is shown now, as data."
+    def state(self) -> dict[str, Any]:  # controls by name; value, verdict and area of the image; counts
+        "What is shown now, as data: values of the controls, the verdict on the image, counts of the category."
         now, i, threshold = self._now, self.image.value, self.threshold.value
-        return dict(
-            category=self.category.value,
-            defect=now.images.defects[i],
-            image=i,
-            threshold=threshold,
-            sigma=self.sigma.value,
-            opacity=self.opacity.value,
-            judge=self.judge.value,
-            area=float((self.smoothed([i])[0] >= threshold).mean()),
-            **now.verdict(i, self.values(), threshold),
-        )
+        shown = dict(category=self.category.value, defect=now.images.defects[i], image=i, threshold=threshold)
+        shown |= dict(sigma=self.sigma.value, opacity=self.opacity.value, judge=self.judge.value)
+        shown["area"] = float((self.smoothed([i])[0] >= threshold).mean())
+        return shown | now.verdict(i, self.values(), threshold)
 
     def figure(self) -> np.ndarray:  # `(H, W, 3)` uint8
-        "Photograph and overlay above the strip."
+        "Photograph and overlay above the strip, as one picture."
         s = self.state
-        return stacked(
-            [contact_sheet(self._pictures[:2], 2), self._pictures[2]],
-            f"{s['category']}, {s['defect']}, {s['verdict']}: threshold {s['threshold']:.3g}, {s['missed']} "
-            f"missed, {s['over_flagged']} over-flagged, smoothing {s['sigma']:g} pixels",
-        )
+        text = f"{s['category']}, {s['defect']}, {s['verdict']}: threshold {s['threshold']:.3g}, {s['missed']} missed"
+        text += f", {s['over_flagged']} over-flagged, smoothing {s['sigma']:g} pixels"
+        return stacked([contact_sheet(self._pictures[:2], 2), self._pictures[2]], text)
 
 # %% ../../nbs/look/02_widgets.ipynb #fe2583c4
 _CLICKABLE = """
@@ -772,41 +717,36 @@ export default { render({ model, el }) {
 
 
 @cache
-def _clickable_picture() -> type:
-    """A picture that tells the pixel of the network input that was clicked, or under the mouse, or reached with
-    the arrow keys."""
+def _clickable_picture() -> Any:
+    "The class of a picture that tells the pixel that was clicked, or under the mouse, or reached with arrow keys."
     traitlets = _library("traitlets")
+    Picture: Any = _picture_class()
 
-    class ClickablePicture(_seen_and_said()[0]):
+    def pair(kind: type, default: Any) -> Any:
+        return traitlets.Tuple(kind(), kind(), default_value=(default, default)).tag(sync=True)
+
+    class ClickablePicture(Picture):
         _esm = _PICTURE + _CLICKABLE
-        size = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(1, 1)).tag(
-            sync=True
-        )  # (H, W) of the network input, pixels
-        step = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(1.0, 1.0)).tag(
-            sync=True
-        )  # of an arrow key, pixels down and across
-        point = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(
-            sync=True
-        )  # (row, column), pixels
+        size = pair(traitlets.Int, 1)  # (H, W) of the network input, pixels
+        step = pair(traitlets.Float, 1.0)  # of an arrow key, pixels down and across
+        point = pair(traitlets.Int, 0)  # (row, column), pixels
         follow = traitlets.Bool(False).tag(sync=True)  # moving is enough
         answered = traitlets.Int(0).tag(sync=True)  # questions so far
 
     return ClickablePicture
 
 # %% ../../nbs/look/02_widgets.ipynb #dad4df58
-_ASKED, _GOOD, _CLOSE = (
-    (255, 150, 60),
-    (90, 190, 255),
-    118,
-)  # frames: light orange, solid; light blue, dashed; side of a close-up, pixels
+_ASKED, _GOOD = (255, 150, 60), (90, 190, 255)  # frames: light orange, solid; light blue, dashed
+_CLOSE = 118  # side of a close-up, pixels
 
 
 def _framed(picture: np.ndarray, box: tuple[int, int, int, int], side: int) -> np.ndarray:
     "A picture at the size of the screen, and a frame around a box of its own pixels."
-    large = _fitted(picture, side)
-    return draw_box(
-        large, tuple(round(edge * large.shape[k % 2] / picture.shape[k % 2]) for k, edge in enumerate(box)), _ASKED
-    )
+    large, (H, W) = _fitted(picture, side), picture.shape[:2]
+    down, across = large.shape[0] / H, large.shape[1] / W
+    top, left, bottom, right = box
+    frame = round(top * down), round(left * across), round(bottom * down), round(right * across)
+    return draw_box(large, frame, _ASKED)
 
 
 def _good_patch(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
@@ -815,9 +755,9 @@ def _good_patch(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarr
 
 # %% ../../nbs/look/02_widgets.ipynb #13e496b9
 class _Looked:
-    "Images and training images of a model, each with what its patches are found by; the last ones are kept."
+    "Images and training images of a model, with what is needed to find their patches; the last ones are kept."
 
-    def __init__(self, model: PatchCore, images: ImageSet, training: object):
+    def __init__(self, model: PatchCore, images: ImageSet, training: object) -> None:
         self.model, self.images = model, images
         self.training = training_set(model.bank_, training, model.geometry_, model.progress)
         self.asked, self.good = lru_cache(16)(self._asked), lru_cache(256)(self._good)
@@ -832,9 +772,20 @@ class _Looked:
         "Photograph of a training image."
         return training_pictures(self.model, [number], self.training)[0]
 
+    def box(self, cell: tuple[int, int], grid: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+        "The pixels of a patch, in an image of some size with some grid."
+        spec = self.model.embedder_.spec
+        return cell_box(cell, grid, size, spec.patch_size, spec.stride)
+
+    def neighbour(self, number: int, row: int, column: int) -> np.ndarray:
+        "The picture of a good patch: training image, grid row, grid column."
+        picture, grid = self.good(number), self.model.bank_.grid
+        assert grid is not None  # it is known wherever provenance is
+        return _good_patch(picture, self.box((row, column), grid, picture.shape[:2]))
+
 # %% ../../nbs/look/02_widgets.ipynb #0d84144c
 class PatchInspector(_Explorer):
-    """The patch under the mouse, and the good patches that come nearest to it.
+    """Explore the patch under the mouse, and the good patches that come nearest to it.
 
     Controls: `image`, `heat`, `follow`, and `picture.point`, a pixel (row, column).
     Raises `ImportError` without ipywidgets and anywidget, `IndexError` for an image that is not there, `TypeError`
@@ -844,45 +795,37 @@ class PatchInspector(_Explorer):
     def __init__(
         self,
         model: PatchCore,  # fitted
-        images: ImageSet,  # to be inspected, all of one size; or folder, or files
-        training: object = None,  # training images as they were given to `fit`; None: the files the model remembers
+        images: object,  # to inspect, all of one size: ImageSet, folder or files
+        training: object = None,  # training images as given to fit; None: the files it remembers
         count: int = 4,  # good patches shown
         image: int = 0,  # number of the image at first
-    ):
+    ) -> None:
         super().__init__()
         ipywidgets, self._model, self._count = _library("ipywidgets"), _fitted_model(model), count
-        images = _image_set(images, model.geometry_)
-        if not 0 <= image < len(images):
-            raise IndexError(f"image={image}: expected a number from 0 to {len(images) - 1}")
-        self._looked, self.prediction = _Looked(model, images, training), model.predict(images)
+        chosen = _image_set(images, model.geometry_)
+        if not 0 <= image < len(chosen):
+            raise IndexError(f"image={image}: expected a number from 0 to {len(chosen) - 1}")
+        self._looked, self.prediction = _Looked(model, chosen, training), model.predict(chosen)
         self._scale = colour_scale(self.prediction.maps)
-        names = [
-            (f"{defect}/{Path(path).name} (score {score:.3g})", i)
-            for i, (defect, path, score) in enumerate(zip(images.defects, images.paths, self.prediction.scores))
-        ]
+        files = [f"{defect}/{Path(path).name}" for defect, path in zip(chosen.defects, chosen.paths)]
+        names = [(f"{f} (score {score:.3g})", i) for i, (f, score) in enumerate(zip(files, self.prediction.scores))]
         self.image = _widget("Dropdown", "Image", "420px", options=names, value=image)
         self.heat = _widget("IntSlider", "Anomaly map (%)", _COLUMN, min=0, max=100, step=10, value=0)
-        self.follow = _widget(
-            "Checkbox", value=False, indent=False, width="240px", description="follow the mouse (else: click)"
-        )
+        self.follow = _widget("Checkbox", width="240px", indent=False, description="follow the mouse (else: click)")
         self.picture = _clickable_picture()(size=self.prediction.maps.shape[1:])
-        self.patch, *self.neighbours = [
-            [_widget("HTML"), _seen_and_said()[0]()] for _ in range(1 + count)
-        ]  # a caption above a picture
-        columns = [ipywidgets.VBox(column, layout={"width": "124px"}) for column in (self.patch, *self.neighbours)]
+        columns = [(_widget("HTML"), _picture_class()()) for _ in range(1 + count)]  # a caption above a picture
+        self.patch, *self.neighbours = columns
         self._on(self.image, call=self._show)
         self._on(self.heat)
         ipywidgets.link((self.follow, "value"), (self.picture, "follow"))
         self.picture.observe(lambda change: self._answer(), "point")
         self._show()
         hint = _widget("HTML", value="Click a patch, or choose it with the arrow keys once the picture has the focus.")
-        self._assemble(
-            _row(self.image, self.heat, self.follow),
-            _row(self.picture, ipywidgets.VBox([self.status, ipywidgets.HBox(columns), hint])),
-        )
+        beside = [self.status, ipywidgets.HBox([_titled(*column, width="124px") for column in columns]), hint]
+        self._assemble(_row(self.image, self.heat, self.follow), _row(self.picture, ipywidgets.VBox(beside)))
 
     def _answer(self) -> None:
-        "What the page asked; it asks no more before it knows that this is done, or has failed."
+        "Answer a question of the page, which asks the next one only when this is done or has failed."
         if self._busy:
             return
         try:
@@ -891,80 +834,58 @@ class PatchInspector(_Explorer):
             self.picture.answered += 1
 
     def _show(self, point: tuple[int, int] | None = None) -> None:
-        "The patch of a pixel; None: the most anomalous one."
+        "Find the neighbours of the patch at a pixel; None: of the most anomalous patch."
         (embedding, _, mask), size = self._looked.asked(self.image.value), self.picture.size
-        grid = tuple(embedding.shape[1:])
-        cell = None if point is None else cell_at(point, grid, size)
+        h, w = embedding.shape[1:]
+        cell = None if point is None else cell_at(point, (h, w), size)
         self.nearest = near = nearest_good_patches(self._model, embedding, cell, self._count, mask)
-        self.picture.step = tuple(pixels / n for pixels, n in zip(size, grid))
+        self.picture.step = size[0] / h, size[1] / w
         if point is None:
-            top, left, bottom, right = cell_box(near.cell, grid, size, 1)
+            top, left, bottom, right = cell_box(near.cell, (h, w), size, 1)
             self.picture.point = ((top + bottom) // 2, (left + right) // 2)
 
     def draw(self) -> None:
-        "Redraw the image and the close-ups, and say distances and names."
-        s, near, spec, grid = self.state, self.nearest, self._model.embedder_.spec, self._model.bank_.grid
-        sizes, photograph = (spec.patch_size, spec.stride), self._looked.asked(s["image"])[1]
-        box, picture = cell_box(near.cell, near.grid, self.picture.size, *sizes), photograph
+        "Redraw the image and the close-ups, with distances and names."
+        s, near, photograph = self.state, self.nearest, self._looked.asked(self.image.value)[1]
+        picture, box = photograph, self._looked.box(near.cell, near.grid, self.picture.size)
         if self.heat.value:
             picture = overlay(photograph, self.prediction.maps[s["image"]], self._scale, self.heat.value / 100)
-        good = [self._looked.good(int(number)) for number in near.origins[:, 0]]
-        assert grid is not None  # it is known wherever provenance is
-        boxes = [cell_box(cell, grid, g.shape[:2], *sizes) for g, cell in zip(good, near.origins[:, 1:])]
-        seen = [_good_patch(g, of_good) for g, of_good in zip(good, boxes)]
+        seen = [self._looked.neighbour(*map(int, origin)) for origin in near.origins]
         self._pictures = _framed(picture, box, 400), cut_out(photograph, box, _CLOSE, _ASKED), seen
-        where = f"row {s['cell'][0]}, column {s['cell'][1]}"
-        self.picture.show(
-            self._pictures[0],
-            f"{s['name']} with a frame around the patch in {where}; distance {s['distances'][0]:.3g}. Arrow keys "
-            "move the frame.",
-        )
+        (row, column), (h, w), distance = s["cell"], s["grid"], f"{s['distances'][0]:.3g}"
+        where = f"row {row}, column {column}"
+        words = f"{s['name']} with a frame around the patch in {where}; distance {distance}"
+        self.picture.show(self._pictures[0], f"{words}. Arrow keys move the frame.")
         self.patch[0].value = f"<b>the patch</b><br>{where}"
         self.patch[1].show(self._pictures[1], f"The patch in {where}, enlarged")
-        for n, (column, distance, name, picture) in enumerate(
-            zip(self.neighbours, s["distances"], s["names"], seen), 1
-        ):
-            column[0].value = f"<b>{n}.</b> at {distance:.3g}<br>{escape(name)}"
-            column[1].show(picture, f"Good patch {n}, cut out of {name}, and its place there")
+        for n, (caption, part) in enumerate(self.neighbours):
+            name = s["names"][n]
+            caption.value = f"<b>{n + 1}.</b> at {s['distances'][n]:.3g}<br>{escape(name)}"
+            part.show(seen[n], f"Good patch {n + 1}, cut out of {name}, and its place there")
         self.status.value = (
-            f"Patch in {where} of {s['grid'][0]} &times; {s['grid'][1]}: "
-            f"<b>{s['distances'][0]:.3g}</b> ({s['unit']}) from the nearest good patch"
+            f"Patch in {where} of {h} &times; {w}: <b>{distance}</b> ({s['unit']}) from the nearest good patch"
         )
 
     @property
-    def state(
-        self,
-    ) -> dict:  # of the image and its `cell`; of the neighbours `distances`, `rows` of the bank, `origins`, `names`
-        "What is shown now, as data."
-        i, near = self.image.value, self.nearest
+    def state(self) -> dict[str, Any]:  # image, name, score, cell, grid; neighbours as in nearest_good_patches
+        "What is shown now, as data: the image, the cell, and distances, rows, origins and names of the neighbours."
+        i, near, paths = self.image.value, self.nearest, self._looked.images.paths
+        shown = dict(image=i, name=Path(paths[i]).name, score=float(self.prediction.scores[i]))
         names = [Path(self._model.bank_.paths[n]).name or f"image {n}" for n in near.origins[:, 0]]
-        return dict(
-            image=i,
-            name=Path(self._looked.images.paths[i]).name,
-            score=float(self.prediction.scores[i]),
-            cell=near.cell,
-            grid=near.grid,
-            distances=near.distances,
-            rows=near.rows,
-            origins=near.origins,
-            unit=_unit(self._model.scoring),
-            names=names,
-        )
+        return shown | near._asdict() | dict(unit=_unit(self._model.scoring), names=names)
 
     def figure(self) -> np.ndarray:  # `(H, W, 3)` uint8
-        "The image, its patch, the nearest good patches, and where they were seen."
+        "The image, its patch, the nearest good patches, and where they were seen, as one picture."
         s, (large, patch, seen) = self.state, self._pictures
-        distances = ", ".join(f"{d:.3g}" for d in s["distances"])
-        text = (
-            f"{s['name']}, row {s['cell'][0]}, column {s['cell'][1]}: distances of the nearest good patches {distances}"
-        )
+        where, distances = f"row {s['cell'][0]}, column {s['cell'][1]}", ", ".join(f"{d:.3g}" for d in s["distances"])
+        text = f"{s['name']}, {where}: distances of the nearest good patches {distances}"
         return stacked([stacked([large, patch, *seen], across=True)], text)
 
 # %% ../../nbs/look/02_widgets.ipynb #9fcd1d5a
 class _Tapped:
     "Feature maps of some images, of which embeddings of any layers and patch size are made."
 
-    def __init__(self, spec: Embedder, names: Sequence[str], x: torch.Tensor):
+    def __init__(self, spec: Embedder, names: Sequence[str], x: torch.Tensor) -> None:
         extractor = FeatureExtractor(load_backbone(spec.backbone, spec.weights), tuple(names))
         self.spec, self.features = spec, dict(zip(names, extractor(x)))
         self.channels = dict(zip(names, extractor.channels))
@@ -979,55 +900,48 @@ class _Tapped:
 
 
 def _spread_out(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    "Values of a grid, `(h, w, ...)`, on the `(H, W)` pixels of a picture: each has that of its cell."
+    "Values of a grid, `(h, w, ...)`, on the `(H, W)` pixels of a picture; each pixel has the value of its cell."
     return cells[np.ix_(*((np.arange(pixels) * 2 + 1) * n // (2 * pixels) for n, pixels in zip(cells.shape, size)))]
 
 # %% ../../nbs/look/02_widgets.ipynb #2c6b7757
 class LayerExplorer(_Explorer):
-    """What a backbone sees: the embeddings of all patches as colours.
+    """Explore what a backbone sees: the embeddings of all patches as colours.
 
-    Controls: `layers`, `patch_size`, `opacity`, `colours`. Raises `ImportError` without ipywidgets and anywidget,
-    `TypeError` for images without names, `ValueError` for layers that do not exist, no images, or images of different
-    sizes.
+    Controls: `layers`, `patch_size`, `opacity`, `colours` (`.value` of each may be set).
+    Raises `ImportError` without ipywidgets and anywidget, `TypeError` for images without names, `ValueError` for
+    layers that do not exist, no images, or images of different sizes.
     """
 
     def __init__(
         self,
-        embedder: str | Embedder,  # name of the backbone, or backbone, layers and patches, as for `PatchCore`
-        images: ImageSet,  # of which some are shown, all of one size; or folder, or files
-        layers: Sequence[str] | None = None,  # to choose from, in the order of the network; None: those of the embedder
+        embedder: str | Embedder,  # name of the backbone, or backbone, layers and patches, as for PatchCore
+        images: object,  # all of one size: ImageSet, or folder or files (default Geometry)
+        layers: Sequence[str] | None = None,  # to choose from, in network order; None: those of the embedder
         most: int = 4,  # images shown, evenly from the first to the last
-    ):
+    ) -> None:
         super().__init__()
-        spec = Embedder.of(embedder)
+        spec, chosen = Embedder.of(embedder), _image_set(images, Geometry())
         own = tuple(spec.layers or default_layers(spec.backbone))
-        images, names, patch_size = _image_set(images), tuple(layers or own), spec.patch_size
-        x = [images[i]["image"] for i in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int)]
+        names = tuple(layers or own)
+        x = [chosen[i]["image"] for i in np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int)]
         if len(sizes := {tuple(image.shape[1:]) for image in x}) > 1:
             raise ValueError(f"images of different sizes {sorted(sizes)}: give them a geometry with a fixed size")
         self._tapped, self._embedded = _Tapped(spec, names, torch.stack(x)), {}
         self._photographs = [_fitted(to_picture(image), 232) for image in x]
-        chosen = [name for name in names if name in own] or names[:1]
-        self.layers = _widget("SelectMultiple", "Layers", _COLUMN, options=names, value=chosen, rows=min(5, len(names)))
-        self.patch_size = _widget(
-            "SelectionSlider",
-            "Patch size (cells)",
-            _COLUMN,
-            options=sorted({1, 3, 5, 7, 9, patch_size}),
-            value=patch_size,
-        )
+        first = dict(options=names, value=[name for name in names if name in own] or names[:1])
+        cells = dict(options=sorted({1, 3, 5, 7, 9, spec.patch_size}), value=spec.patch_size)
+        colours = {"three components": 3, "one component": 1}
+        self.layers = _widget("SelectMultiple", "Layers", _COLUMN, rows=min(5, len(names)), **first)
+        self.patch_size = _widget("SelectionSlider", "Patch size (cells)", _COLUMN, **cells)
         self.opacity = _widget("IntSlider", "Opacity (%)", _COLUMN, min=0, max=100, step=5, value=70)
-        self.colours = _widget("Dropdown", "Colours", _COLUMN, options={"three components": 3, "one component": 1})
-        self.picture = _seen_and_said()[0]()
+        self.colours = _widget("Dropdown", "Colours", _COLUMN, options=colours)
+        self.picture = _picture_class()()
         self._on(self.layers, self.patch_size, self.opacity, self.colours)
-        self._assemble(
-            _row(self.layers, _library("ipywidgets").VBox([self.patch_size, self.opacity, self.colours])),
-            self.status,
-            self.picture,
-        )
+        beside = _library("ipywidgets").VBox([self.patch_size, self.opacity, self.colours])
+        self._assemble(_row(self.layers, beside), self.status, self.picture)
 
     def embedding(self) -> torch.Tensor:  # `(B, D, h, w)`
-        "The patch embeddings for the chosen layers and patch size. None chosen: the first layer."
+        "The patch embeddings for the chosen layers and patch size; without a chosen layer, of the first."
         return self._tapped.embedding(self._chosen(), self.patch_size.value)
 
     def _chosen(self) -> tuple[str, ...]:
@@ -1043,43 +957,27 @@ class LayerExplorer(_Explorer):
 
     def draw(self) -> None:
         "Redraw the sheet: photographs above, colours below."
-        s, size = self.state, self._photographs[0].shape[:2]
-        seen = [
-            blended(photograph, _spread_out(colours, size), s["opacity"] / 100)
-            for photograph, colours in zip(self._photographs, self._coloured()[0])
-        ]
-        self._picture = contact_sheet([*self._photographs, *seen], len(seen))
-        self.picture.show(
-            self._picture,
-            f"{len(seen)} images above, below them the colours of their patches: {' + '.join(s['layers'])}, patch "
-            f"size {s['patch_size']}",
-        )
+        s, (H, W, _), photographs = self.state, self._photographs[0].shape, self._photographs
+        spread = [_spread_out(colours, (H, W)) for colours in self._coloured()[0]]
+        seen = [blended(photograph, c, s["opacity"] / 100) for photograph, c in zip(photographs, spread)]
+        self._picture, layers = contact_sheet([*photographs, *seen], len(seen)), " + ".join(s["layers"])
+        words = f"{len(seen)} images above, below them the colours of their patches: {layers}"
+        self.picture.show(self._picture, f"{words}, patch size {s['patch_size']}")
         self.status.value = (
             f"<b>{s['grid'][0]} &times; {s['grid'][1]} patches</b> of {s['dim']} numbers &middot; "
             f"the colours show {s['explained']:.0%} of their variance"
         )
 
     @property
-    def state(
-        self,
-    ) -> dict:  # controls by name; `grid` (h, w), `dim` of an embedding, `explained` share of the variance, 0 to 1
-        "What is shown now, as data."
+    def state(self) -> dict[str, Any]:  # controls by name, grid (h, w), dim, explained
+        "What is shown now, as data: values of the controls, grid and width of the embedding, share of the variance."
         colours, explained, dim = self._coloured()
-        return dict(
-            layers=self._chosen(),
-            patch_size=self.patch_size.value,
-            opacity=self.opacity.value,
-            components=self.colours.value,
-            grid=colours.shape[1:3],
-            dim=dim,
-            explained=explained,
-        )
+        shown = dict(layers=self._chosen(), patch_size=self.patch_size.value, opacity=self.opacity.value)
+        shown |= dict(components=self.colours.value, grid=colours.shape[1:3])
+        return shown | dict(dim=dim, explained=explained)
 
     def figure(self) -> np.ndarray:  # `(H, W, 3)` uint8
-        "Photographs above, colours below."
+        "Photographs above, colours below, as one picture."
         s = self.state
-        return stacked(
-            [self._picture],
-            f"{' + '.join(s['layers'])}, patch size {s['patch_size']}: {s['components']} "
-            f"component{'s' * (s['components'] > 1)}, {s['explained']:.0%} of the variance",
-        )
+        text = f"{' + '.join(s['layers'])}, patch size {s['patch_size']}: {s['components']} component"
+        return stacked([self._picture], f"{text}{'s' * (s['components'] > 1)}, {s['explained']:.0%} of the variance")
