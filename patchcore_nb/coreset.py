@@ -58,7 +58,7 @@ def covering_radius(
 # %% ../nbs/03_coreset.ipynb #3e0cc332
 def _pick_among(
     between: Tensor,  # squared distances between the candidates, `(B, B)`
-    distances: Tensor,  # their squared distances to the picks so far, `(B,)`, falling
+    distances: Tensor,  # their squared distances to the picks so far, `(B,)`, in descending order
     limit: float,  # no row outside the candidates is farther than this
     n: int,  # picks wanted at most
 ) -> list[int]:  # positions among the candidates, at least one

@@ -21,7 +21,7 @@ class Composed(BaseEstimator):
     parts: ClassVar[dict[str, Any]] = {}  # parameter -> its class, whose of() takes short forms
 
     def __init_subclass__(cls) -> None:
-        "Add no methods for metadata routing, such as `set_fit_request`: `fit` takes no data beside the images."
+        "Add no methods for metadata routing, such as `set_fit_request`: `fit` takes no data besides the images."
 
     def get_params(
         self,

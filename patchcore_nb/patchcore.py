@@ -183,7 +183,7 @@ class PatchCore(Composed):
         return kept | {"search__precision": getattr(self.search, "precision", "f32")}
 
     def scored_with(self) -> dict[str, object]:  # by name
-        "What a score depends on beside the rows of the bank. A threshold is valid for these values only."
+        "What a score depends on besides the rows of the bank. A threshold is valid for these values only."
         precision = getattr(self.embedder, "precision", "f32")
         return vars(self.scoring) | {"precision": precision, "version": len(self.bank_.history)}
 

@@ -102,7 +102,7 @@ class MemoryBank:
         self,
         queries: Tensor,  # patch embeddings, `(N, D)` float32
         k: int = 1,  # neighbours wanted, k <= n
-    ) -> tuple[Tensor, Tensor]:  # squared L2 distances `(N, k)`, rising; row numbers `(N, k)` int64
+    ) -> tuple[Tensor, Tensor]:  # squared L2 distances `(N, k)`, ascending; row numbers `(N, k)` int64
         "Find the k nearest rows. Raises `ValueError` if k exceeds the bank, widths differ, or a query is not finite."
         n, D = self.rows.shape
         if not 1 <= k <= n:
