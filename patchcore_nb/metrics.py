@@ -151,7 +151,7 @@ def bootstrap_intervals(
     level: float = 0.95,  # share of the drawn values inside the interval, in (0, 1)
     draws: int = 2000,  # number of test sets drawn
     seed: int = 0,  # of the random numbers; the same seed gives the same intervals
-) -> dict[str, tuple[float, float]]:  # (low, high) under the names of `image_metrics`
+) -> dict[str, tuple[float, float]]:  # (low, high) under the names of image_metrics
     """Return percentile bootstrap intervals of the image columns, drawn within each class.
 
     Warns if a class has fewer than 10 images, or if the ranking is perfect. Raises `ValueError` as `image_metrics`,

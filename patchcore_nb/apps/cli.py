@@ -228,9 +228,9 @@ _MODEL_OPTIONS = _BANK_OPTIONS + _VIEW_OPTIONS + _SCORING_OPTIONS + _MACHINE_OPT
 
 # %% ../../nbs/apps/01_cli.ipynb #2df1398e
 def unfitted_model(
-    parameters: dict,  # by the names of `PatchCore.get_params`
+    parameters: dict,  # parameters by name, as in PatchCore.get_params
     progress: bool,  # show progress bars
-):  # a `PatchCore`
+):  # an unfitted PatchCore
     "Return a model with these parameters. Raises `ValueError` for an unknown name."
     from patchcore_nb.model import PatchCore
 

@@ -28,7 +28,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 
 
 def decoded(
-    body: bytes,  # a picture in one of `FORMATS`
+    body: bytes,  # a picture in one of the formats above
     max_pixels: int = 50_000_000,  # largest width × height
 ) -> Image.Image:  # RGB, upright
     "Decode a picture from a request. Raises `ValueError` if it is not a picture or has too many pixels."
@@ -170,7 +170,7 @@ def _judged(model: BaseEstimator, body: bytes, with_map: bool, max_pixels: int) 
         raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
 # %% ../../nbs/apps/03_serve.ipynb #srvready
-def _require_ready(model: BaseEstimator) -> Any:  # its `Calibration`, None if it has none
+def _require_ready(model: BaseEstimator) -> Any:  # its Calibration, None if it has none
     "Raise `NotFittedError` or `ValueError` if the model cannot score single pictures; return its thresholds."
     model.require_fitted()
     if getattr(model, "scaling", None) == "test":
