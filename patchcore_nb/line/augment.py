@@ -30,10 +30,8 @@ def turns(
         raise ValueError(f"flips={flips!r}: expected True or False")
     if not isinstance(rotations, (tuple, list)) or not all(map(_is_angle, rotations)):
         raise ValueError(f"rotations={rotations!r}: expected angles in degrees, such as (90, 180, 270)")
-    angles = [
-        0.0,
-        *(float(angle) % 360 % 360 for angle in rotations),
-    ]  # twice: an angle just below 0 gives 360.0 at first
+    # An angle just below 0 gives 360.0 at first, so the remainder is taken twice.
+    angles = [0.0, *(float(angle) % 360 % 360 for angle in rotations)]
     if len(set(angles)) < len(angles):
         raise ValueError(
             f"rotations={tuple(rotations)}: an angle comes twice (0, the upright image, is always included)"

@@ -227,9 +227,8 @@ def _remembered(paths: Sequence[str]) -> list[str]:
 def _require_same_names(given: Sequence[str], known: Sequence[str]) -> None:
     "Raise `ValueError` for other images, or another order. Folders may have moved."
     ours, theirs = ([Path(path).parts for path in paths] for paths in (known, map(os.path.abspath, given)))
-    depth = next(
-        d for d in count(1) if len({parts[-d:] for parts in ours}) == len(set(ours))
-    )  # parts that tell the images apart
+    # The number of last parts that tell the images apart.
+    depth = next(d for d in count(1) if len({parts[-d:] for parts in ours}) == len(set(ours)))
     for i, (old, new) in enumerate(zip(ours, theirs)):
         if new[-depth:] != old[-depth:]:
             raise ValueError(

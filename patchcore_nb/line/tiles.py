@@ -631,10 +631,8 @@ def _audited(
     else:
         parts = [(bank.rows, origin)]
     found = [audit_images(rows[:], own, tiled.paths_) for rows, own in parts]
-    highest = (
-        np.argmax([audit.isolation for audit in found], axis=0),
-        np.arange(len(tiled.paths_)),
-    )  # bank of the most isolated row
+    bank_of = np.argmax([audit.isolation for audit in found], axis=0)  # where each photograph is most isolated
+    highest = bank_of, np.arange(len(tiled.paths_))
     isolation, cells = (np.stack([getattr(audit, name) for audit in found])[highest] for name in ("isolation", "cells"))
     order = np.argsort(-isolation, kind="stable")
     return Audit(order, isolation, sum(audit.rows for audit in found), cells, tiled.paths_)
