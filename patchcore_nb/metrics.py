@@ -16,6 +16,8 @@ from scipy.integrate import trapezoid
 from scipy.ndimage import label
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from .box.docstrings import complete_docstrings
+
 # %% ../nbs/06_metrics.ipynb #3745e871
 def _check_scores(
     scores: ArrayLike,  # image scores, `(N,)`, larger is more anomalous
@@ -344,3 +346,6 @@ def pixel_metrics(
         "pixel_ap": float(np.diff(hits, prepend=0) @ precision / hits[-1]),
         "aupro_05": _area(sweep.false_all, sweep.regions, 0.05),
     }
+
+# %% ../nbs/06_metrics.ipynb #abcb7fd4
+complete_docstrings(__name__)

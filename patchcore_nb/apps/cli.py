@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
+from ..box.docstrings import complete_docstrings
 
 # %% ../../nbs/apps/01_cli.ipynb #435ccad4
 class Commands(click.Group):
@@ -978,3 +979,6 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, de
     fitted = _load(model, weights, device, quiet=True)
     app = create_app(fitted, waiting=waiting, max_bytes=max_bytes, max_pixels=max_pixels)
     uvicorn.run(app, host=host, port=port, log_level="warning" if quiet else "info")
+
+# %% ../../nbs/apps/01_cli.ipynb #ada25a11
+complete_docstrings(__name__)

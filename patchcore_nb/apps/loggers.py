@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from ..box.docstrings import complete_docstrings
+
 # %% ../../nbs/apps/00_loggers.ipynb #dc366fd6
 _logger = logging.getLogger(__name__)
 
@@ -157,3 +159,6 @@ class WandbLogger(Logger):
 
     def _close(self, exit_code):
         self._run.finish(exit_code=exit_code)
+
+# %% ../../nbs/apps/00_loggers.ipynb #9705155c
+complete_docstrings(__name__)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help answers at onc
     from patchcore_nb.data import Geometry, ImageSet
     from patchcore_nb.model import Ensemble, PatchCore
     from patchcore_nb.prediction import Prediction
+from ..box.docstrings import complete_docstrings
 
 # %% ../../nbs/apps/02_official_cli.ipynb #a9d4494b
 def new_run_folder(  # type: ignore[return]  # the loop has no end
@@ -504,3 +505,6 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images,
             pictures = Path(results_path) / "segmentation_images" / category.name
             save_heatmaps(pictures, test, prediction, progress=not quiet)
     _show([*rows, mean_row(rows)], results_path)
+
+# %% ../../nbs/apps/02_official_cli.ipynb #5ed9c048
+complete_docstrings(__name__)

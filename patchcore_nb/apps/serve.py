@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from sklearn.base import BaseEstimator
 
+from ..box.docstrings import complete_docstrings
 from ..box.images import to_rgb
 from ..line.regions import as_record
 
@@ -254,3 +255,6 @@ def create_app(
         return Response(generate_latest(counts.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+# %% ../../nbs/apps/03_serve.ipynb #2189a6b2
+complete_docstrings(__name__)

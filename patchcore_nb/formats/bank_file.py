@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from ..scale.quantised import QuantisedRows
 
 # %% ../../nbs/formats/02_bank_file.ipynb #a75d747f
@@ -99,3 +100,6 @@ def _rows_of(path: str | Path, n: int, D: int, precision: str) -> Tensor | Quant
         return QuantisedRows(torch.from_numpy(codes.reshape(n, D)), *torch.from_numpy(ends).split(D))
     except ValueError as error:
         raise ValueError(f"{path}: damaged: {error}") from error
+
+# %% ../../nbs/formats/02_bank_file.ipynb #1ad5d547
+complete_docstrings(__name__)

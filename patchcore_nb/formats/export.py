@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from .. import __version__
+from ..box.docstrings import complete_docstrings
 from ..box.images import read_image, to_pil, to_rgb
 from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset
 from .folder import DESCRIPTION, write_state
@@ -646,3 +647,6 @@ def export_torch(
 ) -> Parity:  # how far they differ
     "Write a model as a `torch.export` program, for Python without this package. Raises what `export_onnx` raises."
     return _export(_write_torch, ".pt2", model, file, check, tolerance, bank_precision)
+
+# %% ../../nbs/formats/05_export.ipynb #9d7f3089
+complete_docstrings(__name__)

@@ -32,6 +32,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from .. import __version__
+from ..box.docstrings import complete_docstrings
 
 # %% ../../nbs/formats/00_folder.ipynb #520151ea
 DESCRIPTION, ARRAYS = "model.json", "arrays.safetensors"
@@ -484,3 +485,6 @@ def read_outline(
         return state
 
     return read_consistent(folder, read)
+
+# %% ../../nbs/formats/00_folder.ipynb #2bfb0891
+complete_docstrings(__name__)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry
 from .folder import DESCRIPTION, read_outline, read_state, write_state
@@ -300,3 +301,6 @@ def saved_members(
         return outline.get("scaling"), [Geometry(**single["geometry"]) for single in single_states(outline)]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
+
+# %% ../../nbs/formats/01_model_folder.ipynb #b4df385a
+complete_docstrings(__name__)

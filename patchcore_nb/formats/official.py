@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from ..box.zoo import local_weights
 from ..data import Geometry
 from .bank_file import bank_shape, read_bank, write_bank
@@ -482,3 +483,6 @@ def parse_backbones(
         embedder = {"backbone": _OTHERWISE.get(name, name), "layers": tuple(tapped) or None}
         members.append({"embedder": embedder} | ({} if seed is None else {"seed": seed}))
     return members
+
+# %% ../../nbs/formats/03_official.ipynb #945e6f6f
+complete_docstrings(__name__)

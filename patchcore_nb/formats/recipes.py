@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from ..box.docstrings import complete_docstrings
+
 # %% ../../nbs/formats/04_recipes.ipynb #3ddb60e3
 @dataclass(frozen=True)
 class Recipe:
@@ -174,3 +176,6 @@ def format_reference(
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f}"
+
+# %% ../../nbs/formats/04_recipes.ipynb #83aa0d3f
+complete_docstrings(__name__)

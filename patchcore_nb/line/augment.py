@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from ..patches import cells_inside
 
 # %% ../../nbs/line/01_augment.ipynb #1fa1ab76
@@ -80,3 +81,6 @@ def cells_of_turn(
     middle = [((torch.arange(cells) + 0.5) * pixels / cells).long() for cells, pixels in zip(turned_grid, seen.shape)]
     cells = cells_inside(seen >= 0, turned_grid).flatten().nonzero()[:, 0]
     return cells, seen[middle[0]][:, middle[1]].flatten()[cells].long()
+
+# %% ../../nbs/line/01_augment.ipynb #9a5afcf7
+complete_docstrings(__name__)

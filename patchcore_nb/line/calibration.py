@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 from typing_extensions import Self
 
+from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import Geometry, ImageSet, as_dataset, batches, prepared
 from ..patchcore import PatchCore, concatenate
@@ -335,3 +336,6 @@ def _memory_of_choice(model: PatchCore, rows: Tensor) -> MemoryBank:
     if model.search is not None:
         chosen = model.parts["search"].of(model.search).stored(chosen)
     return model.memory_of(chosen)
+
+# %% ../../nbs/line/03_calibration.ipynb #d370e83f
+complete_docstrings(__name__)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset, k_center_greedy, random_projection
 from ..data import prepared
 from .calibration import network_now
@@ -293,3 +294,6 @@ class Editable(PatchCore):
                 "%s changed the bank, the threshold is dropped: calibrate the model again", bank.history[-1].what
             )
         return self
+
+# %% ../../nbs/line/04_editing.ipynb #1e9d1cc4
+complete_docstrings(__name__)

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
+from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import Geometry, as_dataset, batches, checked, prepared
 from .calibration import Calibrated, CalibratedPatchCore, held_out, training_set
@@ -292,3 +293,6 @@ def _members_of(
     if len(geometries := {model.geometry_ for model in models}) > 1:
         raise ValueError(f"the members work with different geometries {geometries}")
     return models
+
+# %% ../../nbs/line/06_ensemble.ipynb #9719bf0b
+complete_docstrings(__name__)

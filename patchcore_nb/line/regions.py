@@ -13,6 +13,7 @@ from contourpy import contour_generator
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from ..box.docstrings import complete_docstrings
 from ..data import placement
 from ..prediction import Prediction
 
@@ -143,3 +144,6 @@ def as_record(
         for region in found_regions(prediction, index, min_area)
     ]
     return record | {"pixel_threshold": decided.pixel_threshold, "regions": found}
+
+# %% ../../nbs/line/07_regions.ipynb #d7e2e217
+complete_docstrings(__name__)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from ..box.images import read_mask, to_mask
 from ..data import Geometry
 
@@ -110,3 +111,6 @@ def _network_mask(
             f"as network input, the images are {size}: a mask has the size of the photographs"
         )
     return mask & prepared
+
+# %% ../../nbs/line/00_roi.ipynb #8958dfab
+complete_docstrings(__name__)

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
+from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import Geometry, batches, checked, prepared
 from .augment import turns
@@ -656,3 +657,6 @@ def _require_tiles(
     tile = bank.origin[:, 0]
     if not ((tile >= 0) & (tile < len(bank.paths))).all() or position_banks and (np.diff(tile % len(tiling)) < 0).any():
         raise ValueError("the origins of its rows are not those of tiles")
+
+# %% ../../nbs/line/05_tiles.ipynb #625891cc
+complete_docstrings(__name__)

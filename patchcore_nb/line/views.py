@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from ..data import Geometry
 from .augment import Turn, cells_of_turn, turned, turns
 from .roi import RegionOfInterest
@@ -205,3 +206,6 @@ def _require_keys(
     if not isinstance(values, dict) or set(values) != set(keys):
         raise ValueError(f"{name}: expected {', '.join(keys)}, got {values!r:.100}")
     return values
+
+# %% ../../nbs/line/02_views.ipynb #ad496dbe
+complete_docstrings(__name__)

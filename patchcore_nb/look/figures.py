@@ -30,6 +30,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from torch import Tensor
 from torch.utils.data import Subset
 
+from ..box.docstrings import complete_docstrings
 from ..data import batches, network_input
 from ..line.calibration import training_set
 from ..line.views import Views
@@ -735,3 +736,6 @@ def plot_audit(
         name = _short(Path(found.paths[i]).name or f"image {i}", 18)
         ax.set_xlabel(f"{name}\nisolation {found.isolation[i]:.3g}", fontsize="small", parse_math=False)
     return axs
+
+# %% ../../nbs/look/01_figures.ipynb #c607716c
+complete_docstrings(__name__)

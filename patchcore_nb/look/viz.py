@@ -21,6 +21,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..box.docstrings import complete_docstrings
 from ..box.images import read_image, read_mask
 from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
 from ..prediction import Prediction
@@ -378,3 +379,6 @@ def stacked(
         padded.append(np.pad(p, missing, constant_values=255))
     whole = np.concatenate(padded, axis)
     return whole[:, : -2 * _GAP] if across else whole[: -2 * _GAP]
+
+# %% ../../nbs/look/00_viz.ipynb #201e9675
+complete_docstrings(__name__)

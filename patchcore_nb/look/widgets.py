@@ -25,6 +25,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..backbones import FeatureExtractor, default_dims, default_layers, load_backbone
+from ..box.docstrings import complete_docstrings
 from ..coreset import choose_rows, prefix_distances
 from ..data import Geometry, ImageSet, as_dataset
 from ..line.calibration import training_set
@@ -981,3 +982,6 @@ class LayerExplorer(_Explorer):
         s = self.state
         text = f"{' + '.join(s['layers'])}, patch size {s['patch_size']}: {s['components']} component"
         return stacked([self._picture], f"{text}{'s' * (s['components'] > 1)}, {s['explained']:.0%} of the variance")
+
+# %% ../../nbs/look/02_widgets.ipynb #9e133b08
+complete_docstrings(__name__)

@@ -26,6 +26,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset, nearest_pick_distances, random_projection
 from ..data import Geometry, ImageSet, prepared
 from ..patches import EmbeddingNetwork, PatchRows, image_count
@@ -545,3 +546,6 @@ def _check_seconds(images: object, sample: int = 16) -> float:
     start = time.perf_counter()
     some.check("skip")
     return (time.perf_counter() - start) / len(some) * len(images)
+
+# %% ../../nbs/scale/02_bounded.ipynb #49cf91ba
+complete_docstrings(__name__)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..box.docstrings import complete_docstrings
 from ..box.images import IMAGE_SUFFIXES
 from ..coreset import Coreset
 from ..data import ImageSet, checked
@@ -491,3 +492,6 @@ class ShardedBank:
 
     def _here(self, found: list) -> list:
         return found if self.client is None else self.client.gather(found)
+
+# %% ../../nbs/scale/03_distributed.ipynb #27932d4c
+complete_docstrings(__name__)

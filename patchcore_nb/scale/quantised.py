@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
+
 # %% ../../nbs/scale/01_quantised.ipynb #f28624bd
 class QuantisedRows:
     "Table `(n, D)` of rows that take one byte per number. Rows read from it are float32."
@@ -139,3 +141,6 @@ def precision_of(
 ) -> str:  # "f32" or "sq8", as in the names of FAISS indexes
     "Return the precision of rows."
     return "sq8" if isinstance(rows, QuantisedRows) else "f32"
+
+# %% ../../nbs/scale/01_quantised.ipynb #3a2cf0c8
+complete_docstrings(__name__)

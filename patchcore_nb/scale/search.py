@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..box.docstrings import complete_docstrings
 from .quantised import QuantisedRows, precision_of
 from ..scorer import Flat, MemoryBank, fastest_exact
 
@@ -367,3 +368,6 @@ class Search:
         if self.faiss_threads:
             index = partial(_WithThreads, index=index, threads=self.faiss_threads)
         return MemoryBank(rows, index)
+
+# %% ../../nbs/scale/00_search.ipynb #fe5ff970
+complete_docstrings(__name__)
