@@ -240,7 +240,7 @@ def unfitted_model(
     changed = {name: value for name, value in parameters.items() if name not in known or value != known[name]}
     return model.set_params(**changed)
 
-
+# %% ../../nbs/apps/01_cli.ipynb #2a0df770
 def _region(keep, ignore, edge):
     "Return the region of interest; None if it is everything."
     from patchcore_nb.line.roi import RegionOfInterest

@@ -128,6 +128,8 @@ class NetworkInput(nn.Module):
 
 # %% ../../nbs/formats/05_export.ipynb #ec42a96e
 FILE_PRECISIONS = ("f32", "f16", "sq8")
+
+# %% ../../nbs/formats/05_export.ipynb #67667052
 _ROWS = 8192  # rows searched at a time
 
 # %% ../../nbs/formats/05_export.ipynb #44ddc325

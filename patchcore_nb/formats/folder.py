@@ -34,8 +34,10 @@ from torch import Tensor
 from .. import __version__
 from ..box.docstrings import complete_docstrings
 
-# %% ../../nbs/formats/00_folder.ipynb #520151ea
+# %% ../../nbs/formats/00_folder.ipynb #aaa426a0
 DESCRIPTION, ARRAYS = "model.json", "arrays.safetensors"
+
+# %% ../../nbs/formats/00_folder.ipynb #520151ea
 _DTYPES = {"float32": "F32", "uint8": "U8", "int32": "I32", "int64": "I64", "bool": "BOOL"}  # name in the arrays file
 
 

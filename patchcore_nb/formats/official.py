@@ -73,6 +73,8 @@ _DAMAGES = (pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError
 
 # %% ../../nbs/formats/03_official.ipynb #5fd4dc2a
 PARAMS_FILE, BANK_FILE = "patchcore_params.pkl", "nnscorer_search_index.faiss"
+
+# %% ../../nbs/formats/03_official.ipynb #6a061cb7
 _NOTE = "patchcore_nb"
 _SIDE = 4096  # largest side of an image, pixels
 _log = logging.getLogger(__name__)

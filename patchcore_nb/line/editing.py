@@ -227,10 +227,10 @@ def shrunk(
     gone = [bank.paths[i] or f"image {i}" for i in numbers]
     return bank.edited("forget", reason, take_rows(bank.rows, stays), origin, paths, gone)
 
-# %% ../../nbs/line/04_editing.ipynb #8336fe63
+# %% ../../nbs/line/04_editing.ipynb #d2fd373b
 _logger = logging.getLogger(__name__)
 
-
+# %% ../../nbs/line/04_editing.ipynb #8336fe63
 class Editable(PatchCore):
     "A PatchCore whose bank can be changed after `fit`. An error leaves the model unchanged."
 

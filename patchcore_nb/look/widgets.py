@@ -272,17 +272,17 @@ class _Chart:
         x, y = ax.transData.transform(points).T
         return np.stack([self.figure.bbox.height - y, x], 1)
 
-# %% ../../nbs/look/02_widgets.ipynb #ed9e99d4
-_PERCENTS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50)
-_CHOOSERS = {"approximate greedy": "approx_greedy", "greedy": "greedy", "random": "random"}
-
-
+# %% ../../nbs/look/02_widgets.ipynb #9cb31476
 class Selection(NamedTuple):
     "Picks of one sampler and seed, and how well they cover all rows at each size of the slider."
 
     picks: np.ndarray  # row numbers in the order they were picked, `(n,)` int64
     distances: np.ndarray  # of each row to its nearest pick, at each of K sizes, `(K, N)` float32
     radii: np.ndarray  # covering radius at each size, `(K,)`
+
+# %% ../../nbs/look/02_widgets.ipynb #ed9e99d4
+_PERCENTS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50)
+_CHOOSERS = {"approximate greedy": "approx_greedy", "greedy": "greedy", "random": "random"}
 
 
 def _sizes(N: int, max_percent: float) -> dict[float, int]:

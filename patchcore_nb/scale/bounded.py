@@ -33,7 +33,7 @@ from ..patches import EmbeddingNetwork, PatchRows, image_count
 from .search import Pruned, Search
 from ..scorer import Bank, Scoring
 
-# %% ../../nbs/scale/02_bounded.ipynb #27f81f29
+# %% ../../nbs/scale/02_bounded.ipynb #39c2294c
 _UNITS = {
     "": 1,
     "B": 1,
@@ -47,7 +47,7 @@ _UNITS = {
     "TIB": 2**40,
 }
 
-
+# %% ../../nbs/scale/02_bounded.ipynb #27f81f29
 def parse_bytes(
     amount: str | int | float,  # such as "2GB", "500 MB", "1.5GiB", or bytes
 ) -> int:  # bytes
