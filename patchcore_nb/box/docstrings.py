@@ -12,6 +12,7 @@ import linecache
 import re
 import sys
 from types import FunctionType
+from typing import Any
 
 # %% ../../nbs/box/04_docstrings.ipynb #21b4251a
 _PARAMETER = re.compile(r"\s+(\*{0,2}\w+)(?:: (.+?))?(?: ?= ?(.+?))?,?  # (.+?)(?:  # noqa.*)?$")
@@ -95,6 +96,36 @@ def _add(
 ) -> None:
     if sections and documented.__doc__ and "\nParameters\n" not in documented.__doc__:
         documented.__doc__ = inspect.cleandoc(documented.__doc__) + sections
+
+# %% ../../nbs/box/04_docstrings.ipynb #1044f2a5
+def show_with_methods(
+    sym: Any,  # function, class or property
+    name: str | None = None,  # to show in place of its own
+    title_level: int = 3,  # of its heading
+) -> Any:  # can be displayed
+    "Show a symbol as nbdev does, and a class with the public methods and properties that it defines."
+    from IPython.display import Markdown
+    from nbdev.showdoc import BasicMarkdownRenderer
+
+    texts = [BasicMarkdownRenderer(sym, name=name, title_level=title_level)._repr_markdown_()]
+    for attribute, found in vars(sym).items() if inspect.isclass(sym) else ():
+        if not attribute.startswith("_") and isinstance(found, FunctionType | classmethod | staticmethod | property):
+            method = found if isinstance(found, property) else getattr(sym, attribute)
+            texts.append(BasicMarkdownRenderer(method, title_level=title_level + 1)._repr_markdown_())
+    return Markdown("\n\n".join(texts))
+
+
+def show_definitions(
+    cell: Any,  # of a notebook that becomes a page, changed
+) -> None:
+    "Remove exported and hidden cells from a page, but keep the source of internal definitions, folded."
+    if cell.directives_ and cell.directives_.keys() & {"export", "hide", "default_exp"}:
+        del cell["source"]
+    elif cell.directives_ and "exporti" in cell.directives_:
+        if "complete_docstrings(__name__)" in cell.source:
+            del cell["source"]
+        else:
+            cell.source = f'#| code-fold: true\n#| code-summary: "Internal definitions"\n{cell.source}'
 
 # %% ../../nbs/box/04_docstrings.ipynb #76c26950
 complete_docstrings(__name__)
