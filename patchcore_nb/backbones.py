@@ -137,7 +137,7 @@ def _tensors(
                 found[f"{prefix}.{name}".lstrip(".")] = tensor
     return found
 
-# %% ../nbs/01_backbones.ipynb #c0b41aa3
+
 def _no_layer(
     backbone: nn.Module,  # any network
     name: str,  # of a layer that it lacks

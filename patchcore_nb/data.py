@@ -376,7 +376,7 @@ def _unopened(images: Any, on_error: str) -> Any:  # the images
         f'on_error="skip": the files of {name} cannot be opened in advance; pass an ImageFolder, or a list of files'
     )
 
-# %% ../nbs/00_data.ipynb #3bbd9348
+
 def _bad_files(
     name: str,  # of the set
     bad: list[tuple[str, str]],  # (path, reason)

@@ -225,7 +225,7 @@ def _count_above(
     "Count the scores at or above each threshold."
     return scores.size - np.searchsorted(np.sort(scores, axis=None), thresholds)
 
-# %% ../nbs/06_metrics.ipynb #5f51353b
+
 _logger = logging.getLogger(__name__)
 _MANY = 20_000_000  # pixels, about two seconds of work
 

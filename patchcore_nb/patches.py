@@ -127,7 +127,7 @@ def to_rows(
 # %% ../nbs/02_patches.ipynb #57c49c0e
 PRECISIONS = ("f32", "bf16")
 
-# %% ../nbs/02_patches.ipynb #5bc42364
+
 def torch_device(
     device: str | torch.device | None,  # None: CUDA if there is a GPU, else CPU
 ) -> torch.device:  # usable

@@ -306,7 +306,7 @@ def origins(
     (h, w), cells = grid, numbers.cpu().numpy()
     return np.stack([first + cells // (h * w), cells % (h * w) // w, cells % w], axis=1).astype(np.int32)
 
-# %% ../nbs/04_scorer.ipynb #0ff9f1bf
+
 @dataclass(frozen=True)
 class HistoryEntry:
     "What was done to a bank."
