@@ -198,7 +198,7 @@ def public():
     "Public functions, classes, methods and properties: the names under which one may stand on the site."
     for module in (importlib.import_module(f"patchcore_nb.{module}") for module in MODULES):
         for name, value in ((name, getattr(module, name)) for name in module.__all__):
-            if callable(value):
+            if inspect.isfunction(value) or inspect.isclass(value):
                 yield {name}
             for owner in value.__mro__ if inspect.isclass(value) else ():
                 for attribute, found in vars(owner).items():

@@ -105,14 +105,23 @@ def show_with_methods(
 ) -> Any:  # can be displayed
     "Show a symbol as nbdev does, and a class with the public methods and properties that it defines."
     from IPython.display import Markdown
-    from nbdev.showdoc import BasicMarkdownRenderer
 
-    texts = [BasicMarkdownRenderer(sym, name=name, title_level=title_level)._repr_markdown_()]
+    texts = [_shown(sym, name, title_level)]
     for attribute, found in vars(sym).items() if inspect.isclass(sym) else ():
         if not attribute.startswith("_") and isinstance(found, FunctionType | classmethod | staticmethod | property):
-            method = found if isinstance(found, property) else getattr(sym, attribute)
-            texts.append(BasicMarkdownRenderer(method, title_level=title_level + 1)._repr_markdown_())
+            method = found.fget if isinstance(found, property) else getattr(sym, attribute)
+            texts.append(_shown(method, None, title_level + 1))
     return Markdown("\n\n".join(texts))
+
+
+def _shown(sym: Any, name: str | None, title_level: int) -> str:
+    from nbdev.showdoc import BasicMarkdownRenderer
+
+    try:
+        return BasicMarkdownRenderer(sym, name=name, title_level=title_level)._repr_markdown_()
+    except NameError as error:  # an annotation names a class that the notebook defines further down
+        sym.__globals__[error.name] = error.name
+        return _shown(sym, name, title_level)
 
 
 def show_definitions(
