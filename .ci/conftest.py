@@ -1,12 +1,26 @@
 """What `make test` adds to pytest: a line with the seconds of each test, and `N passed, N failed` at the end."""
 
 import os
+import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 os.chdir(ROOT)
 os.environ["MPLBACKEND"] = "agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; OMP_NUM_THREADS=4 make test: four threads each
+
+
+KINDS = {".ipynb", ".yml", ".npz", ".jpg", ".json", ".md"}
+MADE = {"demo", "quickstart", "mvtec_results", "gallery", "loupe_run", ".hypothesis", ".ipynb_checkpoints"}
+
+
+def copy_notebooks(target):
+    "Copy nbs/, without what notebooks that run at the same time make and remove there."
+    for path in sorted((ROOT / "nbs").rglob("*")):
+        place = path.relative_to(ROOT / "nbs")
+        if path.suffix in KINDS and not MADE & set(place.parts):
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target / place, follow_symlinks=False)
 
 
 def pytest_report_header():

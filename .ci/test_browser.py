@@ -15,11 +15,13 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, copy_notebooks
+from PIL import Image
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EXPLORE = "tutorials/explore.ipynb"
@@ -28,6 +30,32 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
 ).split()
+# The last cell redraws a 40 x 30 picture: grey as the slider says, with a white pixel where it was clicked last.
+FIXTURE = (
+    "import io\nimport anywidget\nimport ipywidgets\nimport numpy as np\nimport traitlets\nfrom PIL import Image",
+    """class Clickable(anywidget.AnyWidget):
+    _esm = '''export default { render({ model, el }) {
+      const img = document.createElement('img'); img.className = 'clickable'; img.width = 160
+      const show = () => { img.src = URL.createObjectURL(new Blob([model.get('png')], { type: 'image/png' })) }
+      img.onclick = e => { const b = img.getBoundingClientRect()
+        const x = Math.floor((e.clientX - b.left) * img.naturalWidth / b.width)
+        const y = Math.floor((e.clientY - b.top) * img.naturalHeight / b.height)
+        model.set('point', [x, y]); model.save_changes() }
+      model.on('change:png', show); show(); el.append(img) } }'''
+    png = traitlets.Bytes().tag(sync=True)
+    point = traitlets.List([0, 0]).tag(sync=True)""",
+    """slider = ipywidgets.IntSlider(100, 0, 255, description='grey')
+plain, clickable, said = ipywidgets.Image(width=160), Clickable(), ipywidgets.Label()
+def draw(change=None):
+    pixels = np.full((30, 40), slider.value, 'uint8')
+    x, y = clickable.point
+    pixels[y, x] = 255
+    Image.fromarray(pixels).save(file := io.BytesIO(), 'PNG')
+    plain.value = clickable.png = file.getvalue()
+    said.value = f'clicked {x}, {y}'
+slider.observe(draw, 'value'); clickable.observe(draw, 'point'); draw()
+ipywidgets.VBox([slider, plain, clickable, said])""",
+)
 # A cell that fails, and a widget whose handler fails: the test has to see both.
 BROKEN = (
     "import ipywidgets\nslider = ipywidgets.IntSlider(description='fails')\n"
@@ -275,15 +303,15 @@ def lab():
     "Address of a JupyterLab on a copy of the notebooks, since it saves what it opens, and the folder that it serves."
     nbformat = pytest.importorskip("nbformat")
     with tempfile.TemporaryDirectory() as folder:
-        nbs = Path(folder) / "nbs"
-        shutil.copytree(ROOT / "nbs", nbs, symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        copy_notebooks(nbs := Path(folder) / "nbs")
         notebook = json.loads((nbs / EXPLORE).read_text(encoding="utf-8"))
         # The cell that exports a notebook needs the whole project around it.
         notebook["cells"] = [cell for cell in notebook["cells"] if "nbdev_export()" not in "".join(cell["source"])]
         (nbs / EXPLORE).write_text(json.dumps(notebook), encoding="utf-8")
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        broken = [nbformat.v4.new_code_cell(source) for source in BROKEN]
-        nbformat.write(nbformat.v4.new_notebook(cells=broken, metadata=kernel), Path(folder) / "broken.ipynb")
+        for name, sources in {"fixture": FIXTURE, "broken": BROKEN}.items():
+            made = [nbformat.v4.new_code_cell(source) for source in sources]
+            nbformat.write(nbformat.v4.new_notebook(cells=made, metadata=kernel), Path(folder) / f"{name}.ipynb")
         with jupyterlab(folder) as url:
             yield url
 
@@ -293,6 +321,36 @@ def ran_through(page):
     ran = run_all(page)
     assert not [error for cell in ran for error in cell["errors"]]
     assert all(cell["count"] for cell in ran)
+
+
+def test_slider_and_click_are_exact(lab):
+    "The functions above do what they say: three steps of a slider, a click on one pixel, a screenshot."
+    with chromium() as (page, errors):
+        open_notebook(page, lab, "fixture.ipynb")
+        ran_through(page)
+        plain, clickable = widget(page, "image").first, page.locator("img.clickable")
+        until(lambda: gray(plain, 5, 5) == gray(clickable, 5, 5) == 100)  # the widgets are there
+        move_slider(widget(page, "slider", "grey"), 3)
+        until(lambda: gray(plain, 5, 5) == gray(clickable, 5, 5) == 103)
+        click_pixel(clickable, 31, 7)
+        until(lambda: gray(clickable, 31, 7) == 255)
+        assert gray(clickable, 30, 7) == 103
+        assert page.get_by_text("clicked 31, 7").count() == 1
+        screenshot(page, ROOT / "browser/fixture.png")
+        assert Image.open(ROOT / "browser/fixture.png").size[1] >= 1000
+        assert not errors
+
+
+def gray(element, x, y):
+    "Value of a pixel of a picture on the page."
+    return Image.open(BytesIO(picture(element))).getpixel((x, y))
+
+
+def until(condition, seconds=20):
+    "Wait until a condition holds."
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
 
 
 def test_errors_are_seen(lab):

@@ -91,6 +91,9 @@ def test_workflows():
     schema = ("--builtin-schema", "vendor.github-workflows")
     subprocess.run([sys.executable, "-m", "check_jsonschema", *schema, *map(str, WORKFLOWS)], check=True)
     flows = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"] for path in WORKFLOWS}
+    assert all(yaml.safe_load(path.read_text(encoding="utf-8")).get("name") for path in WORKFLOWS)
+    for jobs in flows.values():
+        assert all({job["needs"]} <= set(jobs) for job in jobs.values() if "needs" in job)
     matrix = flows["test"]["test"]["strategy"]["matrix"]["include"]
     tested = sorted({job["python"] for job in matrix}, key=lambda python: int(python.split(".")[1]))
     assert tested == settings()["pythons"].split() and tested[0] == settings()["min_python"]

@@ -7,7 +7,6 @@ import inspect
 import io
 import os
 import re
-import shutil
 import warnings
 from configparser import ConfigParser
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import FunctionType
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, copy_notebooks
 from gallery import anchor, config, figures, options, read, sidebar, write_gallery
 from test_modules import MODULES
 
@@ -133,7 +132,13 @@ def test_workflow_publishes_the_site():
     flow = yaml.safe_load((ROOT / ".github/workflows/docs.yml").read_text(encoding="utf-8"))
     [job] = flow["jobs"].values()
     steps = " ".join(str(step.get("uses", step.get("run"))) for step in job["steps"])
-    for step in ("quarto-actions/setup@", "make docs", "actions/upload-pages-artifact@", "actions/deploy-pages@"):
+    for step in (
+        "actions/checkout@",
+        "quarto-actions/setup@",
+        "make docs",
+        "actions/upload-pages-artifact@",
+        "actions/deploy-pages@",
+    ):
         assert step in steps
     assert {flow["permissions"][name] for name in ("pages", "id-token")} == {"write"}
     assert settings()["doc_path"] in [step.get("with", {}).get("path") for step in job["steps"]]
@@ -141,13 +146,12 @@ def test_workflow_publishes_the_site():
 
 def test_gallery_shows_every_figure(tmp_path):
     nbs = tmp_path / "nbs"
-    shutil.copytree(NBS, nbs, symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "gallery"))
+    copy_notebooks(nbs)
     write_gallery(nbs)
     assert len(list((nbs / "gallery").iterdir())) == sum(len(list(figures(NBS / page))) for page in PAGES)
     test_links(nbs / "gallery.qmd")
 
 
-@pytest.fixture(scope="module")
 def processed():
     "What nbdev makes of every notebook for the site: page -> cells."
     from execnb.nbio import read_nb
@@ -170,10 +174,10 @@ def processed():
     return pages
 
 
-def test_pages_are_ready_for_quarto(processed):
-    "No directive of nbdev is left, every option is one of Quarto's, show_doc shows something, ::: is closed."
+def unready(pages):
+    "What Quarto would stumble over: directives of nbdev, unknown options, show_doc without output, open :::."
     wrong = []
-    for page, cells in processed.items():
+    for page, cells in pages.items():
         for cell in (cell for cell in cells if cell.cell_type == "code"):
             top = re.match(r"(#\|.*\n?)*", cell.source).group()
             left = [line for line in re.findall(r"^#\|.*", cell.source, re.M) if line not in top or ": " not in line]
@@ -184,12 +188,12 @@ def test_pages_are_ready_for_quarto(processed):
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         fences = re.findall(r"^:{3,} *(.*?) *$", text, re.M)
         wrong += [(page, "::: is not closed")] * (sum(1 if fence else -1 for fence in fences) != 0)
-    assert not wrong
+    return wrong
 
 
-def shown(processed):
+def shown(pages):
     "Names that have a place on the site: the headings that show_doc writes."
-    for cells in processed.values():
+    for cells in pages.values():
         for output in (output for cell in cells for output in cell.get("outputs", [])):
             yield from re.findall(r"^#+ (\S+)$", "".join(output.get("data", {}).get("text/markdown", "")), re.M)
 
@@ -207,6 +211,9 @@ def public():
                         yield {f"{c.__name__}.{attribute}" for c in value.__mro__ if hasattr(c, attribute)}
 
 
-def test_every_public_name_has_a_place_on_the_site(processed):
-    there = set(shown(processed))
+def test_processed_pages():
+    "nbdev prepares every page for Quarto, and every public function, class, method and property has a place."
+    pages = processed()
+    assert not unready(pages)
+    there = set(shown(pages))
     assert not [places for places in public() if not there & places]

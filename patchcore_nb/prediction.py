@@ -31,7 +31,7 @@ class Calibration:
     made_with: Mapping[str, object] = field(default_factory=dict)  # parameters that its scores depend on
 
     def __post_init__(self):
-        "Raises `ValueError` for a threshold that is no finite number."
+        "Raises `ValueError` for a threshold that is not a finite number."
         for name in ("threshold", "pixel_threshold"):
             value = getattr(self, name)
             if value is None and name == "pixel_threshold":

@@ -171,7 +171,7 @@ _SCORING_OPTIONS = [
         "scoring__squared",
         default=True,
         show_default=True,
-        help="Scores are squared distances, or distances.",
+        help="Use squared or plain distances as scores.",
     ),
     click.option(
         "--image-score",

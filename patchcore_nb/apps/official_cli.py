@@ -272,7 +272,7 @@ def _categories(name, data_path, subdatasets, resize, imagesize, train_fraction=
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Share of the good images to train on, the first by name; from 1 upwards all.",
+    help="Share of the good images to train on, by name; 1 or more uses all.",
 )
 def _dataset(batch_size, num_workers, train_val_split, **images):
     "Set the images to train on and to evaluate."

@@ -42,7 +42,7 @@ def _sections(
             result = f"\n\nReturns\n-------\n{found[1]}\n    {found[2]}"
         elif entry := _parameter(line):
             entries.append(entry)
-        if re.match(r"\s*(def .*)?\).*:(\s+#.*)?$", line.rstrip()):
+        if re.match(r"\s*\).*:(\s+#.*)?$|\s*(async )?def .*\).*:", line.rstrip()):
             break
     return (_listed(entries) if entries else "") + result
 
@@ -66,7 +66,7 @@ def _fields(
 def complete_docstrings(
     module: str,  # `__name__` of the calling module, at its end
 ) -> None:
-    "Add the comments beside parameters and results to the docstrings of a module's functions, classes and methods."
+    "Complete the docstrings of a module: add the comments beside parameters and results of functions and methods."
     for value in [v for v in vars(sys.modules[module]).values() if getattr(v, "__module__", None) == module]:
         if isinstance(value, FunctionType):
             _add(value, _sections(value))
@@ -87,6 +87,10 @@ def _of_class(
     owners = [owner for owner in reversed(cls.__mro__) if owner.__module__.partition(".")[0] == package]
     files = [getattr(sys.modules[owner.__module__], "__file__", None) or "" for owner in owners]
     entries = [e for owner, file in zip(owners, files) for e in _fields(owner.__name__, linecache.getlines(file))]
+    if not entries:
+        return ""
+    names = inspect.signature(cls).parameters  # class variables are not among them
+    entries = [entry for entry in entries if entry.partition(" ")[0] in names]
     return _listed(entries) if entries else ""
 
 
@@ -94,7 +98,7 @@ def _add(
     documented: type | FunctionType,  # changed
     sections: str,  # to add; empty: nothing
 ) -> None:
-    if sections and documented.__doc__ and "\nParameters\n" not in documented.__doc__:
+    if sections and documented.__doc__ and not documented.__doc__.endswith(sections):
         documented.__doc__ = inspect.cleandoc(documented.__doc__) + sections
 
 # %% ../../nbs/box/04_docstrings.ipynb #1044f2a5
@@ -120,8 +124,12 @@ def _shown(sym: Any, name: str | None, title_level: int) -> str:
     try:
         return BasicMarkdownRenderer(sym, name=name, title_level=title_level)._repr_markdown_()
     except NameError as error:  # an annotation names a class that the notebook defines further down
-        sym.__globals__[error.name] = error.name
-        return _shown(sym, name, title_level)
+        scope = getattr(sym, "__globals__", None) or vars(sys.modules[sym.__module__])
+        scope[error.name] = error.name
+        try:
+            return _shown(sym, name, title_level)
+        finally:
+            del scope[error.name]
 
 
 def show_definitions(

@@ -319,7 +319,7 @@ class ScoringGraph(nn.Module):
         self,
         images: Tensor,  # photographs of one size, `(B, height, width, 3)` uint8, RGB
     ) -> tuple[Tensor, ...]:  # score `(B,)`, map `(B, H, W)`, and perhaps is_anomalous `(B,)`
-        "Judge photographs."
+        "Score photographs."
         x = self.input(images)
         found = [member(x) for member in self.members]
         score, anomaly_map = found[0] if self.ranges is None else self._combined(found)
@@ -453,7 +453,7 @@ def _write_torch(graph: ScoringGraph, photograph: tuple[int, int] | None, file: 
 def opened(
     file: str | Path,  # file that ends in .onnx or .pt2
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:  # photographs `(B, height, width, 3)` uint8 -> outputs by name
-    "Open a file to judge on the CPU. Raises `ValueError` for other files, `ImportError` without ONNX Runtime."
+    "Open a file to score photographs. Raises `ValueError` for other files, `ImportError` without ONNX Runtime."
     file = Path(file)
     if file.suffix not in (".onnx", ".pt2"):
         raise ValueError(f"{file}: expected a file that ends in .onnx or .pt2")
@@ -538,7 +538,7 @@ def compare(
     images: object,  # files, a folder, an ImageSet, PIL images or arrays
     tolerance: float = 1e-3,  # largest relative difference that counts as rounding
 ) -> Parity:  # can be printed
-    """Judge the same photographs with a model and its file.
+    """Score the same photographs with a model and its file.
 
     Raises `ValueError` or `TypeError` if these are not photographs, and `ValueError` if only one of model and file has
     a threshold or if the maps differ in size.

@@ -94,7 +94,7 @@ class QuantisedRows:
         "Select rows as a table with the same ranges."
         return QuantisedRows(self.codes[numbers], self.low, self.span)
 
-    def joined(
+    def concatenate(
         self,
         rows: Tensor,  # rows to add, `(m, D)`
     ) -> "QuantisedRows":  # n + m rows
@@ -133,7 +133,7 @@ def concatenate_rows(
     "Append rows in the precision of the table."
     if not len(new):
         return rows
-    return rows.joined(new) if isinstance(rows, QuantisedRows) else torch.cat([rows, new])
+    return rows.concatenate(new) if isinstance(rows, QuantisedRows) else torch.cat([rows, new])
 
 # %% ../../nbs/scale/01_quantised.ipynb #d746bef7
 def precision_of(
