@@ -27,7 +27,7 @@ def notebooks():
         yield pytest.param(path, id=str(path.relative_to(ROOT / "nbs").with_suffix("")))
 
 
-@pytest.mark.parametrize("path", notebooks())
+@pytest.mark.parametrize("path", list(notebooks()))
 def test_notebook(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
