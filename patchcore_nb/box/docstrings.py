@@ -124,6 +124,8 @@ def _shown(sym: Any, name: str | None, title_level: int) -> str:
     try:
         return BasicMarkdownRenderer(sym, name=name, title_level=title_level)._repr_markdown_()
     except NameError as error:  # an annotation names a class that the notebook defines further down
+        if error.name is None:
+            raise
         scope = getattr(sym, "__globals__", None) or vars(sys.modules[sym.__module__])
         scope[error.name] = error.name
         try:
