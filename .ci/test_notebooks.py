@@ -2,7 +2,10 @@
 
 import csv
 import json
+import logging
+import os
 import re
+import sys
 
 import pytest
 from conftest import ROOT
@@ -25,6 +28,20 @@ def notebooks():
     paths = sorted((ROOT / path).resolve() for path in nbglob())
     for path in sorted(paths, key=lambda path: LONG.index(path.stem) if path.stem in LONG else len(LONG)):
         yield pytest.param(path, id=str(path.relative_to(ROOT / "nbs").with_suffix("")))
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    "Keep what a notebook changes in its process from the next one: environment, loggers, threads."
+    environment = dict(os.environ)
+    levels = {name: logging.getLogger(name).level for name in ("patchcore_nb", "distributed")}
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.mark.parametrize("path", list(notebooks()))
