@@ -399,10 +399,10 @@ def _try_out(place: Path) -> None:
 def model_mark(
     folder: str | Path,  # model folder
 ) -> str | None:  # None: no model is there
-    "Return a hash that changes whenever another model is saved in a folder."
-    description = Path(folder) / DESCRIPTION
-    if description.is_file() and description.stat().st_size <= _LARGEST:
-        return _sha256_of_file(description)  # the model need not be read
+    "Return a hash that changes when a model with other content is saved in a folder."
+    with suppress(OSError, ValueError, KeyError):
+        found = _read_description(Path(folder) / DESCRIPTION)
+        return _seal({"state": found["state"], "arrays": found["arrays"]})  # without the date
     files = sorted(path for pattern in _OWN for path in Path(folder).glob(pattern))
     found = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr(found).encode()).hexdigest() if found else None
