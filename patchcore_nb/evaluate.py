@@ -140,9 +140,10 @@ def require_writable(
     folder: str | Path,  # folder of results; made if it is not there
 ) -> None:
     "Raise `OSError` unless files can be made and renamed in a folder."
+    probe = Path(folder) / ".probe"
     try:
-        _write(Path(folder) / ".probe", "")
-        (Path(folder) / ".probe").unlink(missing_ok=True)  # a run beside this one may have been faster
+        _write(probe, "")
+        probe.unlink(missing_ok=True)  # a run beside this one may have been faster
     except OSError as error:
         raise OSError(f"nothing can be written to {folder}: {error}; choose a folder that can be written") from error
 
