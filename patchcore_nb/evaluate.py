@@ -135,6 +135,18 @@ def _write(path: Path, text: str) -> None:
     finally:
         temporary.unlink(missing_ok=True)
 
+# %% ../nbs/07_evaluate.ipynb #writabl1
+def require_writable(
+    folder: str | Path,  # folder of results; made if it is not there
+) -> None:
+    "Raise `OSError` unless files can be made and renamed in a folder."
+    probe = Path(folder) / ".probe"
+    try:
+        _write(probe, "")
+        probe.unlink(missing_ok=True)  # a run beside this one may have been faster
+    except OSError as error:
+        raise OSError(f"nothing can be written to {folder}: {error}; choose a folder that can be written") from error
+
 # %% ../nbs/07_evaluate.ipynb #7b28bb73
 def _keep(folder: str | Path | None, name: str, fingerprint: str, row: dict, skipped: list) -> None:
     "Write a finished row, with the files that were skipped."
@@ -309,15 +321,16 @@ def evaluate(
 ) -> list[dict]:  # one row per category: "category" and `COLUMNS`, None where undefined; last their "Mean"
     """Fit, predict and compute the metrics of category after category.
 
-    Raises `ValueError` before the first fit if there is no category, if two have the same name, if a file cannot be
-    used, if the model cannot predict on workers, or if an ensemble would have to scale the score of a single image.
+    Raises `OSError` before the first fit if the folder cannot be written, and `ValueError` if there is no category, if
+    two have the same name, if a file cannot be used, if the model cannot predict on workers, or if an ensemble would
+    have to scale the score of a single image.
     """
     categories = list(categories)
     _require_names([category.name for category in categories])
     if workers is not None and "workers" not in signature(model.predict).parameters:
         raise ValueError(f"{type(model).__name__} predicts in one process: leave out workers")
     if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        require_writable(folder)
     tasks = []
     for category, fingerprint in zip(categories, fingerprints(model, categories, collect)):
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
