@@ -483,18 +483,17 @@ def _set_precision(fitted, precision):
 
 # %% ../../nbs/apps/01_cli.ipynb #clphoto1
 def _photographs(given):
-    "Return the given files, and the files in given folders."
-    from patchcore_nb.data import ImageFolder
+    "Return the given files, and the photographs in given folders, as samples."
+    from patchcore_nb.data import ImageFolder, Sample
 
-    return [path for each in given for path in (ImageFolder(each).paths if Path(each).is_dir() else [each])]
+    return [one for each in given for one in (ImageFolder(each).samples if Path(each).is_dir() else [Sample(each)])]
 
 
 def _chosen(given, fitted, on_error, quiet):
     "Return the given photographs as a set; all files are opened before the work."
-    from patchcore_nb.data import ImageSet, Sample
+    from patchcore_nb.data import ImageSet
 
-    samples = [Sample(path) for path in _photographs(given)]
-    return ImageSet(samples, fitted.geometry_).check(on_error, not quiet)
+    return ImageSet(_photographs(given), fitted.geometry_).check(on_error, not quiet)
 
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):
@@ -712,7 +711,7 @@ def export_command(model, file, check, tolerance, bank_precision, weights, quiet
 
     write = export_torch if Path(file).suffix == ".pt2" else export_onnx
     fitted = _load(model, weights, "cpu", quiet)
-    parity = write(fitted, file, _photographs(check), tolerance, bank_precision)
+    parity = write(fitted, file, [each.path for each in _photographs(check)], tolerance, bank_precision)
     if not quiet:
         click.echo(f"{file}: {parity}", err=True)
 

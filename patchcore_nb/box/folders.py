@@ -8,10 +8,10 @@ __all__ = []
 # %% ../../nbs/box/05_folders.ipynb #fold0004
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PIL.PngImagePlugin import PngInfo
 
@@ -42,6 +42,14 @@ def _walked(
         files += [Path(place, name) for name in names if not name.startswith(".") and name.lower() not in _IGNORED]
     return folders, sorted(files), again
 
+
+def image_files(
+    root: str | os.PathLike,  # a folder; may be absent
+) -> list[Path]:  # sorted
+    "Return all files below a folder with the suffix of an image, whatever they show."
+    files = _walked(Path(root))[1] if Path(root).is_dir() else []
+    return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+
 # %% ../../nbs/box/05_folders.ipynb #fold0010
 def own_mark() -> PngInfo:  # for `Image.save(..., pnginfo=...)`
     "Return what marks a PNG file as drawn by this package."
@@ -62,20 +70,29 @@ def is_own(
 _MASKS = {"ground_truth", "masks", "mask"}  # names of folders
 
 
+def kind_by_name(
+    inside: PurePath,  # a file, from the folder that was passed
+    stems: Collection[str],  # of all images in that folder
+) -> str:  # "" for what may be a photograph
+    "Return what the name of a file says."
+    if inside.suffix.lower() not in IMAGE_SUFFIXES:
+        return inside.suffix.lower() or "files without suffix"
+    of_image = inside.stem.removesuffix("_mask")
+    is_mask = of_image != inside.stem and of_image in stems
+    return "masks" if is_mask or _MASKS & {part.lower() for part in inside.parts[:-1]} else ""
+
+
 def _kind(
     path: Path,  # a file
     root: Path,  # the folder that was passed
-    stems: set[str],  # of all images below it
+    stems: Collection[str],  # of all images in it
 ) -> str:  # "" for a photograph
     "Return what a file is."
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        return path.suffix.lower() or "files without suffix"
+    if kind := kind_by_name(path.relative_to(root), stems):
+        return kind
     if not path.is_file():
         return "broken links or devices"
-    inside = {part.lower() for part in path.relative_to(root).parts[:-1]}
-    if inside & _MASKS or "ground_truth" in root.absolute().parts:
-        return "masks"
-    if path.stem.endswith("_mask") and path.stem.removesuffix("_mask") in stems:
+    if "ground_truth" in root.absolute().parts:
         return "masks"
     return "pictures of an earlier run" if path.suffix.lower() == ".png" and is_own(path) else ""
 
