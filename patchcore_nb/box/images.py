@@ -108,12 +108,18 @@ def _drawn(
 def _is_soft(
     values: np.ndarray,  # `(H, W)`, as drawn
 ) -> bool:  # False: class numbers, or a single value
-    "Return whether the values between zero and the maximum climb to it from pixel to pixel."
-    rows, columns = ((values > 0) & (values < values.max())).nonzero()
+    "Return whether the values between zero and the maximum are those of soft edges."
+    highest = values.max()
+    if values.dtype.kind != "f" and highest < 32:
+        return False
+    between = (values > 0) & (values < highest)
+    if len(np.unique(values[between])) > 7:
+        return True
+    rows, columns = (between & (values > 0.1 * highest) & (values < 0.9 * highest)).nonzero()
     around, climbs = np.pad(values, 1), np.zeros(len(rows), dtype=bool)
     for down, right in product((0, 1, 2), repeat=2):
         climbs |= around[rows + down, columns + right] > values[rows, columns]
-    return 2 * int(climbs.sum()) > len(rows)
+    return 2 * int(climbs.sum()) > len(rows) if len(rows) else bool(between.any())
 
 # %% ../../nbs/box/00_images.ipynb #tomask001
 def to_mask(
@@ -124,7 +130,7 @@ def to_mask(
     lowest, highest = values.min(), values.max()
     full = 255 if values.dtype == np.uint8 else 1 if values.dtype.kind in "bf" else 65535
     half = full / 2 if full / 2 < highest <= full else highest / 2
-    soft = 0 < lowest < highest or _is_soft(values)
+    soft = highest > 0 and (0 < lowest < highest or pil.format in ("JPEG", "MPO") or _is_soft(values))
     mask = Image.fromarray(np.where(values > (half if soft else 0), 255, 0).astype(np.uint8))
     numbers = [lowest, *np.unique(values[values > lowest])]
     listed = ", ".join(f"{number:g}" for number in numbers) if len(numbers) < 6 else f"{lowest:g} to {highest:g}"
