@@ -6,10 +6,10 @@
 __all__ = ['Calibration', 'Prediction']
 
 # %% ../nbs/04a_prediction.ipynb #ce3b7ac4
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -26,21 +26,17 @@ class Calibration:
     method: str = "fixed"  # how it was made: "5 folds", "good images", or "fixed"
     images: int = 0  # good images it was made from; 0: fixed
     false_alarm_rate: float | None = None  # share of good images that may be flagged; None: fixed
-    expected_rate: float | None = None  # share expected, larger if images are too few; None: fixed
-    interval: tuple[float, float] | None = None  # 95 % interval of the rate of these very thresholds; None: fixed
+    expected_rate: float | None = None  # share expected, larger if images are too few; None: folds, or fixed
+    interval: tuple[float, float] | None = None  # 95 % interval of the rate of this threshold; None: folds, or fixed
     made_with: Mapping[str, object] = field(default_factory=dict)  # parameters that its scores depend on
 
     def __post_init__(self):
-        "Raises `ValueError` for a threshold that is not a finite number."
-        for name in ("threshold", "pixel_threshold"):
-            value = getattr(self, name)
-            if value is None and name == "pixel_threshold":
-                continue
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-                raise ValueError(f"{name}={value!r}: expected a finite number")
-            object.__setattr__(self, name, float(value))
-        if self.interval is not None:
-            object.__setattr__(self, "interval", tuple(self.interval))  # a list, if read from JSON
+        "Raises `ValueError` for a number that is not finite, or that single precision cannot hold, as scores are."
+        for name in ("threshold", "pixel_threshold", "false_alarm_rate", "expected_rate"):
+            if (value := getattr(self, name)) is not None or name == "threshold":
+                object.__setattr__(self, name, _single(name, value))
+        if self.interval is not None:  # a list, if read from JSON
+            object.__setattr__(self, "interval", tuple(_single("interval", value) for value in self.interval))
 
     def current(
         self,
@@ -56,15 +52,25 @@ class Calibration:
         return self
 
     def __str__(self):
+        begins = f"defective from a score of {self.threshold:.4g} on"
+        if self.false_alarm_rate is None:
+            return f"{begins} (fixed: nothing is known about false alarms)"
+        asked, made = self.false_alarm_rate, f"from {self.images} good images ({self.method})"
         if self.interval is None:
-            return f"defective from a score of {self.threshold:.4g} on (fixed: nothing is known about false alarms)"
+            return f"{begins}; of good images at most about {max(asked, 1 / (self.images + 1)):.2%} are flagged; {made}"
         low, high = self.interval
         return (
-            f"defective from a score of {self.threshold:.4g} on; of good images {self.expected_rate:.2%} "
-            "are expected to be flagged "
-            f"({self.false_alarm_rate:.2%} allowed), in 95 of 100 cases {low:.2%} to {high:.2%}; "
-            f"from {self.images} good images ({self.method})"
+            f"{begins}; of good images {self.expected_rate:.2%} are expected to be flagged "
+            f"({asked:.2%} allowed), in 95 of 100 cases {low:.2%} to {high:.2%}; {made}"
         )
+
+
+def _single(name: str, value: Any) -> float:
+    "The number. Raises `ValueError` for anything else, and outside the range of single precision."
+    tiny, largest = (float(getattr(np.finfo(np.float32), name)) for name in ("tiny", "max"))
+    if isinstance(value, bool) or not isinstance(value, Real) or (value and not tiny <= abs(value) <= largest):
+        raise ValueError(f"{name}={value!r}: expected a finite number that single precision can hold")
+    return float(value)
 
 # %% ../nbs/04a_prediction.ipynb #16b7cc2f
 @dataclass
@@ -97,11 +103,11 @@ class Prediction:
         return self.maps >= limit
 
     @property
-    def relative_scores(self) -> np.ndarray:  # `(N,)` float, 1 at the threshold
+    def relative_scores(self) -> np.ndarray:  # `(N,)` float64, 1 at the threshold
         "Image scores divided by the threshold. Raises `ValueError` unless there is a positive threshold."
         if (limit := self._calibrated().threshold) <= 0:
             raise ValueError(f"scores have no scale from 0 to the threshold, which is {limit:.4g}")
-        return self.scores / limit
+        return self.scores.astype(float) / float(np.float32(limit))  # verdicts compare in single precision, too
 
     def on_photograph(
         self,

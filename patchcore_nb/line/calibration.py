@@ -6,9 +6,12 @@
 __all__ = ['held_out']
 
 # %% ../../nbs/line/03_calibration.ipynb #114edf82
+import hashlib
+import logging
 import math
 import os
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
@@ -65,9 +68,11 @@ def thresholds_from_good(
     scores: ArrayLike,  # image scores of good images the model has not seen, `(n,)`
     peaks: ArrayLike,  # maximum of the anomaly map of each image, `(n,)`
     false_alarm_rate: float = 0.01,  # share of good images that may be flagged, 0 < rate < 1
-    method: str = "good images",  # origin of the scores, stored in the result
+    folds: int | None = None,  # number of folds that gave the scores; None: the model, which has not seen the images
 ) -> Calibration:  # thresholds just above the j-th smallest score and peak
     """Image and pixel threshold from good images. Warns if n is too small for the rate, and takes the largest score.
+
+    For scores from folds neither an expected rate nor an interval is known.
 
     Raises `ValueError` for a rate outside (0, 1), and for scores that are empty, not finite, or not as many as peaks.
     """
@@ -82,18 +87,60 @@ def thresholds_from_good(
     if expected > false_alarm_rate + 1e-9:
         warnings.warn(
             f"{n} good images cannot bear out a false-alarm rate of {false_alarm_rate:.2%}: the threshold is their "
-            f"largest score, with an expected rate of {expected:.2%} (95 % interval {low:.2%} to {high:.2%}); "
-            f"{false_alarm_rate:.2%} needs {math.ceil(1 / false_alarm_rate - 1 - 1e-9)} images",
+            f"largest score, with a rate of about {expected:.2%}; {false_alarm_rate:.2%} needs "
+            f"{math.ceil(1 / false_alarm_rate - 1 - 1e-9)} images",
             stacklevel=3,
         )
     limits = _next_above(scores, rank), _next_above(peaks, rank)
-    return Calibration(*limits, method, n, float(false_alarm_rate), expected, (low, high))
+    if folds is not None:
+        return Calibration(*limits, f"{folds} folds", n, float(false_alarm_rate))
+    return Calibration(*limits, "good images", n, float(false_alarm_rate), expected, (low, high))
 
 
 def _next_above(values: np.ndarray, rank: int) -> float:
-    "The next number above the value of this rank, in the precision of the values."
-    dtype = values.dtype if values.dtype.kind == "f" else float
-    return float(np.nextafter(np.sort(values)[rank - 1], np.inf, dtype=dtype))
+    "The next number above the value of this rank, in the precision of the values; the smallest normal one above 0."
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(float)
+    above = float(np.nextafter(np.sort(values)[rank - 1], np.inf, dtype=dtype))
+    return max(above, float(np.finfo(np.float32).tiny)) if above > 0 else above
+
+# %% ../../nbs/line/03_calibration.ipynb #callogge
+_logger = logging.getLogger(__name__)
+
+# %% ../../nbs/line/03_calibration.ipynb #calgoods
+class GoodScores(NamedTuple):
+    "Scores of n good images that a model has not seen."
+
+    scores: np.ndarray  # image scores, `(n,)`
+    peaks: np.ndarray  # maximum of each anomaly map, `(n,)`
+    paths: list[str]  # "" if unknown
+
+    @classmethod
+    def of(
+        cls,
+        predictions: Iterable[Prediction],  # of any number of images each; their maps are not kept
+    ) -> "GoodScores":
+        "Scores and peaks of all images."
+        rows = [row for found in predictions for row in zip(found.scores, found.maps.max((1, 2)), found.paths)]
+        scores, peaks = (np.array([row[i] for row in rows]) for i in (0, 1))
+        return cls(scores, peaks, [row[2] for row in rows])
+
+    def once(self) -> "GoodScores":
+        "Without images that are equal to others: they have the same score and the same peak, up to rounding."
+        pairs = np.stack([self.scores, self.peaks], axis=1)  # (n, 2)
+        order = np.lexsort((self.peaks, self.scores))
+        apart = (abs(np.diff(pairs[order], axis=0)) > 1e-5 * abs(pairs).max(0, initial=0)).any(1)
+        group = np.empty(len(order), int)
+        group[order] = np.cumsum(np.append(0, apart))[: len(order)]
+        kept = np.unique(group, return_index=True)[1]  # the first image of each group
+        if len(kept) < len(group):
+            again = next(i for i in range(len(group)) if i not in kept)
+            first, second = (self.paths[i] or f"image {i}" for i in (kept[group[again]], again))
+            _logger.warning(
+                "%d of %d good images are equal to others, first %s and %s: equal images count once",
+                *(len(group) - len(kept), len(group), first, second),
+            )
+        kept.sort()
+        return GoodScores(self.scores[kept], self.peaks[kept], [self.paths[i] for i in kept])
 
 # %% ../../nbs/line/03_calibration.ipynb #77ad8f7d
 class Calibrated:
@@ -114,15 +161,25 @@ class Calibrated:
     ) -> Self:  # self; its predictions now have verdicts
         """Set image and pixel threshold from good images alone. Warns if they are too few for the rate.
 
-        Raises `NotFittedError` before `fit`, and `ValueError` for a rate outside (0, 1), a single image, `images` that
-        are not the training images, `good` images that are, and an ensemble without scaling="fit", whose scores depend
-        on the other images of a prediction.
+        Equal images count once, with a warning. Raises `NotFittedError` before `fit`, and `ValueError` for a rate
+        outside (0, 1), a single image, images that are all equal, `images` that are not the training images, `good`
+        images that are, and an ensemble without scaling="fit", whose scores depend on the other images of a prediction.
         """
         self._require_comparable()
         threshold_rank(1, false_alarm_rate)  # check the rate before the work
-        scores, peaks = self._good_scores(images, good, folds, collect)
-        method = "good images" if good is not None else f"{min(folds, len(scores))} folds"
-        return self._decide(thresholds_from_good(scores, peaks, false_alarm_rate, method))
+        found = self._good_scores(images, good, folds, collect).once()
+        of_folds = None if good is not None else min(folds, len(found.scores))
+        made = thresholds_from_good(found.scores, found.peaks, false_alarm_rate, of_folds)
+        if made.threshold <= self.rounding():
+            raise ValueError(
+                f"a threshold of {made.threshold:.2g} would be 0 up to rounding: to the model most of the good images "
+                "are equal; fit and calibrate with images that differ"
+            )
+        return self._decide(made)
+
+    def rounding(self) -> float:
+        "The largest score of an image whose patches are all in the bank; below all scores, if they are scaled."
+        return -math.inf
 
     def set_threshold(
         self,
@@ -137,8 +194,8 @@ class Calibrated:
         "Raise an error unless scores of different predictions can be compared."
         self.require_fitted()
 
-    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:  # each `(n,)`
-        "Image scores and map maxima of good images that the model has not seen."
+    def _good_scores(self, images, good, folds, collect) -> GoodScores:
+        "Scores of good images that the model has not seen."
         raise NotImplementedError
 
     def _decide(self, calibration: Calibration) -> Self:
@@ -149,9 +206,14 @@ class Calibrated:
 class CalibratedPatchCore(Calibrated, PatchCore):
     "A PatchCore with thresholds."
 
-    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:
+    def _good_scores(self, images, good, folds, collect) -> GoodScores:
         found = held_out(self, self._trained_on(images), folds, collect) if good is None else self.unseen(good)
-        return found.scores, found.maps.max((1, 2))
+        return GoodScores.of([found])
+
+    def rounding(self) -> float:
+        "The largest score of an image whose patches are all in the bank, and differ by rounding."
+        squared = 1e-8 * float(self.bank_.rows[:].square().sum(1).mean())
+        return squared if Scoring.of(self.scoring).squared else squared**0.5
 
     def _trained_on(self, images: object) -> Any:
         "The training images; as given, if the bank does not know them."
@@ -163,21 +225,78 @@ class CalibratedPatchCore(Calibrated, PatchCore):
         self,
         good: object,  # images, as for predict
     ) -> Prediction:  # scores and maps, without verdicts
-        "Prediction of good images. Raises `ValueError` if some of them are training images."
+        "Prediction of good images. Raises `ValueError` if some of them are training images, or equal to one."
         undecided = copy(self)
         undecided.calibration_ = None
         found = undecided.predict(good)
-        if known := _places(self.bank_.paths) & _places(found.paths):
-            raise ValueError(
-                f"{len(known)} of the good images were fitted, first {min(known)}: "
-                "calibrate without good=, or with images the model has not seen"
-            )
+        require_unseen(self.bank_.paths, found.paths, found.scores <= self.rounding())
         return found
+
+
+def require_unseen(
+    known: Sequence[str],  # paths of the training images
+    paths: Sequence[str],  # paths of n good images, "" if unknown
+    seen: np.ndarray,  # whether all patches of an image are in the bank, `(n,)` bool
+) -> None:
+    "Raise `ValueError` for good images that are training images: the same file, a copy of it, or one equal to it."
+    places, same, fitted = _places(known), equal_files([*known, *paths]), []
+    for path, all_in_bank in zip(paths, seen):
+        if _places([path]) & places:
+            fitted.append(path)
+        elif (other := same.get(path)) in known:
+            fitted.append(f"{path}, a copy of {other}")
+        elif all_in_bank:
+            fitted.append(f"{path or 'an image'}, whose patches are all in the bank")
+    if fitted:
+        raise ValueError(
+            f"{len(fitted)} of the good images were fitted, first {fitted[0]}: "
+            "calibrate without good=, or with images the model has not seen"
+        )
 
 
 def _places(paths: Iterable[str]) -> set[str]:
     "Real paths of files, with links resolved; URLs unchanged."
     return {path if "://" in path else os.path.realpath(path) for path in paths if path}
+
+# %% ../../nbs/line/03_calibration.ipynb #calfiles
+def equal_files(
+    paths: Iterable[str],  # "", URLs, and what does not exist are passed over
+) -> dict[str, str]:  # each file with the content of an earlier one → that one
+    "Find files with equal content. Only files of the same length and the same beginning are read to the end."
+    groups = [[path for path in dict.fromkeys(paths) if path and os.path.isfile(path)]]
+    for key in (os.path.getsize, partial(_content, length=65536), _content):
+        split: list[list[str]] = []
+        for group in groups:
+            alike = defaultdict(list)
+            for path in group:
+                alike[key(path)].append(path)
+            split += [some for some in alike.values() if len(some) > 1]
+        groups = split
+    return {path: group[0] for group in groups for path in group[1:]}
+
+
+def _content(path: str, length: int = -1) -> bytes:
+    "Hash of a file, or of its beginning."
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while piece := file.read(length if length > 0 else 1 << 20):
+            digest.update(piece)
+            if length > 0:
+                break
+    return digest.digest()
+
+
+def warn_of_copies(
+    paths: Sequence[str],  # of images to learn from
+    known: Sequence[str] = (),  # of images learned before
+) -> None:
+    "Say which files repeat others."
+    same = equal_files([*known, *paths])
+    if again := [path for path in paths if path in same]:
+        _logger.warning(
+            "%d of %d images are copies of others, first %s of %s: they add nothing new",
+            *(len(again), len(paths), again[0], same[again[0]]),
+        )
 
 # %% ../../nbs/line/03_calibration.ipynb #d32a52eb
 def training_set(
@@ -237,6 +356,28 @@ def _require_same_names(given: Sequence[str], known: Sequence[str]) -> None:
                 "there: pass the training images, in the same order"
             )
 
+# %% ../../nbs/line/03_calibration.ipynb #caldealt
+def fingerprints(
+    images: Tensor,  # network input, `(B, 3, H, W)`
+) -> list[bytes]:  # the same for equal images
+    "Hash images."
+    return [hashlib.blake2b(image.cpu().contiguous().numpy(), digest_size=16).digest() for image in images]
+
+
+def dealt(
+    prints: Sequence[bytes],  # fingerprints of n images
+    folds: int,  # at least 2
+) -> list[np.ndarray]:  # numbers of the images of each fold; at most `folds`
+    "Deal images to folds in turn, equal ones to the same. Raises `ValueError` if all are equal."
+    numbers: dict[bytes, int] = {}
+    turn = np.array([numbers.setdefault(one, len(numbers)) for one in prints])  # equal images have the same
+    if len(numbers) < 2:
+        raise ValueError(
+            f"all {len(prints)} good images are equal, so a bank of some has seen the others: "
+            "at least 2 different images are needed"
+        )
+    return [np.flatnonzero(turn % folds == first) for first in range(min(folds, len(numbers)))]
+
 # %% ../../nbs/line/03_calibration.ipynb #62f7cd48
 def held_out(
     model: PatchCore,  # its parameters are used; need not be fitted, stays unchanged
@@ -244,10 +385,10 @@ def held_out(
     folds: int = 5,  # at least 2; each fold is scored by a bank of the others
     collect: Callable[..., Bank] | None = None,  # as for PatchCore.fit: refit for each fold; None: one pass
 ) -> Prediction:  # of all images, in order, without verdicts
-    """Cross-validated prediction: each good image is scored by a bank made without it.
+    """Cross-validated prediction: each good image is scored by a bank made without it, and without images equal to it.
 
-    Raises `ValueError` for a single image or fold, for folds whose banks are too small, and for a fitted model whose
-    parameters have changed.
+    Raises `ValueError` for a single image or fold, for images that are all equal, for folds whose banks are too small,
+    and for a fitted model whose parameters have changed.
     """
     if isinstance(images, (DataLoader, IterableDataset)):
         raise ValueError(
@@ -260,20 +401,35 @@ def held_out(
         )
     if hasattr(model, "bank_"):
         model.require_fitted()
-    parts = [np.arange(first, n, folds) for first in range(min(folds, n))]
-    judged = _embedded_once(model, images, parts) if collect is None else _refitted(model, images, parts, collect)
+    judge = _embedded_once if collect is None else partial(_refitted, collect=collect)
+    parts, judged = zip(*judge(model, images, folds))
     found, order = concatenate(judged), np.argsort(np.concatenate(parts))
     assert found.sizes is not None
     paths, sizes = [found.paths[i] for i in order], found.sizes[order]
     return Prediction(found.scores[order], found.maps[order], paths, [], None, found.geometry, sizes)
 
 # %% ../../nbs/line/03_calibration.ipynb #8275363e
-def _refitted(model, images, parts, collect) -> Iterator[Prediction]:  # one for each fold
+def _refitted(
+    model: PatchCore,  # fitted or not
+    images: Any,  # as for held_out
+    folds: int,  # as for held_out
+    collect: Callable[..., Bank],  # as for held_out
+) -> Iterator[tuple[np.ndarray, Prediction]]:  # numbers of the images of a fold, and their prediction
     "By definition: one fit for each fold."
     part_of = images.subset if isinstance(images, ImageSet) else partial(Subset, images)
-    for held in parts:
+    for held in dealt(fingerprints_of(model, images), folds):
         others = np.setdiff1d(np.arange(len(images)), held).tolist()
-        yield clone(model).fit(part_of(others), collect=collect).predict(part_of(held.tolist()))
+        yield held, clone(model).fit(part_of(others), collect=collect).predict(part_of(held.tolist()))
+
+
+def fingerprints_of(
+    model: PatchCore,  # fitted or not
+    images: Any,  # as for held_out
+) -> list[bytes]:
+    "Read all images and hash them as network input."
+    images, geometry = prepared(images, getattr(model, "geometry_", model.geometry))
+    found = batches(images, geometry, model.batch_size, model.num_workers, model.progress, "compare")
+    return [one for batch in found for one in fingerprints(batch["image"])]
 
 # %% ../../nbs/line/03_calibration.ipynb #2c66ac21
 def network_now(
@@ -296,37 +452,51 @@ class _Embedded(NamedTuple):
     mask: Tensor | None  # region of interest, `(H, W)` bool; None: everywhere
     paths: list[str]  # "" where unknown
     sizes: np.ndarray  # (height, width) of the photographs, `(N, 2)`
+    parts: list[np.ndarray]  # numbers of the images of each fold
 
 
 def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     "The rows of all images. Raises `ValueError` after the first batch if the bank of a fold would be too small."
     images, geometry = prepared(images, getattr(model, "geometry_", model.geometry))
-    coreset, scoring, views = Coreset.of(model.coreset), Scoring.of(model.scoring), cast(Any, model.views)
-    patches, paths, sizes = model.patch_rows(images, geometry, network_now(model)), [], []
+    views, N = cast(Any, model.views), len(images)
+    patches = model.patch_rows(images, geometry, network_now(model))
+    paths, sizes, prints = [], [], []
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
         B, done = len(batch["image"]), len(paths)
         new, _ = patches.rows(batch, done)  # (B·r, D)
         if not paths:
-            fewest = len(images) - math.ceil(len(images) / folds)
-            scoring.require(coreset.size(patches.count(fewest)), f"with {folds} folds, the bank of a fold")
-            rows = new.new_empty(len(images), len(new) // B, new.shape[1])  # (N, r, D)
+            _require_rows(model, patches, N - math.ceil(N / folds), min(folds, N))
+            rows = new.new_empty(N, len(new) // B, new.shape[1])  # (N, r, D)
         rows[done : done + B] = new.unflatten(0, (B, -1))
         paths += batch.get("path", [""] * B)
         sizes.append(batch["size"].numpy())
+        prints += fingerprints(batch["image"])
+    parts = dealt(prints, folds)
+    _require_rows(model, patches, N - max(map(len, parts)), len(parts))  # fewer, if there are equal images
     size, mask = tuple(batch["image"].shape[2:]), None if views is None else views.mask(batch, geometry)
-    return _Embedded(patches, rows, size, mask, paths, np.concatenate(sizes))
+    return _Embedded(patches, rows, size, mask, paths, np.concatenate(sizes), parts)
+
+
+def _require_rows(model: PatchCore, patches: PatchRows, images: int, folds: int) -> None:
+    "Raise `ValueError` if a bank of so many images is too small."
+    rows = Coreset.of(model.coreset).size(patches.count(images))
+    Scoring.of(model.scoring).require(rows, f"with {folds} folds, the bank of a fold")
 
 # %% ../../nbs/line/03_calibration.ipynb #31f2d45e
-def _embedded_once(model: PatchCore, images: Any, parts: list[np.ndarray]) -> Iterator[Prediction]:
+def _embedded_once(
+    model: PatchCore,  # fitted or not
+    images: Any,  # as for held_out
+    folds: int,  # as for held_out
+) -> Iterator[tuple[np.ndarray, Prediction]]:  # numbers of images of a fold, and their prediction
     "The same with one pass of the network, then one bank for each fold."
-    patches, rows, size, mask, paths, sizes = _embedded(model, images, len(parts))
+    patches, rows, size, mask, paths, sizes, parts = _embedded(model, images, folds)
     for held in parts:
         others = np.setdiff1d(np.arange(len(rows)), held)
         memory = _memory_of_choice(model, rows[others].flatten(0, 1))
         for some in np.array_split(held, math.ceil(len(held) / model.batch_size)):
             embedding = patches.upright(rows[some])  # (B, D, h, w)
             scores, maps = Scoring.of(model.scoring).score_batch(memory, embedding, size, mask)
-            yield Prediction(scores, maps, [paths[i] for i in some], [], None, patches.geometry, sizes[some])
+            yield some, Prediction(scores, maps, [paths[i] for i in some], [], None, patches.geometry, sizes[some])
 
 
 def _memory_of_choice(model: PatchCore, rows: Tensor) -> MemoryBank:

@@ -20,12 +20,15 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import Geometry, as_dataset, batches, checked, prepared
-from .calibration import Calibrated, CalibratedPatchCore, held_out, training_set
+from .calibration import Calibrated, CalibratedPatchCore, GoodScores, held_out, training_set
 from .views import Views
 from ..prediction import Calibration, Prediction
 from ..scorer import Bank, Scoring
 
 # %% ../../nbs/line/06_ensemble.ipynb #2d8bbe6b
+_NARROWEST = 1e-30  # a division by less would leave single precision
+
+
 def value_range(
     prediction: Prediction,  # prediction of several images
     remedy: str = "pass different images",  # advice for the error message
@@ -34,7 +37,7 @@ def value_range(
     values = {"scores": prediction.scores, "maps": prediction.maps}
     ranges = {name: [float(some.min()), float(some.max())] for name, some in values.items()}
     for name, (low, high) in ranges.items():
-        if not low < high:
+        if not high - low > _NARROWEST:
             raise ValueError(
                 f"the {name} of {len(prediction)} image(s) have no range to scale by, all are {low:.4g}: {remedy}"
             )
@@ -227,7 +230,7 @@ class Ensemble(Calibrated, BaseEstimator):
             )
         self.require_fitted()
 
-    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:
+    def _good_scores(self, images, good, folds, collect) -> GoodScores:
         first = self.models_[0]
         if good is None:
             images = training_set(first.bank_, images, self.geometry_, first.progress)
@@ -235,8 +238,7 @@ class Ensemble(Calibrated, BaseEstimator):
         else:
             good = _opened(good, self.geometry_, "raise", first.progress)
             parts = (model.unseen(good) for model in self.models_)
-        found = combine(parts, self.ranges_)
-        return found.scores, found.maps.max((1, 2))
+        return GoodScores.of([combine(parts, self.ranges_)])
 
     def state(self) -> dict[str, Any]:  # nested, with plain values and arrays
         "Everything a fitted ensemble has learned, for saving. Raises as `require_fitted`."
@@ -275,7 +277,11 @@ def _ranges_of(
     scaling, members, ranges = state["scaling"], state["members"], state["ranges"]
     if not members or scaling not in _SCALINGS or scaling == "fit" and len(ranges or ()) != len(members):
         raise ValueError("scaling, ranges and members do not fit")
-    return ranges and [{name: [*map(float, one[name])] for name in ("scores", "maps")} for one in ranges]
+    found = ranges and [{name: [*map(float, one[name])] for name in ("scores", "maps")} for one in ranges]
+    for low, high in (limits for one in found or () for limits in one.values()):
+        if not _NARROWEST < high - low < np.inf:
+            raise ValueError(f"a range from {low:.4g} to {high:.4g} cannot scale scores")
+    return found
 
 
 def _members_of(
