@@ -430,6 +430,7 @@ def fit_command(
     "Fit a model to the good images in IMAGES and save it in MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
     from patchcore_nb.formats.folder import check_destination
+    from patchcore_nb.line.calibration import warn_of_copies
 
     collect = _collect(max_memory, exact)
     if forecast and tile:
@@ -442,6 +443,7 @@ def fit_command(
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
+    warn_of_copies(good.paths)
     fitted = unfitted.fit(good, on_error, collect)
     fitted.save(model)  # before the thresholds, whose computation may fail
     if not quiet:
@@ -521,7 +523,8 @@ def _write_verdicts(out, prediction, min_area):
         csv.writer(file, lineterminator="\n").writerows(_lines(prediction))
     with _text_file(out / "verdicts.jsonl") as file:
         for i in range(len(prediction)):
-            file.write(f"{json.dumps(as_record(prediction, i, min_area), ensure_ascii=False)}\n")
+            record = as_record(prediction, i, min_area)
+            file.write(f"{json.dumps(record, ensure_ascii=False, allow_nan=False)}\n")
 
 
 def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):

@@ -20,7 +20,14 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import Geometry, as_dataset, batches, checked, prepared
-from .calibration import Calibrated, CalibratedPatchCore, GoodScores, held_out, training_set
+from patchcore_nb.line.calibration import (
+    Calibrated,
+    CalibratedPatchCore,
+    GoodScores,
+    cross_validated,
+    held_out,
+    training_set,
+)
 from .views import Views
 from ..prediction import Calibration, Prediction
 from ..scorer import Bank, Scoring
@@ -232,13 +239,18 @@ class Ensemble(Calibrated, BaseEstimator):
 
     def _good_scores(self, images, good, folds, collect) -> GoodScores:
         first = self.models_[0]
-        if good is None:
-            images = training_set(first.bank_, images, self.geometry_, first.progress)
-            parts = (held_out(model, images, folds, collect) for model in self.models_)
-        else:
+        if good is not None:
             good = _opened(good, self.geometry_, "raise", first.progress)
-            parts = (model.unseen(good) for model in self.models_)
-        return GoodScores.of([combine(parts, self.ranges_)])
+            return GoodScores.of([combine((model.unseen(good) for model in self.models_), self.ranges_)])
+        images, kinds = training_set(first.bank_, images, self.geometry_, first.progress), None
+
+        def judged() -> Iterator[Prediction]:
+            nonlocal kinds  # the same for all members
+            for model in self.models_:
+                found, kinds = cross_validated(model, images, folds, collect)
+                yield found
+
+        return GoodScores.of([combine(judged(), self.ranges_)], kinds)
 
     def state(self) -> dict[str, Any]:  # nested, with plain values and arrays
         "Everything a fitted ensemble has learned, for saving. Raises as `require_fitted`."

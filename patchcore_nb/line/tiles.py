@@ -27,7 +27,7 @@ from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import Geometry, batches, checked, prepared
 from .augment import turns
-from .calibration import Calibrated, GoodScores, dealt, fingerprints, require_unseen, training_set
+from .calibration import Calibrated, GoodScores, dealt, hashed, kinds_of, require_unseen, training_set
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
 from ..parameters import require_same
@@ -379,7 +379,9 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         return tiled
 
     def _good_scores(self, images, good, folds, collect) -> GoodScores:
-        return GoodScores.of(_unseen(self, good) if good is not None else _held_out(self, images, folds, collect))
+        if good is not None:
+            return GoodScores.of(_unseen(self, good))
+        return GoodScores.of(*_held_out(self, images, folds, collect))
 
     def rounding(self) -> float:
         "As `PatchCore.rounding`."
@@ -555,7 +557,7 @@ def _held_out(
     images: object,  # training photographs, as for calibrate
     folds: int,  # number of folds
     collect: Callable[..., Bank] | None,  # as for fit
-) -> Iterator[Prediction]:  # one photograph each, fold after fold
+) -> tuple[Iterator[Prediction], np.ndarray]:  # one photograph each, fold after fold; kinds, the same for equal ones
     "Predict training photographs, each by a model fitted without it."
     bank = replace(tiled.model_.bank_, paths=tuple(tiled.paths_))  # photographs in place of tiles
     images = training_set(bank, images, tiled.geometry_, tiled.model_.progress)
@@ -565,15 +567,20 @@ def _held_out(
             "at least 2 good photographs and 2 parts are needed"
         )
     read = batches(images, tiled.geometry_, 1, tiled.model_.num_workers, tiled.model_.progress, "compare")
-    parts = dealt([one for batch in read for one in fingerprints(batch["image"])], folds)
+    kinds = kinds_of(each for batch in read for each in hashed(batch["image"]))
+    parts = dealt(kinds, folds)
     _require_rows(tiled, n, parts)
     model = clone(tiled.model_).set_params(geometry=tiled.geometry_)
     anew = clone(tiled).set_params(
         model=model, tile=tiled.tile_, overlap=tiled.overlap_, position_banks=tiled.position_banks_
     )
-    for held in parts:
-        others = Subset(images, np.setdiff1d(np.arange(n), held))
-        yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+
+    def judged() -> Iterator[Prediction]:
+        for held in parts:
+            others = Subset(images, np.setdiff1d(np.arange(n), held))
+            yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+
+    return judged(), kinds[np.concatenate(parts)]
 
 # %% ../../nbs/line/05_tiles.ipynb #66cb7e5c
 def _require_rows(
