@@ -8,7 +8,6 @@ __all__ = ['Calibration', 'Prediction']
 # %% ../nbs/04a_prediction.ipynb #ce3b7ac4
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -68,7 +67,8 @@ class Calibration:
 def _single(name: str, value: Any) -> float:
     "The number. Raises `ValueError` for anything else, and outside the range of single precision."
     tiny, largest = (float(getattr(np.finfo(np.float32), name)) for name in ("tiny", "max"))
-    if isinstance(value, bool) or not isinstance(value, Real) or (value and not tiny <= abs(value) <= largest):
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not number or (value and not tiny <= abs(value) <= largest):
         raise ValueError(f"{name}={value!r}: expected a finite number that single precision can hold")
     return float(value)
 

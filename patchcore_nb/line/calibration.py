@@ -178,8 +178,8 @@ class Calibrated:
         made = thresholds_from_good(found.scores, found.peaks, false_alarm_rate, of_folds)
         if made.threshold <= self.rounding():
             raise ValueError(
-                f"the threshold would be {made.threshold:.2g}, which is 0 up to rounding: the good images do not differ "
-                "in what the model looks at; fit and calibrate with images that do"
+                f"the threshold would be {made.threshold:.2g}, which is 0 up to rounding: the good images do not "
+                "differ in what the model looks at; fit and calibrate with images that do"
             )
         return self._decide(made)
 
