@@ -8,6 +8,7 @@ __all__ = ['Calibration', 'Prediction']
 # %% ../nbs/04a_prediction.ipynb #ce3b7ac4
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,17 @@ class Calibration:
     made_with: Mapping[str, object] = field(default_factory=dict)  # parameters that its scores depend on
 
     def __post_init__(self):
-        "Raises `ValueError` for a number that is not finite, or that single precision cannot hold, as scores are."
-        for name in ("threshold", "pixel_threshold", "false_alarm_rate", "expected_rate"):
+        "Raises `ValueError` for thresholds that single precision cannot hold, as scores are, and rates that are none."
+        rates, most = dict.fromkeys(("false_alarm_rate", "expected_rate"), (0, 1)), float(np.finfo(np.float32).max)
+        for name, ends in ({"threshold": (-most, most), "pixel_threshold": (-most, most)} | rates).items():
             if (value := getattr(self, name)) is not None or name == "threshold":
-                object.__setattr__(self, name, _single(name, value))
+                object.__setattr__(self, name, _number(name, value, *ends))
         if self.interval is not None:  # a list, if read from JSON
-            object.__setattr__(self, "interval", tuple(_single("interval", value) for value in self.interval))
+            object.__setattr__(self, "interval", tuple(_number("interval", value, 0, 1) for value in self.interval))
+            if len(self.interval) != 2 or self.false_alarm_rate is None or self.expected_rate is None:
+                raise ValueError(f"interval={self.interval!r:.50}: expected two rates, beside two others")
+        if not isinstance(self.images, Integral) or not 0 <= self.images < 2**63 or not isinstance(self.method, str):
+            raise ValueError(f"images={self.images!r:.50}, method={self.method!r:.50}: expected a number and a text")
 
     def current(
         self,
@@ -64,12 +70,11 @@ class Calibration:
         )
 
 
-def _single(name: str, value: Any) -> float:
-    "The number. Raises `ValueError` for anything else, and outside the range of single precision."
-    tiny, largest = (float(getattr(np.finfo(np.float32), name)) for name in ("tiny", "max"))
+def _number(name: str, value: Any, least: float, most: float) -> float:
+    "The number. Raises `ValueError` for anything else, outside the range, and too close to 0 to divide a score by."
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or (value and not tiny <= abs(value) <= largest):
-        raise ValueError(f"{name}={value!r}: expected a finite number that single precision can hold")
+    if not number or not least <= value <= most or 0 < abs(value) < np.finfo(np.float32).tiny:
+        raise ValueError(f"{name}={value!r:.50}: expected a finite number that single precision can hold")
     return float(value)
 
 # %% ../nbs/04a_prediction.ipynb #16b7cc2f

@@ -290,9 +290,9 @@ def _ranges_of(
     if not members or scaling not in _SCALINGS or scaling == "fit" and len(ranges or ()) != len(members):
         raise ValueError("scaling, ranges and members do not fit")
     found = ranges and [{name: [*map(float, one[name])] for name in ("scores", "maps")} for one in ranges]
-    for low, high in (limits for one in found or () for limits in one.values()):
-        if not _NARROWEST < high - low < np.inf:
-            raise ValueError(f"a range from {low:.4g} to {high:.4g} cannot scale scores")
+    every = [ends for one in found or () for ends in one.values()]
+    if not all(len(ends) == 2 and _NARROWEST < ends[1] - ends[0] < np.inf for ends in every):
+        raise ValueError("the ranges of the members are not two numbers each, the second larger")
     return found
 
 
