@@ -17,6 +17,9 @@ from .box.docstrings import complete_docstrings
 from .data import Geometry, to_photograph
 
 # %% ../nbs/04a_prediction.ipynb #8793583d
+_LARGEST = float(np.finfo(np.float32).max)  # a score is single precision
+
+
 @dataclass(frozen=True)
 class Calibration:
     "Two thresholds, and what is known about their false alarms."
@@ -32,9 +35,9 @@ class Calibration:
 
     def __post_init__(self):
         "Raises `ValueError` for thresholds that single precision cannot hold, as scores are, and rates that are none."
-        rates, most = dict.fromkeys(("false_alarm_rate", "expected_rate"), (0, 1)), float(np.finfo(np.float32).max)
-        for name, ends in ({"threshold": (-most, most), "pixel_threshold": (-most, most)} | rates).items():
-            if (value := getattr(self, name)) is not None or name == "threshold":
+        for name in ("threshold", "pixel_threshold", "false_alarm_rate", "expected_rate"):
+            value, ends = getattr(self, name), (0, 1) if name.endswith("rate") else (-_LARGEST, _LARGEST)
+            if value is not None or name == "threshold":
                 object.__setattr__(self, name, _number(name, value, *ends))
         if self.interval is not None:  # a list, if read from JSON
             object.__setattr__(self, "interval", tuple(_number("interval", value, 0, 1) for value in self.interval))
