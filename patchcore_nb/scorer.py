@@ -416,9 +416,10 @@ class InMemory:
     ) -> Bank:  # of the rows that the coreset chose
         "Raises `ValueError` for images that cannot be used, and for a bank that would be too small to score with."
         collected, numbers, seen = torch.empty(0), torch.empty(0, dtype=torch.int64), 0
-        for rows, of_rows in patches.checked(on_error):
+        patches.check(on_error)
+        for rows, of_rows in patches:
             if not seen:
-                scoring.require(coreset.size(count := patches.total))
+                scoring.require(coreset.size(count := patches.count()))
                 collected = rows.new_empty(count, rows.shape[1])  # (N, D)
                 numbers = numbers.new_empty(count)  # (N,): small tensors in a list would fragment the memory
             if (end := seen + len(rows)) > count:

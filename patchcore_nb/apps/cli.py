@@ -441,6 +441,7 @@ def fit_command(
     "Fit a model to the good images in IMAGES and save it in MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
     from patchcore_nb.formats.folder import check_destination
+    from patchcore_nb.line.calibration import warn_of_copies
 
     collect = _collect(max_memory, exact)
     if forecast and tile:
@@ -453,6 +454,7 @@ def fit_command(
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
+    warn_of_copies(good.paths)
     fitted = unfitted.fit(good, on_error, collect)
     fitted.save(model)  # before the thresholds, whose computation may fail
     if not quiet:
@@ -494,18 +496,17 @@ def _set_precision(fitted, precision):
 
 # %% ../../nbs/apps/01_cli.ipynb #clphoto1
 def _photographs(given):
-    "Return the given files, and the files in given folders."
-    from patchcore_nb.data import ImageFolder
+    "Return the given files, and the photographs in given folders, as samples."
+    from patchcore_nb.data import ImageFolder, Sample
 
-    return [path for each in given for path in (ImageFolder(each).paths if Path(each).is_dir() else [each])]
+    return [one for each in given for one in (ImageFolder(each).samples if Path(each).is_dir() else [Sample(each)])]
 
 
 def _chosen(given, fitted, on_error, quiet):
     "Return the given photographs as a set; all files are opened before the work."
-    from patchcore_nb.data import ImageSet, Sample
+    from patchcore_nb.data import ImageSet
 
-    samples = [Sample(path) for path in _photographs(given)]
-    return ImageSet(samples, fitted.geometry_).check(on_error, not quiet)
+    return ImageSet(_photographs(given), fitted.geometry_).check(on_error, not quiet)
 
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):
@@ -532,7 +533,8 @@ def _write_verdicts(out, prediction, min_area):
         csv.writer(file, lineterminator="\n").writerows(_lines(prediction))
     with _text_file(out / "verdicts.jsonl") as file:
         for i in range(len(prediction)):
-            file.write(f"{json.dumps(as_record(prediction, i, min_area), ensure_ascii=False)}\n")
+            record = as_record(prediction, i, min_area)
+            file.write(f"{json.dumps(record, ensure_ascii=False, allow_nan=False)}\n")
 
 
 def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
@@ -726,7 +728,7 @@ def export_command(model, file, check, tolerance, bank_precision, weights, sha25
 
     write = export_torch if Path(file).suffix == ".pt2" else export_onnx
     fitted = _load(model, weights, "cpu", quiet, sha256)
-    parity = write(fitted, file, _photographs(check), tolerance, bank_precision)
+    parity = write(fitted, file, [each.path for each in _photographs(check)], tolerance, bank_precision)
     if not quiet:
         click.echo(f"{file}: {parity}", err=True)
 

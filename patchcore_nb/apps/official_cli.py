@@ -451,17 +451,17 @@ def _open_model(
 
 def _judged(name: str, test: "ImageSet", model: "PatchCore | Ensemble") -> tuple[dict, "Prediction"]:
     "Return the row of a category, and the prediction."
-    from patchcore_nb.evaluate import COLUMNS, judge
+    from patchcore_nb.evaluate import row_of
 
     start = time.perf_counter()
     prediction = model.predict(test)
     milliseconds = 1000 * (time.perf_counter() - start) / len(test)
-    found = judge(test, prediction) | {
+    row = row_of(name, test, prediction) | {
         "test_images": len(test),
         "bank_rows": sum(len(member.bank_) for member in model.members),
         "predict_ms_per_image": round(milliseconds, 1),
     }
-    return {"category": name, **{column: found.get(column) for column in COLUMNS}}, prediction
+    return row, prediction
 
 # %% ../../nbs/apps/02_official_cli.ipynb #offoneea
 def _one_each(folders, categories):
