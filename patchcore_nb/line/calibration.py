@@ -167,19 +167,10 @@ class Calibrated:
     ) -> Self:  # self; its predictions now have verdicts
         """Set image and pixel threshold from good images alone. Warns if they are too few for the rate.
 
-<<<<<<< /tmp/tmpyedqudb0.txt
-        Raises `NotFittedError` before `fit`, and `ValueError` for a rate outside (0, 1), a single image, `images` that
-        are not the training images, `good` images that are, images labelled as defective, and an ensemble without
-        scaling="fit", whose scores depend on the other images of a prediction.
-||||||| /tmp/tmpzwhvbxdq.txt
-        Raises `NotFittedError` before `fit`, and `ValueError` for a rate outside (0, 1), a single image, `images` that
-        are not the training images, `good` images that are, and an ensemble without scaling="fit", whose scores depend
-        on the other images of a prediction.
-=======
         Equal images count once, with a warning. Raises `NotFittedError` before `fit`, and `ValueError` for a rate
         outside (0, 1), a single image, images that are all equal, `images` that are not the training images, `good`
-        images that are, and an ensemble without scaling="fit", whose scores depend on the other images of a prediction.
->>>>>>> /tmp/tmpsogaicgl.txt
+        images that are or that are labelled as defective, and an ensemble without scaling="fit", whose scores depend on
+        the other images of a prediction.
         """
         self._require_comparable()
         threshold_rank(1, false_alarm_rate)  # check the rate before the work
@@ -246,37 +237,17 @@ class CalibratedPatchCore(Calibrated, PatchCore):
         self,
         good: object,  # images, as for predict
     ) -> Prediction:  # scores and maps, without verdicts
-<<<<<<< /tmp/tmpvb4fuips.txt
-        "Prediction of good images. Raises `ValueError` for training images, and for images labelled as defective."
-||||||| /tmp/tmppw459mb5.txt
-        "Prediction of good images. Raises `ValueError` if some of them are training images."
-=======
-        "Prediction of good images. Raises `ValueError` if some of them are training images, or equal to one."
->>>>>>> /tmp/tmp6glk9wtb.txt
+        """Prediction of good images.
+
+        Raises `ValueError` if some of them are training images, equal to one, or labelled as defective.
+        """
         undecided = copy(self)
         undecided.calibration_ = None
-<<<<<<< /tmp/tmpvb4fuips.txt
         found = concatenate(judged_good(undecided, good, self.batch_size, self))
-        if known := _places(self.bank_.paths) & _places(found.paths):
-            raise ValueError(
-                f"{len(known)} of the good images were fitted, first {min(known)}: "
-                "calibrate without good=, or with images the model has not seen"
-            )
-||||||| /tmp/tmppw459mb5.txt
-        found = undecided.predict(good)
-        if known := _places(self.bank_.paths) & _places(found.paths):
-            raise ValueError(
-                f"{len(known)} of the good images were fitted, first {min(known)}: "
-                "calibrate without good=, or with images the model has not seen"
-            )
-=======
-        found = undecided.predict(good)
         require_unseen(self.bank_.paths, found.paths, found.scores <= self.rounding())
->>>>>>> /tmp/tmp6glk9wtb.txt
         return found
 
 
-<<<<<<< /tmp/tmpvb4fuips.txt
 def judged_good(
     model: Any,  # fitted, without thresholds
     good: object,  # images, as for predict
@@ -292,8 +263,6 @@ def judged_good(
         yield from model.stream(DataLoader(one, batch_size=None))
 
 
-||||||| /tmp/tmppw459mb5.txt
-=======
 def require_unseen(
     known: Sequence[str],  # paths of the training images
     paths: Sequence[str],  # paths of n good images, "" if unknown
@@ -315,7 +284,6 @@ def require_unseen(
         )
 
 
->>>>>>> /tmp/tmp6glk9wtb.txt
 def _places(paths: Iterable[str]) -> set[str]:
     "Real paths of files, with links resolved; URLs unchanged."
     return {path if "://" in path else os.path.realpath(path) for path in paths if path}

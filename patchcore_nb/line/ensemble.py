@@ -17,16 +17,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
-from patchcore_nb.box.docstrings import complete_docstrings
-from patchcore_nb.coreset import Coreset
-<<<<<<< /tmp/tmp347xvrog.txt
-from patchcore_nb.data import Geometry, as_dataset, batches, checked, prepared, require_good
-from patchcore_nb.line.calibration import Calibrated, CalibratedPatchCore, held_out, training_set
-||||||| /tmp/tmpnb07domg.txt
-from patchcore_nb.data import Geometry, as_dataset, batches, checked, prepared
-from patchcore_nb.line.calibration import Calibrated, CalibratedPatchCore, held_out, training_set
-=======
-from patchcore_nb.data import Geometry, as_dataset, batches, checked, prepared
+from ..box.docstrings import complete_docstrings
+from ..coreset import Coreset
+from ..data import Geometry, as_dataset, batches, checked, prepared, require_good
 from patchcore_nb.line.calibration import (
     Calibrated,
     CalibratedPatchCore,
@@ -35,10 +28,9 @@ from patchcore_nb.line.calibration import (
     held_out,
     training_set,
 )
->>>>>>> /tmp/tmp0dqh4ehv.txt
-from patchcore_nb.line.views import Views
-from patchcore_nb.prediction import Calibration, Prediction
-from patchcore_nb.scorer import Bank, Scoring
+from .views import Views
+from ..prediction import Calibration, Prediction
+from ..scorer import Bank, Scoring
 
 # %% ../../nbs/line/06_ensemble.ipynb #2d8bbe6b
 _NARROWEST = 1e-30  # a division by less would leave single precision

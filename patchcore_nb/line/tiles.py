@@ -23,25 +23,28 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from patchcore_nb.box.docstrings import complete_docstrings
-from patchcore_nb.coreset import Coreset
-from patchcore_nb.data import Geometry, batches, checked, only_good, prepared, require_good
-from patchcore_nb.line.augment import turns
-<<<<<<< /tmp/tmp4y97xcuf.txt
-from patchcore_nb.line.calibration import Calibrated, judged_good, training_set
-||||||| /tmp/tmpl9cq1wsw.txt
-from patchcore_nb.line.calibration import Calibrated, training_set
-=======
-from patchcore_nb.line.calibration import Calibrated, GoodScores, dealt, hashed, kinds_of, require_unseen, training_set
->>>>>>> /tmp/tmpp1kb12xk.txt
-from patchcore_nb.line.editing import Audit, audit_images
-from patchcore_nb.line.views import ViewedRows, Views
-from patchcore_nb.parameters import require_same
-from patchcore_nb.patchcore import PatchCore, concatenate
-from patchcore_nb.patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
-from patchcore_nb.prediction import Calibration, Prediction
-from patchcore_nb.scale.quantised import QuantisedRows
-from patchcore_nb.scorer import Bank, InMemory, MemoryBank, Scoring
+from ..box.docstrings import complete_docstrings
+from ..coreset import Coreset
+from ..data import Geometry, batches, checked, only_good, prepared, require_good
+from .augment import turns
+from patchcore_nb.line.calibration import (
+    Calibrated,
+    GoodScores,
+    dealt,
+    hashed,
+    judged_good,
+    kinds_of,
+    require_unseen,
+    training_set,
+)
+from .editing import Audit, audit_images
+from .views import ViewedRows, Views
+from ..parameters import require_same
+from ..patchcore import PatchCore, concatenate
+from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
+from ..prediction import Calibration, Prediction
+from ..scale.quantised import QuantisedRows
+from ..scorer import Bank, InMemory, MemoryBank, Scoring
 
 # %% ../../nbs/line/05_tiles.ipynb #604ae8ab
 def tile_starts(
@@ -620,15 +623,9 @@ def _unseen(
     known, undecided = {os.path.realpath(path) for path in tiled.paths_ if path}, copy(tiled)
     undecided.model_ = copy(tiled.model_)
     undecided.calibration_ = None
-<<<<<<< /tmp/tmpzxanwjap.txt
-    for found in judged_good(undecided, good, 1, undecided.model_):
-||||||| /tmp/tmpkldu_05v.txt
-    for found in undecided.stream(good):
-=======
     paths: list[str] = []
     seen: list[bool] = []
-    for found in undecided.stream(good):
->>>>>>> /tmp/tmpq69qeck7.txt
+    for found in judged_good(undecided, good, 1, undecided.model_):
         if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]:
             raise ValueError(
                 f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs"
