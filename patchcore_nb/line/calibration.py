@@ -177,14 +177,14 @@ class Calibrated:
         found = self._good_scores(images, good, folds, collect).once()
         of_folds = None if good is not None else min(folds, len(found.scores))
         made = thresholds_from_good(found.scores, found.peaks, false_alarm_rate, of_folds)
-        if made.threshold <= self.rounding():
+        if made.threshold <= self._rounding():
             raise ValueError(
                 f"the threshold would be {made.threshold:.2g}, which is 0 up to rounding: the good images do not "
                 "differ in what the model looks at; fit and calibrate with images that do"
             )
         return self._decide(made)
 
-    def rounding(self) -> float:
+    def _rounding(self) -> float:
         "The largest score of an image whose patches are all in the bank; below all scores, if they are scaled."
         return -math.inf
 
@@ -219,7 +219,7 @@ class CalibratedPatchCore(Calibrated, PatchCore):
         found, kinds = cross_validated(self, self._trained_on(images), folds, collect)
         return GoodScores.of([found], kinds)
 
-    def rounding(self) -> float:
+    def _rounding(self) -> float:
         "The largest score of an image whose patches are all in the bank, up to rounding."
         rows = self.bank_.rows
         squared = 1e-8 * float(rows[:].square().sum(1).mean())
@@ -244,7 +244,7 @@ class CalibratedPatchCore(Calibrated, PatchCore):
         undecided = copy(self)
         undecided.calibration_ = None
         found = concatenate(judged_good(undecided, good, self.batch_size, self))
-        require_unseen(self.bank_.paths, found.paths, found.scores <= self.rounding())
+        require_unseen(self.bank_.paths, found.paths, found.scores <= self._rounding())
         return found
 
 

@@ -393,9 +393,9 @@ class TiledPatchCore(Calibrated, BaseEstimator):
             return GoodScores.of(_unseen(self, good))
         return GoodScores.of(*_held_out(self, images, folds, collect))
 
-    def rounding(self) -> float:
-        "As `PatchCore.rounding`."
-        return self.model_.rounding()
+    def _rounding(self) -> float:
+        "The same of the tiles."
+        return self.model_._rounding()
 
 # %% ../../nbs/line/05_tiles.ipynb #91d65dd6
 def _indexed(images: Any) -> Any:  # the images
@@ -631,7 +631,7 @@ def _unseen(
                 f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs"
             )
         paths += found.paths
-        seen += (found.scores <= tiled.rounding()).tolist()
+        seen += (found.scores <= tiled._rounding()).tolist()
         yield found
     require_unseen(tiled.paths_, paths, np.array(seen))
 
