@@ -435,11 +435,10 @@ def _contradictions(
 ) -> str:  # "" if there are none
     "Return which masks contradict their labels, as text."
     pairs = [pair for pair in zip(images.samples, images.found) if pair[1].coding]
+    empty, full = [s for s, f in pairs if s.label and not f.share], [s for s, f in pairs if f.share == 1]
     kinds = {
-        "empty masks of defective images, which pixel metrics count as good": [
-            s for s, f in pairs if s.label and not f.share
-        ],
-        "masks that call the whole image defective": [s for s, f in pairs if f.share == 1],
+        "empty masks of defective images, which pixel metrics count as good": empty,
+        "masks that call the whole image defective": full,
         "good images with a mask that is not empty": [s for s, f in pairs if not s.label and f.share],
     }
     return "; ".join(f"{len(some)} {kind}, first {some[0].path}" for kind, some in kinds.items() if some)
@@ -511,10 +510,9 @@ def _train_samples(
             said.append(f"{name} is not learned ({len(part.files)} images)")
             continue
         paths += part.files
-        counts = by_folder(part.files, part.root)
-        said += [f"{name} is taken as good"] * (part.name != "good") + [
-            f"{name}: {each}" for each in (counts, part.rest) if each
-        ]
+        if part.name != "good":
+            said.append(f"{name} is taken as good")
+        said += [f"{name}: {told}" for told in (by_folder(part.files, part.root), part.rest) if told]
     return [Sample(str(path)) for path in sorted(paths)], said
 
 
@@ -538,8 +536,8 @@ def _test_samples(
         unused.discard(mask)
         samples.append(Sample(str(path), 1, defect, mask if truth.is_dir() else None))
     lost = {"images directly in test": len(test.files) - len(samples), "masks without a defective image": len(unused)}
-    said += [f"test: {test.rest}"] * bool(test.rest) + [f"{n} {what} left out" for what, n in lost.items() if n]
-    return samples, said
+    said += [f"{count} {what} left out" for what, count in lost.items() if count]
+    return samples, said + ([f"test: {test.rest}"] if test.rest else [])
 
 # %% ../nbs/00_data.ipynb #4e37b9f5
 _PARTS = ("train", "test", "ground_truth")
@@ -585,8 +583,8 @@ class MVTecAD:
 class ImageFolder(ImageSet):
     """All photographs below a folder, sorted by path, without masks; a line about them is logged.
 
-    Raises `FileNotFoundError` if it is not a folder, `OSError` if a sub-folder cannot be read, `ValueError` if it
-    contains no images.
+    Where a sub-folder is named good or ok, images in the folders beside it are labelled as defective. Raises
+    `FileNotFoundError` if it is not a folder, `OSError` if a sub-folder cannot be read, `ValueError` without images.
     """
 
     def __init__(
