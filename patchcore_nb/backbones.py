@@ -247,7 +247,7 @@ def _require_alike(
     held: int,  # bytes of the network
 ) -> None:
     "Raise `ValueError` for a file of far more numbers than the network has, also if they are compressed."
-    size = path.stat().st_size
+    size = path.stat().st_size if path.is_file() else 0
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
@@ -257,14 +257,12 @@ def _require_alike(
 
 def _read_weights(
     path: Path,  # .pth as written by torch.save, or .safetensors
-    held: int,  # bytes of the network
 ) -> dict[str, Tensor]:  # on the CPU
     "Read a state dict. Raises `FileNotFoundError`, or a `ValueError` that names the file."
     if not path.is_file():
         raise FileNotFoundError(
             f"no weights file {str(path)!r} (weights is a file, 'pretrained', or None for an untrained network)"
         )
-    _require_alike(path, held)
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
@@ -306,7 +304,8 @@ def _fill(
 ) -> None:  # parameters that a trunk leaves out become NaN
     "Load a weights file into a network. Raises `ValueError` if the file belongs to another network."
     own = network.state_dict()
-    state = _read_weights(path, sum(t.nbytes for t in own.values()))
+    _require_alike(path, sum(tensor.nbytes for tensor in own.values()))
+    state = _read_weights(path)
     # timm translates its older weights files with a function beside the network.
     if translate := getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None):
         state = translate(state, network)

@@ -82,7 +82,7 @@ class PatchEmbedding(nn.Module):
         sizes = dict(patch_size=patch_size, stride=stride, pretrain_dim=pretrain_dim, target_dim=target_dim)
         if small := [name for name, value in sizes.items() if value < 1]:
             raise ValueError(f"{small[0]} must be at least 1, got {sizes[small[0]]}")
-        if target_dim * sum(channels) * patch_size**2 > len(channels) << 27:  # as single precision, half a gigabyte
+        if target_dim * patch_size**2 * max(128, sum(channels) // len(channels)) > 1 << 27:  # half a gigabyte
             raise ValueError(f"kernels of patch_size={patch_size} and target_dim={target_dim} do not fit: reduce one")
         self.channels, self.patch_size, self.stride, self.target_dim = tuple(channels), patch_size, stride, target_dim
         self.padding, self.rows, self.groups = (patch_size - 1) // 2, [], []

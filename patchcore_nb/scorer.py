@@ -443,7 +443,7 @@ def fastest_exact(
 ) -> Any:  # one of these classes, or Flat
     "Return the first index class that is worth its preparation for such rows."
     n, width, on_cpu = len(rows), rows.shape[-1], rows.device.type == "cpu"
-    pays = (index for index in indexes if on_cpu and n >= index.least_rows and width >= index.least_width)
+    pays = (i for i in indexes if on_cpu and n >= max(i.least_rows, width) and width >= i.least_width)
     return next(pays, Flat)
 
 # %% ../nbs/04_scorer.ipynb #08710df5
