@@ -9,7 +9,7 @@ __all__ = ['Calibration', 'Prediction']
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -31,16 +31,21 @@ class Calibration:
     made_with: Mapping[str, object] = field(default_factory=dict)  # parameters that its scores depend on
 
     def __post_init__(self):
-        "Raises `ValueError` for a threshold that is not a finite number."
+        "Raises `ValueError` for a threshold that is not a finite number, and for rates that are none."
         for name in ("threshold", "pixel_threshold"):
             value = getattr(self, name)
             if value is None and name == "pixel_threshold":
                 continue
             if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-                raise ValueError(f"{name}={value!r}: expected a finite number")
+                raise ValueError(f"{name}={value!r:.50}: expected a finite number")
             object.__setattr__(self, name, float(value))
         if self.interval is not None:
             object.__setattr__(self, "interval", tuple(self.interval))  # a list, if read from JSON
+        rates = [] if self.interval is None else [self.false_alarm_rate, self.expected_rate, *self.interval]
+        if rates and not (len(rates) == 4 and all(isinstance(rate, Real) and 0 <= rate <= 1 for rate in rates)):
+            raise ValueError(f"{rates!r:.100}: expected two rates and two ends of an interval, from 0 to 1")
+        if not isinstance(self.images, Integral) or not 0 <= self.images < 2**63 or not isinstance(self.method, str):
+            raise ValueError(f"images={self.images!r:.50}, method={self.method!r:.50}: expected a number and a text")
 
     def current(
         self,
