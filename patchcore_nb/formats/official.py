@@ -121,7 +121,7 @@ def _is_note(value):
 # %% ../../nbs/formats/03_official.ipynb #2add2e0c
 _ENTRIES = {
     "backbone.name": (_is_name, "a name"),
-    "layers_to_extract_from": (_are_names, "one or more layer names"),
+    "layers_to_extract_from": (_are_names, "1 to 64 layer names"),
     "input_shape": (_is_shape, f"(3, height, width) with sides up to {_SIDE}"),
     "pretrain_embed_dimension": _whole(LARGEST["pretrain_dim"]),
     "target_embed_dimension": _whole(LARGEST["target_dim"]),

@@ -45,7 +45,7 @@ def turns(
 
 def _is_angle(value: object) -> bool:
     "Whether a value is a number of degrees, not NaN and of a few digits."
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) < 1e9
+    return isinstance(value, Real) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 # %% ../../nbs/line/01_augment.ipynb #e19c8a57
 def turned(

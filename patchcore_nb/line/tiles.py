@@ -87,13 +87,13 @@ def tile_sides(
 
 
 def _photograph_size(
-    size: object,  # (height, width) as read from a model folder
+    size: Any,  # (height, width) as read from a model folder
 ) -> tuple[int, int]:  # the same
     "The size of a photograph. Raises `ValueError` for another value, and for sides that no photograph has."
-    sides = size if isinstance(size, (list, tuple)) and len(size) == 2 else (None, None)
-    if not all(type(side) is int and 1 <= side < 1 << 17 for side in sides):
+    pair = isinstance(size, (list, tuple)) and len(size) == 2
+    if not pair or not all(type(side) is int and 1 <= side < 1 << 17 for side in size):
         raise ValueError(f"size={size!r:.50}: expected (height, width) of a photograph")
-    return sides[0], sides[1]
+    return size[0], size[1]
 
 # %% ../../nbs/line/05_tiles.ipynb #3933f443
 class Tiling:
