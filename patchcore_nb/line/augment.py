@@ -9,6 +9,7 @@ __all__ = []
 import math
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +44,9 @@ def turns(
     return [(angle, mirrored) for mirrored in ((False, True) if flips else (False,)) for angle in angles]
 
 
-def _is_angle(value: object) -> bool:
+def _is_angle(value: Any) -> bool:
     "Whether a value is a number of degrees, not NaN and of a few digits."
-    return isinstance(value, Real) and not isinstance(value, bool) and -1e9 < value < 1e9
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(-1e9 < value < 1e9)
 
 # %% ../../nbs/line/01_augment.ipynb #e19c8a57
 def turned(
