@@ -8,8 +8,6 @@ __all__ = []
 # %% ../../nbs/line/01_augment.ipynb #2b65b036
 import math
 from collections.abc import Sequence
-from numbers import Real
-from typing import Any
 
 import numpy as np
 import torch
@@ -44,9 +42,11 @@ def turns(
     return [(angle, mirrored) for mirrored in ((False, True) if flips else (False,)) for angle in angles]
 
 
-def _is_angle(value: Any) -> bool:
+def _is_angle(value: object) -> bool:
     "Whether a value is a number of degrees, not NaN and of a few digits."
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(-1e9 < value < 1e9)
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return bool(-1e9 < value < 1e9)
 
 # %% ../../nbs/line/01_augment.ipynb #e19c8a57
 def turned(
