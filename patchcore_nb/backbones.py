@@ -247,7 +247,9 @@ def _require_alike(
     held: int,  # bytes of the network
 ) -> None:
     "Raise `ValueError` for a file of far more numbers than the network has, also if they are compressed."
-    size = path.stat().st_size if path.is_file() else 0
+    if not path.is_file():  # a pipe or a device would be read without end
+        return
+    size = path.stat().st_size
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
