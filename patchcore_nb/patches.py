@@ -9,6 +9,7 @@ __all__ = ['embedding_kernels', 'PatchEmbedding', 'to_rows', 'Embedder']
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -76,14 +77,15 @@ class PatchEmbedding(nn.Module):
         pretrain_dim: int = 1024,  # numbers kept per layer
         target_dim: int = 1024,  # D, width of the patch embedding
     ):
-        "Raises `ValueError` if a size is smaller than 1."
+        "Raises `ValueError` if a size is smaller than 1, or if the kernels would have more than 2**27 numbers."
         super().__init__()
         sizes = dict(patch_size=patch_size, stride=stride, pretrain_dim=pretrain_dim, target_dim=target_dim)
         if small := [name for name, value in sizes.items() if value < 1]:
             raise ValueError(f"{small[0]} must be at least 1, got {sizes[small[0]]}")
+        if target_dim * patch_size**2 * max(128, sum(channels) // len(channels)) > 1 << 27:  # half a gigabyte
+            raise ValueError(f"kernels of patch_size={patch_size} and target_dim={target_dim} do not fit: reduce one")
         self.channels, self.patch_size, self.stride, self.target_dim = tuple(channels), patch_size, stride, target_dim
-        self.padding = (patch_size - 1) // 2
-        self.rows, self.groups = [], []
+        self.padding, self.rows, self.groups = (patch_size - 1) // 2, [], []
         for i, (rows, kernels) in enumerate(embedding_kernels(channels, patch_size, pretrain_dim, target_dim)):
             weight, groups = _as_groups(kernels)
             self.register_buffer(f"weight{i}", weight, persistent=False)
@@ -126,6 +128,7 @@ def to_rows(
 
 # %% ../nbs/02_patches.ipynb #57c49c0e
 PRECISIONS = ("f32", "bf16")
+LARGEST = {"patch_size": 31, "stride": 64, "pretrain_dim": 16_384, "target_dim": 16_384}  # beyond any use
 
 
 def torch_device(
@@ -155,12 +158,12 @@ class Embedder:
     precision: str = "f32"  # of the backbone, f32 or bf16; f32: TF32 where torch uses it
 
     def __post_init__(self):
-        "Raises `ValueError` for sizes below 1, an unknown precision, and weights that are not a path."
+        "Raises `ValueError` for sizes outside `LARGEST`, an unknown precision, and weights that are not a path."
         if isinstance(self.layers, list):
             object.__setattr__(self, "layers", tuple(self.layers))
-        for name in ("patch_size", "stride", "pretrain_dim", "target_dim"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name, most in LARGEST.items():
+            if not ((n := getattr(self, name)) is None or isinstance(n, Integral) and n is not True and 1 <= n <= most):
+                raise ValueError(f"{name} must be a whole number from 1 to {most}, got {n!r:.50}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
         if not isinstance(self.weights, str | os.PathLike | None):

@@ -169,13 +169,19 @@ def is_url(
 
 
 def _fetched(
-    url: str,  # of an image file
+    path: str | os.PathLike,  # URL of an image file
 ) -> io.BytesIO:  # which Pillow can open
-    "Fetch all bytes of a URL at once, because reading parts of it would take a request each."
+    """Fetch all bytes of a URL at once, because reading parts of it would take a request each.
+
+    Raises `OSError` for a path that is no file: a pipe or a device would be read without end.
+    """
+    if not is_url(path):
+        os.stat(path)  # raises if there is nothing
+        raise OSError("not an ordinary file")
     import fsspec
 
     try:
-        with fsspec.open(url, "rb") as file:
+        with fsspec.open(str(path), "rb") as file:
             content = file.read()
     except (OSError, ImportError, ValueError):
         raise
@@ -191,7 +197,7 @@ def _open(
 ) -> Image.Image:  # decoded picture, mode as in the file
     "Open and decode a file completely."
     try:
-        with Image.open(_fetched(str(path)) if is_url(path) else path) as pil:
+        with Image.open(_fetched(path) if is_url(path) or not os.path.isfile(path) else path) as pil:
             if pil.format == "EPS":
                 raise ValueError("PostScript is a program, and is not run")
             pil.load()
@@ -201,7 +207,7 @@ def _open(
     except PermissionError:
         raise PermissionError(f"{path}: no permission to read it") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        empty = not is_url(path) and not os.path.getsize(path)
+        empty = os.path.isfile(path) and not os.path.getsize(path)
         reason = "the file is empty" if empty else f"{type(error).__name__}: {error}"
         raise ValueError(f"not a readable image ({reason}); replace or remove the file") from error
 

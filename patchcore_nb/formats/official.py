@@ -23,9 +23,10 @@ from ..box.zoo import local_weights
 from ..data import Geometry
 from .bank_file import bank_shape, read_bank, write_bank
 from .folder import read_consistent, require_content, saved_folder
-from ..patches import Embedder, EmbeddingNetwork
+from ..line.ensemble import MOST_MEMBERS
+from ..patches import LARGEST, Embedder, EmbeddingNetwork
 from ..scale.quantised import precision_of
-from ..scorer import Scoring
+from ..scorer import MOST_NEIGHBOURS, Scoring
 
 # %% ../../nbs/formats/03_official.ipynb #74865629
 class _Unpickler(pickle.Unpickler):
@@ -105,7 +106,7 @@ def _is_name(value):
 
 
 def _are_names(value):
-    return type(value) in (list, tuple) and len(value) > 0 and all(map(_is_name, value))
+    return type(value) in (list, tuple) and 1 <= len(value) <= 64 and all(map(_is_name, value))  # as FeatureExtractor
 
 
 def _whole(most):
@@ -120,14 +121,15 @@ def _is_note(value):
 # %% ../../nbs/formats/03_official.ipynb #2add2e0c
 _ENTRIES = {
     "backbone.name": (_is_name, "a name"),
-    "layers_to_extract_from": (_are_names, "one or more layer names"),
+    "layers_to_extract_from": (_are_names, "1 to 64 layer names"),
     "input_shape": (_is_shape, f"(3, height, width) with sides up to {_SIDE}"),
-    **dict.fromkeys(("pretrain_embed_dimension", "target_embed_dimension"), _whole(16_384)),
-    "patchsize": _whole(31),
-    "patchstride": _whole(64),
+    "pretrain_embed_dimension": _whole(LARGEST["pretrain_dim"]),
+    "target_embed_dimension": _whole(LARGEST["target_dim"]),
+    "patchsize": _whole(LARGEST["patch_size"]),
+    "patchstride": _whole(LARGEST["stride"]),
 }
 _OPTIONAL = {
-    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), _whole(1024)),
+    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), _whole(MOST_NEIGHBOURS)),
     _NOTE: (_is_note, f"a note of patchcore_nb, with sides up to {_SIDE}"),
 }
 
@@ -350,8 +352,10 @@ def member_prefixes(
 def official_prefixes(
     folder: str | Path,  # any folder
 ) -> list[str]:  # [""] for one model; "Ensemble-1-2_" and so on; [] for none
-    "List the prefixes of the models in an official folder. Raises `ValueError` if an ensemble is incomplete."
+    "List the prefixes of the models in an official folder. Raises `ValueError` for a wrong number of models."
     found = {path.name.removesuffix(PARAMS_FILE) for path in Path(folder).glob(f"*{PARAMS_FILE}")}
+    if len(found) > MOST_MEMBERS:
+        raise ValueError(f"{folder} holds {len(found)} models, more than the {MOST_MEMBERS} of an ensemble")
     expected = member_prefixes(len(found))
     if found != set(expected):
         raise ValueError(
