@@ -311,6 +311,11 @@ def to_official(
         )
     _require_official_layers(layers, network.extractor.last_layer)
     _require_official_scores(scoring, getattr(views, "region", None))
+    if geometry.depth is not None:
+        raise ValueError(
+            f"the official code clips images of more than 8 bits and has no place for depth={geometry.depth}:"
+            " save the model in our format"
+        )
     size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
     if size is None:
         raise ValueError(
