@@ -593,9 +593,10 @@ def _with_size(
     judged: bool = False,  # scale and normalisation have been looked at
 ) -> tuple[Tensor, Tensor]:  # network input; (height, width) of the photograph, (0, 0) where a tensor was given
     if isinstance(image, Tensor):
+        x = _sound(image)
         if not judged:
-            require_normalised([image])
-        return _sound(image), torch.zeros(2, dtype=torch.int64)
+            require_normalised([x])
+        return x, torch.zeros(2, dtype=torch.int64)
     picture, peak = as_picture(image, geometry.depth)
     name = image if isinstance(image, (str, os.PathLike)) else ""
     if not judged:
@@ -695,7 +696,7 @@ class _Stream(IterableDataset):
 
 def _judge(images, geometry):
     "Look at tensors and deep images as a whole. Raise `ValueError` if they are not on the scale that they seem to be."
-    require_normalised([image for image in images if isinstance(image, Tensor)])
+    require_normalised([image for image in images if isinstance(image, Tensor) and len(image) == 3 == image.ndim])
     shown = [image for image in images if isinstance(image, (np.ndarray, Image.Image))]
     peak = max(map(brightest, shown)) if shown and geometry.depth is None else 0
     if len(shown) == 1:

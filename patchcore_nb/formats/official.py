@@ -242,8 +242,8 @@ def from_official(
 def _noted_geometry(params: dict) -> Geometry:
     "The geometry of the note, or a guess with a warning."
     if note := params.get(_NOTE):
-        sizes = (note["resize"], note["crop"])
-        return Geometry(*(tuple(size) if isinstance(size, list) else size for size in sizes))
+        resize, crop = (tuple(size) if isinstance(size, list) else size for size in (note["resize"], note["crop"]))
+        return Geometry(resize, crop)
     geometry = official_geometry(params["input_shape"])
     _log.warning("official models do not hold the resize: assuming %s; give the geometry if it was another", geometry)
     return geometry
