@@ -30,6 +30,7 @@ from patchcore_nb.box.images import (
     brightest,
     doubtful,
     is_url,
+    read_image,
     read_mask,
     read_with_peak,
     rgb_and_peak,
@@ -600,7 +601,7 @@ def _with_size(
     picture, peak = as_picture(image, geometry.depth)
     name = image if isinstance(image, (str, os.PathLike)) else ""
     if not judged:
-        warn_of_depth(peak, name or "an image")
+        warn_of_depth(peak, "an image")
     try:
         return geometry.image(picture), torch.tensor([picture.height, picture.width])
     except ValueError as error:
@@ -610,10 +611,10 @@ def _with_size(
 def as_picture(
     image: object,  # path, PIL image or array
     depth: int | None,  # as in Geometry
-) -> tuple[Image.Image, int]:  # RGB, 8 bits, upright; its largest value, 0 if the scale is known
+) -> tuple[Image.Image, int]:  # RGB, 8 bits, upright; its largest value, 0 if there is nothing to say
     "Return an image as a picture. Raises `TypeError` for anything else."
     if isinstance(image, (str, os.PathLike)):
-        return read_with_peak(image, depth)
+        return read_image(image, depth), 0  # it has said what is doubtful
     if isinstance(image, np.ndarray):
         return to_rgb(to_pil(image, depth)), 0 if depth else brightest(image)
     if isinstance(image, Image.Image):

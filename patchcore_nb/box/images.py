@@ -118,7 +118,7 @@ def doubtful(
         return ""
     depth = next(bits for bits in (8, 10, 12, 14) if peak < 2**bits)
     return (
-        f"values of 16 bits reach only {peak}, as from a camera of {depth} bits, and most gray levels would be lost:"
+        f"values of more than 8 bits reach only {peak}, as from a camera of {depth} bits, and most gray levels would be lost:"
         f" give Geometry(depth={depth}) (--depth {depth}), or depth=16 if the pictures are that dark"
     )
 
@@ -214,10 +214,11 @@ def too_large(
     error: Image.DecompressionBombError,  # of Pillow
 ) -> str:
     "Say what the limit is and how to raise it."
-    pixels = re.findall("[0-9]+", str(error))[:1] or ["0"]
+    pixels = int((re.findall("[0-9]+", str(error)) or ["0"])[0])
     return (
-        f"{int(pixels[0]):,} pixels, and {most_pixels():,.0f} are allowed, lest a small file fill the memory;"
-        f" if you trust it, raise the limit: --max-pixels {pixels[0]}, or {_LIMIT}={pixels[0]} in the environment"
+        f"{pixels:,} pixels, and {most_pixels():,.0f} are allowed, because a small file may fill the memory; to read it,"
+        f" raise the limit: --max-pixels {pixels}, {_LIMIT}={pixels} in the environment, or"
+        f" PIL.Image.MAX_IMAGE_PIXELS = {-(-pixels // 2)}"
     )
 
 # %% ../../nbs/box/00_images.ipynb #imdeepc1
