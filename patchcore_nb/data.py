@@ -638,11 +638,12 @@ def _sound(image: Tensor) -> Tensor:  # `(3, H, W)` float32
 def require_normalised(
     tensors: Sequence[Tensor],  # all that is known together
 ) -> None:
-    "Raise `ValueError` if all values lie in [0, 1], as after `ToTensor` without `Normalize`."
+    "Raise `ValueError` for values of pictures: all from 0 to 1, or none below 0 and some beyond a normalised white."
     tensors = [x for x in tensors if x.numel() and x.is_floating_point()]
-    if tensors and all(x.min() >= 0 and x.max() <= 1 for x in tensors):
+    low, high = min((float(x.min()) for x in tensors), default=-1), max((float(x.max()) for x in tensors), default=0)
+    if low >= 0 and not 1 < high <= 3:
         raise ValueError(
-            "tensors with all values in [0, 1], like pictures after ToTensor, are not network input: add"
+            f"tensors with values from {low:.4g} to {high:.4g} are pictures, not network input: after ToTensor, add"
             f" transforms.Normalize({IMAGENET_MEAN}, {IMAGENET_STD}), or pass pictures as PIL images or NumPy arrays"
         )
 

@@ -92,7 +92,7 @@ def answer(
     max_pixels: int = 50_000_000,  # largest width × height
 ) -> dict:  # values that JSON can hold
     "Score one picture. Raises as `decoded` and `predict`, and `ArithmeticError` if the score is not finite."
-    picture = decoded(body, max_pixels, model.geometry_.depth)
+    picture = decoded(body, max_pixels, getattr(model.geometry_, "depth", None))
     _require_size(model, picture)
     prediction = model.predict(picture)
     if not np.isfinite(prediction.scores[0]):

@@ -118,8 +118,8 @@ def doubtful(
         return ""
     depth = next(bits for bits in (8, 10, 12, 14) if peak < 2**bits)
     return (
-        f"values of more than 8 bits reach only {peak}, as from a camera of {depth} bits, and most gray levels would be lost:"
-        f" give Geometry(depth={depth}) (--depth {depth}), or depth=16 if the pictures are that dark"
+        f"values of more than 8 bits reach only {peak}, as from a camera of {depth} bits, and most gray levels would be"
+        f" lost: give Geometry(depth={depth}) (--depth {depth}), or depth=16 if the pictures are that dark"
     )
 
 # %% ../../nbs/box/00_images.ipynb #55299aea
@@ -216,7 +216,7 @@ def too_large(
     "Say what the limit is and how to raise it."
     pixels = int((re.findall("[0-9]+", str(error)) or ["0"])[0])
     return (
-        f"{pixels:,} pixels, and {most_pixels():,.0f} are allowed, because a small file may fill the memory; to read it,"
+        f"{pixels:,} pixels, and {most_pixels():,.0f} are allowed, because small files can fill the memory; to read it,"
         f" raise the limit: --max-pixels {pixels}, {_LIMIT}={pixels} in the environment, or"
         f" PIL.Image.MAX_IMAGE_PIXELS = {-(-pixels // 2)}"
     )
@@ -251,7 +251,7 @@ def _open(
         with Image.open(_fetched(str(path)) if is_url(path) else path) as pil:
             if pil.format == "EPS":
                 raise ValueError("PostScript is a program, and is not run")
-            stored = str(pil.tile)  # forgotten by load
+            stored = str(pil.tile[:1])  # forgotten by load
             pil.load()
             return pil, stored
     except FileNotFoundError:
