@@ -95,6 +95,7 @@ def _valid_size(
 def _valid_depth(
     depth: int | None,  # as passed by the user or read from JSON
 ) -> int | None:  # plain Python int
+    "Return a depth as a plain Python int."
     if depth is not None and not (isinstance(depth, (int, np.integer)) and 8 <= depth <= 16):
         raise ValueError(f"depth={depth!r}: expected the number of bits that deep images use, 8 to 16, or None")
     return depth and int(depth)
@@ -109,9 +110,7 @@ class Geometry:
 
     resize: int | tuple[int, int] | None = 256  # shorter side, or (height, width), pixels; None: unchanged
     crop: int | tuple[int, int] | None = 224  # side of a square, or (height, width), pixels; None: all
-    depth: int | None = (
-        None  # bits that images with more than 8 bits use, 8 to 16; None: 16, where the set bears it out
-    )
+    depth: int | None = None  # bits that images with more than 8 bits use, 8 to 16; None: 16
 
     def __post_init__(self):
         for name in ("resize", "crop"):

@@ -350,7 +350,7 @@ def _in_tiles(context, model, geometry, tile, overlap, position_banks):
         raise click.UsageError("--tile takes whole photographs: leave out --crop")
     overlap = 64 if overlap is None else overlap
     tile_sides(tile, overlap)  # its error before the work
-    return TiledPatchCore(model, tile, overlap, position_banks), Geometry(resize, None, geometry.depth)
+    return TiledPatchCore(model, tile, overlap, position_banks), Geometry(resize, None, depth=geometry.depth)
 
 
 def _collect(max_memory, exact):
