@@ -35,6 +35,7 @@ class Commands(click.Group):
         """
         logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
         logging.getLogger("patchcore_nb").setLevel(logging.INFO)
+        warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # of Pillow, from half of the limit on
         try:
             return super().invoke(ctx)
         except (ValueError, OSError, ImportError) as error:
@@ -300,6 +301,12 @@ _GEOMETRY_OPTIONS = [
         show_default=True,
         help="Centre crop after resizing: 224, 224x320 or none.",
     ),
+    click.option(
+        "--depth",
+        type=click.IntRange(8, 16),
+        help="Bits that images with more than 8 bits use, such as 12 for a 12-bit camera. [default: 16, where the "
+        "images bear it out]",
+    ),
 ]
 _TILE_OPTIONS = [
     click.option(
@@ -349,7 +356,7 @@ def _in_tiles(context, model, geometry, tile, overlap, position_banks):
         raise click.UsageError("--tile takes whole photographs: leave out --crop")
     overlap = 64 if overlap is None else overlap
     tile_sides(tile, overlap)  # its error before the work
-    return TiledPatchCore(model, tile, overlap, position_banks), Geometry(resize, None)
+    return TiledPatchCore(model, tile, overlap, position_banks), Geometry(resize, None, depth=geometry.depth)
 
 
 def _collect(max_memory, exact):
@@ -402,11 +409,29 @@ _on_error = click.option(
     "--skip-bad", "on_error", flag_value="skip", default="raise", help="Skip unreadable images with a warning."
 )
 
+
+def _allow(context, option, pixels):
+    "Callback of --max-pixels: set the limit of Pillow."
+    if pixels:
+        from patchcore_nb.box.images import allow_pixels
+
+        allow_pixels(pixels)
+
+
+_max_pixels = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    callback=_allow,
+    expose_value=False,
+    help="Largest image, in pixels; larger ones count as unreadable. [default: 178956970]",
+)
+
 # %% ../../nbs/apps/01_cli.ipynb #cddaab8a
 @cli.command("fit")
 @click.argument("images", type=click.Path(exists=True, file_okay=False))
 @click.argument("model", type=click.Path())
 @_on_error
+@_max_pixels
 @_quiet
 @all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
 @click.option(
@@ -429,6 +454,7 @@ def fit_command(
     quiet,
     resize,
     crop,
+    depth,
     tile,
     overlap,
     position_banks,
@@ -447,7 +473,7 @@ def fit_command(
     if forecast and tile:
         raise click.UsageError("--forecast does not know tiles: leave out --forecast or --tile")
     unfitted = _model(options, quiet)
-    unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop), tile, overlap, position_banks)
+    unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop, depth), tile, overlap, position_banks)
     good = ImageFolder(images, geometry)
     if forecast:
         foreseen = unfitted.forecast(good, on_error, collect)
@@ -576,6 +602,7 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
 @_original
 @_threshold
 @_on_error
+@_max_pixels
 @_quiet
 @all_of(_SEARCH_OPTIONS)
 def predict_command(
@@ -663,6 +690,7 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
     "--num-workers", type=click.IntRange(min=0), default=0, show_default=True, help="Processes that load images."
 )
 @_on_error
+@_max_pixels
 @_quiet
 def calibrate_command(
     model, good, false_alarm_rate, folds, max_memory, weights, sha256, precision, device, num_workers, on_error, quiet
@@ -717,6 +745,7 @@ def calibrate_command(
 )
 @_weights
 @_sha256
+@_max_pixels
 @_quiet
 def export_command(model, file, check, tolerance, bank_precision, weights, sha256, quiet):
     """Write MODEL to FILE, which ends in .onnx or .pt2.
@@ -824,7 +853,7 @@ def _logger(kind, out, project, group):
 _OF_MACHINE = {"device", "batch_size", "num_workers", "seed", "embedder__precision"} | {
     f"search__{name}" for name in ("engine", "faiss_threads", "precision")
 }
-_NOT_PARAMETERS = ("resize", "crop", "region", "ignore", "edge", "tile", "overlap", "position_banks")
+_NOT_PARAMETERS = ("resize", "crop", "depth", "region", "ignore", "edge", "tile", "overlap", "position_banks")
 
 
 def _from_recipe(context, name):
@@ -876,6 +905,7 @@ def _from_recipe(context, name):
     "published metrics are shown beside the computed ones.",
 )
 @_on_error
+@_max_pixels
 @all_of(_MEMORY_OPTIONS)
 @_quiet
 @all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS)
@@ -899,6 +929,7 @@ def evaluate_command(
     quiet,
     resize,
     crop,
+    depth,
     tile,
     overlap,
     position_banks,
@@ -920,7 +951,7 @@ def evaluate_command(
         model, geometry = _from_recipe(context, recipe)
     else:
         model = _model(options, quiet)
-        model, geometry = _in_tiles(context, model, Geometry(resize, crop), tile, overlap, position_banks)
+        model, geometry = _in_tiles(context, model, Geometry(resize, crop, depth), tile, overlap, position_banks)
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
     beside = _Beside(out, heatmaps, save_models, original, threshold, not quiet)
     with _logger(log, out, log_project, log_group) as logger:
@@ -998,7 +1029,10 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, sh
             "the server needs FastAPI, uvicorn and the Prometheus client: pip install 'patchcore_nb[serve]'"
         ) from error
     from patchcore_nb.apps.serve import create_app
+    from patchcore_nb.box.images import allow_pixels, most_pixels
 
+    if max_pixels > most_pixels():
+        allow_pixels(max_pixels)
     fitted = _load(model, weights, device, True, sha256)
     app = create_app(fitted, waiting=waiting, max_bytes=max_bytes, max_pixels=max_pixels)
     uvicorn.run(app, host=host, port=port, log_level="warning" if quiet else "info")

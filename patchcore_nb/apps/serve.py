@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from sklearn.base import BaseEstimator
 
 from ..box.docstrings import complete_docstrings
-from ..box.images import to_rgb
+from ..box.images import most_pixels, rgb_and_peak, warn_of_depth
 from ..line.regions import as_record
 
 # %% ../../nbs/apps/03_serve.ipynb #ccd21182
@@ -31,18 +31,23 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 def decoded(
     body: bytes,  # a picture in one of the formats above
     max_pixels: int = 50_000_000,  # largest width × height
+    depth: int | None = None,  # bits that images with more than 8 bits use, as in Geometry
 ) -> Image.Image:  # RGB, upright
     "Decode a picture from a request. Raises `ValueError` if it is not a picture or has too many pixels."
     try:
         with Image.open(io.BytesIO(body), formats=FORMATS) as picture:
             if (pixels := picture.width * picture.height) > max_pixels:
                 raise ValueError(f"{pixels:,} pixels, {max_pixels:,} are allowed")
-            return to_rgb(picture)
+            rgb, peak = rgb_and_peak(picture, str(picture.tile), depth)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        if isinstance(error, Image.DecompressionBombError):
+            reason = f"more than the {max_pixels:,} pixels that are allowed"
         raise ValueError(
             f"not a picture that can be judged ({reason}): send one of {', '.join(FORMATS)} as the body"
         ) from error
+    warn_of_depth(peak, "a picture in a request")
+    return rgb
 
 # %% ../../nbs/apps/03_serve.ipynb #srvmapof
 def _map_of(anomaly_map: np.ndarray) -> dict:
@@ -87,7 +92,7 @@ def answer(
     max_pixels: int = 50_000_000,  # largest width × height
 ) -> dict:  # values that JSON can hold
     "Score one picture. Raises as `decoded` and `predict`, and `ArithmeticError` if the score is not finite."
-    picture = decoded(body, max_pixels)
+    picture = decoded(body, max_pixels, getattr(model.geometry_, "depth", None))
     _require_size(model, picture)
     prediction = model.predict(picture)
     if not np.isfinite(prediction.scores[0]):
@@ -193,7 +198,8 @@ def create_app(
     """Return an application that answers requests with a model.
 
     Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, and `ValueError` if
-    parameters changed after the fit, if the threshold was made with others, or if an ensemble needs several pictures.
+    parameters changed after the fit, if the threshold was made with others, if an ensemble needs several pictures, or
+    if `max_pixels` is more than Pillow reads.
     """
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import JSONResponse
@@ -202,6 +208,11 @@ def create_app(
     from starlette.requests import ClientDisconnect
 
     thresholds = _require_ready(model)
+    if max_pixels > most_pixels():
+        raise ValueError(
+            f"max_pixels={max_pixels:,}, and Pillow reads {most_pixels():,.0f} at most: set PIL.Image.MAX_IMAGE_PIXELS"
+            f" to {-(-max_pixels // 2)} before"
+        )
     app, line = FastAPI(title="patchcore_nb"), Line(waiting)
     counts = _Counts(line)
 

@@ -28,8 +28,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..box.docstrings import complete_docstrings
-from ..box.images import read_image, to_pil, to_rgb
-from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset
+from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset, as_picture
 from .folder import DESCRIPTION, is_mount, require_content, write_state
 from ..line.views import Views
 from ..patches import Embedder, cells_inside, pixels_inside, to_rows
@@ -656,10 +655,8 @@ def _listed(images: object) -> list:  # files, PIL images, arrays
     return images
 
 # %% ../../nbs/formats/05_export.ipynb #085bc4ef
-def _as_array(photograph: Any) -> np.ndarray:  # `(height, width, 3)` uint8, RGB, upright
-    if isinstance(photograph, (str, os.PathLike)):
-        return np.array(read_image(photograph))
-    return np.array(to_rgb(to_pil(photograph) if isinstance(photograph, np.ndarray) else photograph))
+def _as_array(photograph: Any, depth: int | None = None) -> np.ndarray:  # `(height, width, 3)` uint8, RGB, upright
+    return np.array(as_picture(photograph, depth)[0])
 
 # %% ../../nbs/formats/05_export.ipynb #46dae357
 def compare(
@@ -680,7 +677,7 @@ def _compared(model: Any, judge: Callable, file: str | Path, images: list, toler
     "Compare a model and its opened file."
     ours = model.predict(as_dataset(images, model.geometry_))
     decided = ours.calibration
-    theirs = [judge(_as_array(photograph)[None]) for photograph in images]
+    theirs = [judge(_as_array(photograph, model.geometry_.depth)[None]) for photograph in images]
     score, maps = (np.concatenate([found[name] for found in theirs]) for name in OUTPUTS[:2])
     if any(("is_anomalous" in found) != (decided is not None) for found in theirs):
         raise ValueError(

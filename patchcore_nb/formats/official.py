@@ -244,8 +244,8 @@ def from_official(
 def _noted_geometry(params: dict) -> Geometry:
     "The geometry of the note, or a guess with a warning."
     if note := params.get(_NOTE):
-        sizes = (note["resize"], note["crop"])
-        return Geometry(*(tuple(size) if isinstance(size, list) else size for size in sizes))
+        resize, crop = (tuple(size) if isinstance(size, list) else size for size in (note["resize"], note["crop"]))
+        return Geometry(resize, crop)
     geometry = official_geometry(params["input_shape"])
     _log.warning("official models do not hold the resize: assuming %s; give the geometry if it was another", geometry)
     return geometry
@@ -313,6 +313,11 @@ def to_official(
         )
     _require_official_layers(layers, network.extractor.last_layer)
     _require_official_scores(scoring, getattr(views, "region", None))
+    if geometry.depth is not None:
+        raise ValueError(
+            f"the official code clips images of more than 8 bits and has no place for depth={geometry.depth}:"
+            " save the model in our format"
+        )
     size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
     if size is None:
         raise ValueError(

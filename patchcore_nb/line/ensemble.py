@@ -122,6 +122,12 @@ def _opened(data: object, geometry: Geometry, on_error: str, progress: bool) -> 
     _require_order(data)
     return checked(as_dataset(list(data) if isinstance(data, Iterator) else data, geometry), on_error, progress)
 
+
+class _Once(list):
+    "A batch of network input as a data set of one item."
+
+    is_network_input = True
+
 # %% ../../nbs/line/06_ensemble.ipynb #7630349a
 class Ensemble(Calibrated, BaseEstimator):
     "Several PatchCore models; the score is the mean of their scaled scores (Roth et al. 2021, section 4.4.1)."
@@ -193,7 +199,7 @@ class Ensemble(Calibrated, BaseEstimator):
         images, geometry = prepared(data, self.geometry_)
         workers = self.models_[0].num_workers
         for batch in batches(images, geometry, batch_size, workers, progress, "predict"):
-            again: Any = [batch]  # a data set of one batch: each image is read once for all members
+            again: Any = _Once([batch])  # each image is read once for all members
             parts = (next(model.stream(DataLoader(again, batch_size=None))) for model in self.models_)
             found = combine(parts, self.ranges_)
             found.calibration = self.calibration_ and self.calibration_.current(self.scored_with())

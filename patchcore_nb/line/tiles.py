@@ -152,6 +152,8 @@ class Tiling:
 class _Tiles(Dataset):
     "Tiles of photographs of one size, photograph by photograph."
 
+    is_network_input = True  # made of photographs that have been judged as a whole
+
     def __init__(
         self,
         photographs: Any,  # a Dataset with a length, from as_dataset

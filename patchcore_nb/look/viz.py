@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
 from ..box.folders import own_mark
-from ..box.images import read_image, read_mask
+from ..box.images import read_mask, read_with_peak
 from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
 from ..prediction import Prediction
 
@@ -167,7 +167,7 @@ def _panels_of(
         item = images[index]
         return to_picture(item["image"]), anomaly_map, item["mask"].numpy() if "mask" in item else None
     sample = images.samples[index]
-    picture = np.asarray(read_image(sample.path))
+    picture = np.asarray(read_with_peak(sample.path, images.geometry.depth)[0])
     back = to_photograph(anomaly_map, images.geometry, *picture.shape[:2])
     if not images.has_masks:
         return picture, back, None
