@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..box.docstrings import complete_docstrings
 from ..box.images import read_image, to_pil, to_rgb
-from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset
+from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset, known
 from .folder import DESCRIPTION, write_state
 from ..line.views import Views
 from ..patches import Embedder, cells_inside, pixels_inside, to_rows
@@ -270,6 +270,7 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
         raise ValueError(f"unknown bank_precision {bank_precision!r}: choose one of {', '.join(FILE_PRECISIONS)}")
     for member in model.members:
         member.require_fitted()
+        known(member.geometry_)
     if model.kind == "ensemble" and (model.scaling != "fit" or model.ranges_ is None):
         raise ValueError(
             "the scores of this ensemble depend on the other images of a prediction, which a file does "

@@ -234,7 +234,7 @@ def _unit(scoring: Scoring) -> str:
     return "squared feature distance" if scoring.squared else "feature distance"
 
 
-def _image_set(images: object, geometry: Geometry) -> ImageSet:
+def _image_set(images: object, geometry: Geometry | None) -> ImageSet:
     "Images with names and labels. Raises `ValueError` without images, `TypeError` for images without names."
     images = as_dataset(images, geometry)
     if not isinstance(images, ImageSet):
