@@ -279,22 +279,26 @@ def _is_given(context, name):
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 # %% ../../nbs/apps/01_cli.ipynb #83e04648
-_GEOMETRY_OPTIONS = [
-    click.option(
-        "--resize",
-        type=_Size(),
-        default="256",
-        show_default=True,
-        help="Shorter side: 256; height x width: 256x320; or none.",
-    ),
-    click.option(
-        "--crop",
-        type=_Size(),
-        default="224",
-        show_default=True,
-        help="Centre crop after resizing: 224, 224x320 or none.",
-    ),
-]
+def _geometry_options(crop):
+    "Return --resize and --crop, with this default of the crop."
+    return [
+        click.option(
+            "--resize",
+            type=_Size(),
+            default="256",
+            show_default=True,
+            help="Shorter side: 256; height x width: 256x320; or none.",
+        ),
+        click.option(
+            "--crop",
+            type=_Size(),
+            default=crop,
+            show_default=True,
+            help="Centre crop after resizing: 224, 224x320 or none, which keeps the whole photograph.",
+        ),
+    ]
+
+
 _TILE_OPTIONS = [
     click.option(
         "--tile",
@@ -397,7 +401,7 @@ _on_error = click.option(
 @click.argument("model", type=click.Path())
 @_on_error
 @_quiet
-@all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
+@all_of(_geometry_options("none") + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
 @click.option(
     "--forecast",
     is_flag=True,
@@ -491,10 +495,10 @@ def _photographs(given):
 
 def _chosen(given, fitted, on_error, quiet):
     "Return the given photographs as a set; all files are opened before the work."
-    from patchcore_nb.data import ImageSet, Sample
+    from patchcore_nb.data import ImageSet, Sample, known
 
     samples = [Sample(path) for path in _photographs(given)]
-    return ImageSet(samples, fitted.geometry_).check(on_error, not quiet)
+    return ImageSet(samples, known(fitted.geometry_)).check(on_error, not quiet)
 
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):
@@ -856,7 +860,7 @@ def _from_recipe(context, name):
 @_on_error
 @all_of(_MEMORY_OPTIONS)
 @_quiet
-@all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS)
+@all_of(_geometry_options("224") + _TILE_OPTIONS + _MODEL_OPTIONS)
 @click.pass_context
 def evaluate_command(
     context,

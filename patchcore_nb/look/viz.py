@@ -88,8 +88,10 @@ def veil(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     judged: np.ndarray,  # `(H, W)` bool
 ) -> np.ndarray:  # a copy, two thirds gray where not judged
-    "Cover with gray what was not judged."
-    return np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    "Cover with gray what was not judged, and draw a white frame around the rest."
+    veiled = np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    veiled[binary_dilation(judged, iterations=max(1, round(min(judged.shape) / 256))) & ~judged] = 255
+    return veiled
 
 # %% ../../nbs/look/00_viz.ipynb #39dc7f2e
 def draw_contour(
