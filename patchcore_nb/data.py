@@ -734,7 +734,7 @@ def _stacked(
     if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
             f"images of different sizes in one batch: {sizes} (height, width);"
-            " use resize=(height, width), a crop, or batch_size=1"
+            " give all images one size, geometry=Geometry((height, width))"
         )
     return default_collate(items)
 
@@ -788,7 +788,7 @@ def _say_unseen(geometry: Geometry, height: int, width: int, work: str) -> None:
             _logger.warning(f"{said}; crop=None keeps all", work, size, percent, each)
 
 
-def _said(
+def said(
     batch: dict,  # of `batches`
     geometry: Geometry | None,  # that made its images
     work: str,  # for which they are made
@@ -821,7 +821,7 @@ def batches(
         collate = _stacked if ours else partial(_collate, geometry=geometry)
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
     for batch in tqdm(images, desc=description, disable=not progress):
-        yield _said(batch if ours else _checked_batch(batch), geometry, description)
+        yield said(batch if ours else _checked_batch(batch), geometry, description)
 
 # %% ../nbs/00_data.ipynb #9887aded
 complete_docstrings(__name__)

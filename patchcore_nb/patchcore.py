@@ -57,7 +57,7 @@ class PatchCore(Composed):
         views: Any = None,  # a line.views.Views: region, rotated and mirrored copies; None: whole images
         search: Any = None,  # a scale.search.Search, or the name of an engine; None: the fastest exact one
         *,
-        geometry: Geometry | None = None,  # resize and crop; None: that of the data set, else 256 and all
+        geometry: Geometry | None = None,  # resize and crop; None: as the data set, else the whole photograph
         device: str | None = None,  # torch device; None: CUDA if available, else CPU
         batch_size: int = 8,  # images embedded at a time; changes scores by rounding only
         num_workers: int = 0,  # processes that load images; 0: load in this process

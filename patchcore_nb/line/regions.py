@@ -121,13 +121,6 @@ def found_regions(
     return [region for region in found if region.area >= min_area]
 
 # %% ../../nbs/line/07_regions.ipynb #9e09f2cf
-def _unseen(prediction: Prediction, index: int) -> float:
-    "The share of a photograph that the crop left out; 0 also where it is not known."
-    if prediction.geometry is None or prediction.sizes is None or not prediction.sizes[index].all():
-        return 0.0
-    return prediction.geometry.unseen(*prediction.photograph_size(index))
-
-
 def as_record(
     prediction: Prediction,  # prediction of any model
     index: int,  # number of the image
@@ -135,7 +128,7 @@ def as_record(
 ) -> dict:  # path and score; unseen, if a crop left something out; verdict and regions if there are thresholds
     "Path, score, verdict and regions of an image. Raises as `found_regions`."
     record = {"path": prediction.paths[index], "score": float(prediction.scores[index])}
-    if unseen := _unseen(prediction, index):
+    if unseen := prediction.unseen(index):
         record["unseen"] = unseen
     decided = prediction.calibration
     if decided is None:
