@@ -240,7 +240,7 @@ def restore(
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
     if geometry not in (None, model.geometry_):
-        raise ValueError(f"{folder} works with {model.geometry_}, not with {geometry}")
+        raise ValueError(f"{folder} works with {model.geometry_ or 'tensors alone'}, not with {geometry}")
     return model
 
 # %% ../../nbs/formats/01_model_folder.ipynb #45f34d77
