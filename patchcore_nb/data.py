@@ -782,10 +782,13 @@ def _say_unseen(geometry: Geometry, height: int, width: int, work: str) -> None:
     "Log which share of a photograph is not looked at, once for each size."
     with suppress(ValueError, ZeroDivisionError):  # a `size` of the user's, of something else
         if 0 < (share := geometry.unseen(height, width)) < 1:
-            size = "{}x{}".format(*geometry.output_size(height, width))
-            percent, each = f"{100 * share:.{0 if share > 0.01 else 2}f} %", f"{height}x{width} (height x width)"
-            said = "%s: the crop %s leaves out %s of each photograph of %s, and defects there are not seen"
-            _logger.warning(f"{said}; crop=None keeps all", work, size, percent, each)
+            resized, size = ("x".join(map(str, sides)) for sides in _placed(geometry, height, width)[1:])
+            percent, each = f"{100 * share:.{0 if share > 0.01 else 2}f} %", f"{height}x{width}, height x width"
+            text = (
+                "%s: the crop of %s from %s pixels leaves out %s of each photograph (%s), and defects there are not"
+                " seen; crop=None keeps all"
+            )
+            _logger.warning(text, work, size, resized, percent, each)
 
 
 def said(
