@@ -556,8 +556,9 @@ def known(
     "Return a geometry. Raises `ValueError` if there is none."
     if geometry is None:
         raise ValueError(
-            "how photographs are prepared is not known, since the model or its data set was given tensors: pass tensors"
-            " prepared in the same way, or say it before the fit, PatchCore(geometry=Geometry(...))"
+            "how photographs are prepared is not known: neither the model nor the data it was fitted on, tensors or a data"
+            " set of yours, has a geometry. Pass tensors prepared in the same way, or fit with"
+            " PatchCore(geometry=Geometry(...))"
         )
     return geometry
 
