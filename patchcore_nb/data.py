@@ -556,8 +556,8 @@ def known(
     "Return a geometry. Raises `ValueError` if there is none."
     if geometry is None:
         raise ValueError(
-            "how photographs are prepared is not known: neither the model nor the data it was fitted on, tensors or a data"
-            " set of yours, has a geometry. Pass tensors prepared in the same way, or fit with"
+            "how photographs are prepared is not known: neither the model nor the data it was fitted on, tensors or a"
+            " data set of yours, has a geometry. Pass tensors prepared in the same way, or fit with"
             " PatchCore(geometry=Geometry(...))"
         )
     return geometry
