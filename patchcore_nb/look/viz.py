@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion, maximum_filter
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -90,7 +90,9 @@ def veil(
 ) -> np.ndarray:  # a copy, two thirds gray where not judged
     "Cover with gray what was not judged, and draw a white frame around the rest."
     veiled = np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
-    veiled[binary_dilation(judged, iterations=max(1, round(min(judged.shape) / 256))) & ~judged] = 255
+    if not judged.all():
+        thickness = max(1, round(min(judged.shape) / 256))
+        veiled[maximum_filter(judged.astype(np.uint8), 2 * thickness + 1) > judged] = 255
     return veiled
 
 # %% ../../nbs/look/00_viz.ipynb #39dc7f2e
