@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -159,6 +159,19 @@ def _first(
     "Shorten a long list of names for an error message."
     return ", ".join(keys[:3]) + (f", … ({len(keys)} in all)" if len(keys) > 3 else "")
 
+
+def _no_size(
+    backbone: nn.Module,  # that refused a batch of images
+    size: Sequence[int],  # (H, W) of the images
+    reason: object,  # what it said
+) -> str:  # message
+    "Return the error message for images of a size that a network cannot take."
+    h, w = (getattr(backbone, "pretrained_cfg", None) or {}).get("input_size", (3, 224, 224))[1:]
+    return (
+        f"{type(backbone).__name__} takes no images of {size[0]}x{size[1]} ({reason}): give all of them a size that it"
+        f" takes, such as geometry=Geometry(({h}, {w})), on the command line --resize {h}x{w}"
+    )
+
 # %% ../nbs/01_backbones.ipynb #1be17b1f
 _MOST_LAYERS = 64  # more than any network has blocks worth tapping
 
@@ -197,11 +210,14 @@ class FeatureExtractor(nn.Module):
         self,
         x: Tensor,  # images, `(B, 3, H, W)` float, normalised, on the backbone's device
     ) -> list[Tensor]:  # one `(B, C_l, H/s_l, W/s_l)` per layer, in the order given
-        "Return the feature maps of images. Raises `ValueError` for another shape or for integers."
+        "Return the feature maps of images. Raises `ValueError` for integers, and a shape that the network cannot take."
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) float, got {tuple(x.shape)} {x.dtype}")
         copied = self._overwritten
-        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in copied else out)
+        try:
+            outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in copied else out)
+        except AssertionError as error:  # of timm, whose transformers take one size, or multiples of a patch
+            raise ValueError(_no_size(self.backbone, x.shape[2:], error)) from error
         return [_as_map(outputs[name], name, self.backbone, (x.shape[2], x.shape[3])) for name in self.layers]
 
     def train(

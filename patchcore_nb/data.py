@@ -7,12 +7,14 @@ __all__ = ['Geometry', 'Sample', 'ImageSet', 'MVTecAD', 'ImageFolder']
 
 # %% ../nbs/00_data.ipynb #6dc29aad
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,7 +113,7 @@ class Geometry:
     """
 
     resize: int | tuple[int, int] | None = 256  # shorter side, or (height, width), pixels; None: unchanged
-    crop: int | tuple[int, int] | None = 224  # side of a square, or (height, width), pixels; None: all
+    crop: int | tuple[int, int] | None = None  # side of a central square, or (height, width), pixels; None: all
     depth: int | None = None  # bits that images with more than 8 bits use, 8 to 16; None: 16
 
     def __post_init__(self):
@@ -130,6 +132,15 @@ class Geometry:
     ) -> tuple[int, int]:  # (H, W) of the network input
         "Return the size of an image after resize and crop."
         return _placed(self, height, width)[2]
+
+    def unseen(
+        self,
+        height: int,  # of the image, pixels
+        width: int,  # of the image, pixels
+    ) -> float:  # 0 to 1
+        "Return the share of an image that the crop leaves out: defects there are not seen."
+        resized, size = map(math.prod, _placed(self, height, width)[1:])
+        return 1 - size / resized
 
     def image(
         self,
@@ -173,8 +184,7 @@ def _placed(
     "Return where the network input lies in the resized photograph, and both sizes."
     resized = (height, width) if geometry.resize is None else _resized(height, width, geometry.resize)
     size = resized if geometry.crop is None else _cropped(*resized, geometry.crop)
-    top, left = (round((r - s) / 2) for r, s in zip(resized, size))
-    return (top, left), resized, size
+    return (round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)), resized, size
 
 # %% ../nbs/00_data.ipynb #60e1f134
 def placement(
@@ -272,7 +282,7 @@ class ImageSet(Dataset):
     def __init__(
         self,
         samples: Iterable[Sample],  # or tuples (path, label, defect, mask file or None)
-        geometry: Geometry | None = None,  # None: resize 256, crop 224
+        geometry: Geometry | None = None,  # None: the whole image, its shorter side 256
         name: str = "images",  # for messages and progress bars
     ):
         self.geometry = geometry or Geometry()
@@ -466,7 +476,7 @@ def _sizes_differ(
     return (
         f"{name}: images end up with {len(first)} different sizes (height x width)"
         f" and cannot be stacked into batches: {examples}."
-        " Give all images one size with resize=(height, width), or with a crop"
+        " Give all images one size: geometry=Geometry((height, width)), on the command line --resize HEIGHTxWIDTH"
     )
 
 
@@ -488,6 +498,7 @@ MVTEC_CATEGORIES = (
     *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut"),
     *("pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper"),
 )
+OFFICIAL = Geometry(256, 224)  # the protocol of the published figures
 
 
 def _folders(
@@ -594,7 +605,7 @@ class MVTecAD:
         self,
         root: str | os.PathLike,  # folder with one folder per category
         category: str,  # folder name, such as "bottle"
-        geometry: Geometry | None = None,  # None: resize 256, crop 224
+        geometry: Geometry | None = None,  # None: OFFICIAL
         train_fraction: float = 1.0,  # 0 < fraction <= 1; the rest of train/good becomes val
     ):
         folder = _category_folder(root, category)
@@ -612,6 +623,7 @@ class MVTecAD:
         more += [f"{part.name} is not read" for part in _folders(folder) if part.name not in _PARTS]
         for sentence in said + more:
             _logger.warning("%s: %s", self.name, sentence)
+        geometry = geometry or OFFICIAL
         self.train = ImageSet(good[:n], geometry, f"{self.name}/train")
         self.val = ImageSet(good[n:], geometry, f"{self.name}/val")
         self.test = ImageSet(test, geometry, f"{self.name}/test")
@@ -630,7 +642,7 @@ class ImageFolder(ImageSet):
     def __init__(
         self,
         root: str | os.PathLike,  # searched with all its sub-folders and links
-        geometry: Geometry | None = None,  # None: resize 256, crop 224
+        geometry: Geometry | None = None,  # None: the whole image, its shorter side 256
     ):
         if not Path(root).is_dir():
             raise FileNotFoundError(f"{root} is not a folder")
@@ -655,9 +667,22 @@ class ImageFolder(ImageSet):
         return f"ImageFolder({self._told()})"
 
 # %% ../nbs/00_data.ipynb #54869d11
+def known(
+    geometry: Geometry | None,  # of a model; None: it was fitted on tensors
+) -> Geometry:  # the same
+    "Return a geometry. Raises `ValueError` if there is none."
+    if geometry is None:
+        raise ValueError(
+            "how photographs are prepared is not known: neither the model nor the data it was fitted on, tensors or a"
+            " data set of yours, has a geometry. Pass tensors prepared in the same way, or fit with"
+            " PatchCore(geometry=Geometry(...))"
+        )
+    return geometry
+
+
 def network_input(
     image: str | os.PathLike | Image.Image | np.ndarray | Tensor,  # one image
-    geometry: Geometry,  # applied to all but tensors
+    geometry: Geometry | None,  # applied to all but tensors; None: not known, and tensors only
 ) -> Tensor:  # `(3, H, W)` float32, normalised
     """Return a single image as network input; a float tensor counts as normalised already.
 
@@ -668,7 +693,7 @@ def network_input(
 
 def _with_size(
     image: object,  # as for network_input
-    geometry: Geometry,  # applied to all but tensors
+    geometry: Geometry | None,  # applied to all but tensors; None: not known
     judged: bool = False,  # scale and normalisation have been looked at
 ) -> tuple[Tensor, Tensor]:  # network input; (height, width) of the photograph, (0, 0) where a tensor was given
     if isinstance(image, Tensor):
@@ -676,6 +701,7 @@ def _with_size(
         if not judged:
             require_normalised([x])
         return x, torch.zeros(2, dtype=torch.int64)
+    geometry = known(geometry)
     picture, peak = as_picture(image, geometry.depth)
     name = image if isinstance(image, (str, os.PathLike)) else ""
     if not judged:
@@ -781,7 +807,7 @@ def _judge(images, geometry):
     "Look at tensors and deep images as a whole. Raise `ValueError` if they are not on the scale that they seem to be."
     require_normalised([image for image in images if isinstance(image, Tensor) and len(image) == 3 == image.ndim])
     shown = [image for image in images if isinstance(image, (np.ndarray, Image.Image))]
-    peak = max(map(brightest, shown)) if shown and geometry.depth is None else 0
+    peak = max(map(brightest, shown)) if shown and known(geometry).depth is None else 0
     if len(shown) == 1:
         warn_of_depth(peak, "an image")  # which may be a dark one
     elif doubt := doubtful(peak):
@@ -797,11 +823,11 @@ def _item(image, geometry, judged=False):
 # %% ../nbs/00_data.ipynb #bc828bc5
 def as_dataset(
     data: object,  # path, folder, PIL image, array, tensor, list, iterator, Dataset or DataLoader
-    geometry: Geometry,  # applied to images that are not network input yet
+    geometry: Geometry | None,  # applied to images that are not network input yet; None: not known
 ) -> Dataset | DataLoader:  # items with `image`, `path` ("" = unknown) and `size` of the photograph
     """Return anything that holds images as a data set: files as an `ImageSet`, a Dataset or DataLoader unchanged.
 
-    Raises `ValueError` if there are none, `TypeError` if it holds no images.
+    Raises `ValueError` if there are none, or files without a geometry, `TypeError` if it holds no images.
     """
     if isinstance(data, (Dataset, DataLoader)):
         return _part(data) if type(data) is Subset else data
@@ -810,9 +836,9 @@ def as_dataset(
     images = list(_each(data))
     if not images:
         raise ValueError("no images were passed: the list is empty")
-    known = all(isinstance(image, (str, os.PathLike, Sample)) for image in images)
-    if known and (len(images) > 1 or isinstance(images[0], Sample)):
-        return ImageSet([im if isinstance(im, Sample) else Sample(str(im)) for im in images], geometry)
+    files = all(isinstance(image, (str, os.PathLike, Sample)) for image in images)
+    if files and (len(images) > 1 or isinstance(images[0], Sample)):
+        return ImageSet([im if isinstance(im, Sample) else Sample(str(im)) for im in images], known(geometry))
     return _Given(images, geometry)
 
 
@@ -850,13 +876,15 @@ def only_good(
     return batch
 
 # %% ../nbs/00_data.ipynb #fbb62c68
+WHOLE = Geometry()  # of photographs, where nothing else is said
+
+
 def _geometries(
     data: object,  # a data set, or what torch wraps around it
 ) -> set[Geometry]:  # empty where none is known
     "Return the geometries of a data set, also inside a DataLoader, Subset or ConcatDataset."
     parts = [data.dataset] if hasattr(data, "dataset") else list(getattr(data, "datasets", ()))
-    found = {own} if isinstance(own := getattr(data, "geometry", None), Geometry) else set()
-    return found.union(*map(_geometries, parts))
+    return {g for g in [getattr(data, "geometry", None)] if isinstance(g, Geometry)}.union(*map(_geometries, parts))
 
 
 def agreed_geometry(
@@ -874,16 +902,29 @@ def agreed_geometry(
     return next(iter(found), None)
 
 
+def _all_tensors(data: Any) -> bool:
+    "Return whether the images are tensors: of a data set the first one tells, those of a loader or stream have to be."
+    if isinstance(data, (list, tuple)):
+        return all(map(_all_tensors, data))
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset) and hasattr(data, "__len__") and len(data):
+        first = data[0]
+        first = first[0] if isinstance(first, (list, tuple)) and first else first
+        data = first.get("image") if isinstance(first, dict) else first
+    return isinstance(data, (Tensor, IterableDataset, DataLoader))
+
+
 def prepared(
     data: object,  # whatever as_dataset takes
-    own: Geometry | None,  # of the model; None: not decided yet
-    otherwise: Geometry = Geometry(),  # if neither model nor data has one  # noqa: B008 (it is frozen)
-) -> tuple[Any, Geometry]:  # the data set, and the geometry of its images
+    own: Geometry | None,  # of the model; None: not decided yet, or fitted on tensors
+    undecided: Geometry | None = None,  # for photographs, if neither model nor data has one; None: the model is fitted
+) -> tuple[Any, Geometry | None]:  # the data set, and the geometry of its images; None: tensors of unknown origin
     """Return images as a data set, and the geometry that model and data share.
 
-    Raises `ValueError` if the geometries differ, and whatever `as_dataset` raises.
+    Raises `ValueError` if the geometries differ or only that of the data is known, and whatever `as_dataset` raises.
     """
-    geometry = agreed_geometry(own, data) or otherwise
+    geometry = agreed_geometry(own, data) or (None if undecided is None or _all_tensors(data) else undecided)
+    if own is None and undecided is None and geometry is not None:
+        known(own)  # the data have one, and the fitted model does not
     return as_dataset(data, geometry), geometry
 
 # %% ../nbs/00_data.ipynb #baf17021
@@ -894,14 +935,14 @@ def _stacked(
     if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
             f"images of different sizes in one batch: {sizes} (height, width);"
-            " use resize=(height, width), a crop, or batch_size=1"
+            " give all images one size, geometry=Geometry((height, width))"
         )
     return default_collate(items)
 
 
 def _collate(
     items: list,  # of a data set of the user's: dicts, tuples, or bare images
-    geometry: Geometry,  # applied to images that are not tensors
+    geometry: Geometry | None,  # applied to images that are not tensors
     judged: bool = False,  # the items have been made by this package
 ) -> dict:  # as of _stacked
     "Convert items to dicts and stack them."
@@ -944,9 +985,37 @@ def _made(data: object) -> bool:
     return getattr(data, "is_network_input", False) or (bool(parts) and all(map(_made, parts)))
 
 
+_SAID_OF = {"embed": "fit", "predict": "predict"}  # description of `batches`: word for the log
+
+
+@lru_cache(maxsize=1024)
+def _say_unseen(geometry: Geometry, height: int, width: int, work: str) -> None:
+    "Log which share of a photograph is not looked at, once for each size."
+    with suppress(ValueError, ZeroDivisionError):  # a `size` of the user's, of something else
+        if 0 < (share := geometry.unseen(height, width)) < 1:
+            resized, size = ("x".join(map(str, sides)) for sides in _placed(geometry, height, width)[1:])
+            percent, each = f"{100 * share:.{0 if share > 0.01 else 2}f} %", f"{height}x{width}, height x width"
+            text = (
+                "%s: the crop of %s from %s pixels leaves out %s of each photograph (%s), and defects there are not"
+                " seen; crop=None keeps all"
+            )
+            _logger.warning(text, work, size, resized, percent, each)
+
+
+def said(
+    batch: dict,  # of `batches`
+    geometry: Geometry | None,  # that made its images
+    work: str,  # for which they are made
+) -> dict:  # the batch itself
+    "Log what a crop leaves out, with the first photograph of each size."
+    for size in set(map(tuple, batch["size"].tolist())) if geometry and geometry.crop and work in _SAID_OF else ():
+        _say_unseen(geometry, *size, _SAID_OF[work])
+    return batch
+
+
 def batches(
     data: object,  # whatever as_dataset takes
-    geometry: Geometry,  # applied to images that are not network input yet
+    geometry: Geometry | None,  # applied to images that are not network input yet; None: not known
     batch_size: int = 8,  # images at once; a DataLoader keeps its own
     num_workers: int = 0,  # processes that decode; 0: this one
     progress: bool = False,  # show a progress bar
@@ -966,7 +1035,7 @@ def batches(
         collate = _stacked if ours else partial(_collate, geometry=geometry, judged=_made(images))
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
     for batch in tqdm(images, desc=description, disable=not progress):
-        yield batch if ours else _checked_batch(batch, judged)
+        yield said(batch if ours else _checked_batch(batch, judged), geometry, description)
 
 # %% ../nbs/00_data.ipynb #9887aded
 complete_docstrings(__name__)

@@ -286,28 +286,32 @@ def _is_given(context, name):
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 # %% ../../nbs/apps/01_cli.ipynb #83e04648
-_GEOMETRY_OPTIONS = [
-    click.option(
-        "--resize",
-        type=_Size(),
-        default="256",
-        show_default=True,
-        help="Shorter side: 256; height x width: 256x320; or none.",
-    ),
-    click.option(
-        "--crop",
-        type=_Size(),
-        default="224",
-        show_default=True,
-        help="Centre crop after resizing: 224, 224x320 or none.",
-    ),
-    click.option(
-        "--depth",
-        type=click.IntRange(8, 16),
-        help="Bits that images with more than 8 bits use, such as 12 for a 12-bit camera. [default: 16, where the "
-        "images bear it out]",
-    ),
-]
+def _geometry_options(crop):
+    "Return --resize, --crop and --depth, with this default of the crop."
+    return [
+        click.option(
+            "--resize",
+            type=_Size(),
+            default="256",
+            show_default=True,
+            help="Shorter side: 256; height x width: 256x320; or none.",
+        ),
+        click.option(
+            "--crop",
+            type=_Size(),
+            default=crop,
+            show_default=True,
+            help="Centre crop after resizing: 224, 224x320 or none, which keeps the whole photograph.",
+        ),
+        click.option(
+            "--depth",
+            type=click.IntRange(8, 16),
+            help="Bits that images with more than 8 bits use, such as 12 for a 12-bit camera. [default: 16, where the "
+            "images bear it out]",
+        ),
+    ]
+
+
 _TILE_OPTIONS = [
     click.option(
         "--tile",
@@ -433,7 +437,7 @@ _max_pixels = click.option(
 @_on_error
 @_max_pixels
 @_quiet
-@all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
+@all_of(_geometry_options("none") + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
 @click.option(
     "--forecast",
     is_flag=True,
@@ -530,9 +534,9 @@ def _photographs(given):
 
 def _chosen(given, fitted, on_error, quiet):
     "Return the given photographs as a set; all files are opened before the work."
-    from patchcore_nb.data import ImageSet
+    from patchcore_nb.data import ImageSet, known
 
-    return ImageSet(_photographs(given), fitted.geometry_).check(on_error, not quiet)
+    return ImageSet(_photographs(given), known(fitted.geometry_)).check(on_error, not quiet)
 
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):
@@ -908,7 +912,7 @@ def _from_recipe(context, name):
 @_max_pixels
 @all_of(_MEMORY_OPTIONS)
 @_quiet
-@all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS)
+@all_of(_geometry_options("224") + _TILE_OPTIONS + _MODEL_OPTIONS)
 @click.pass_context
 def evaluate_command(
     context,

@@ -421,14 +421,15 @@ def _require_saved(folder: Path, geometry: "Geometry", count: int) -> None:
         raise ValueError(f"{ensemble}: {count} test image(s) have no range, at least 2 are needed")
 
 
-def _saved_geometry(member: "Geometry | dict", geometry: "Geometry") -> "Geometry":
+def _saved_geometry(member: "Geometry | dict | None", geometry: "Geometry") -> "Geometry":
     "Return the geometry of a saved model; the resize is the given one if an official folder does not state it."
     from dataclasses import replace
 
+    from patchcore_nb.data import known
     from patchcore_nb.formats.official import from_official, official_weights_hash
 
     if not isinstance(member, dict):
-        return member
+        return known(member)
     if official_weights_hash(member):
         return from_official(member)["geometry"]
     _, height, width = member["input_shape"]

@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator
 
 from ..box.docstrings import complete_docstrings
 from ..box.images import most_pixels, rgb_and_peak, warn_of_depth
+from ..data import known
 from ..line.regions import as_record
 
 # %% ../../nbs/apps/03_serve.ipynb #ccd21182
@@ -179,6 +180,7 @@ def _judged(model: BaseEstimator, body: bytes, with_map: bool, max_pixels: int) 
 def _require_ready(model: BaseEstimator) -> Any:  # its Calibration, None if it has none
     "Raise `NotFittedError` or `ValueError` if the model cannot score single pictures; return its thresholds."
     model.require_fitted()
+    known(model.geometry_)
     if getattr(model, "scaling", None) == "test":
         raise ValueError(
             'scaling="test" scales by the range of several pictures, but each request has one: '
@@ -198,8 +200,9 @@ def create_app(
     """Return an application that answers requests with a model.
 
     Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, and `ValueError` if
-    parameters changed after the fit, if the threshold was made with others, if an ensemble needs several pictures, or
-    if `max_pixels` is more than Pillow reads.
+    parameters changed after the fit, if the threshold was made with others, if an ensemble needs several pictures, if
+    the model was fitted on tensors and does not know how pictures are prepared, or if `max_pixels` is more than Pillow
+    reads.
     """
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import JSONResponse

@@ -10,7 +10,6 @@ import io
 import logging
 import os
 import re
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np

@@ -28,7 +28,16 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..box.docstrings import complete_docstrings
-from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset, as_picture
+from patchcore_nb.data import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Geometry,
+    ImageFolder,
+    ImageSet,
+    as_dataset,
+    as_picture,
+    known,
+)
 from .folder import DESCRIPTION, is_mount, require_content, write_state
 from ..line.views import Views
 from ..patches import Embedder, cells_inside, pixels_inside, to_rows
@@ -272,6 +281,7 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
         raise ValueError(f"unknown bank_precision {bank_precision!r}: choose one of {', '.join(FILE_PRECISIONS)}")
     for member in model.members:
         member.require_fitted()
+        known(member.geometry_)
     if model.kind == "ensemble" and (model.scaling != "fit" or model.ranges_ is None):
         raise ValueError(
             "the scores of this ensemble depend on the other images of a prediction, which a file does "

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from ..box.zoo import local_weights
-from ..data import Geometry
+from ..data import Geometry, known
 from .bank_file import bank_shape, read_bank, write_bank
 from .folder import read_consistent, require_content, saved_folder
 from ..line.ensemble import MOST_MEMBERS
@@ -301,7 +301,7 @@ def to_official(
     network: EmbeddingNetwork,  # network of the model
     scoring: Scoring | None,  # scoring of the model; None: the defaults
     views: object,  # its Views; None: whole images
-    geometry: Geometry,  # preparation of the training images
+    geometry: Geometry | None,  # preparation of the training images; None: not known, which is an error
 ) -> dict:  # official entry -> plain value
     "Translate a model to official parameters. Raises `ValueError` if the official code could not run it."
     spec, layers, scoring = network.spec, network.layers, Scoring.of(scoring)
@@ -313,6 +313,7 @@ def to_official(
         )
     _require_official_layers(layers, network.extractor.last_layer)
     _require_official_scores(scoring, getattr(views, "region", None))
+    geometry = known(geometry)
     if geometry.depth is not None:
         raise ValueError(
             f"the official code clips images of more than 8 bits and has no place for depth={geometry.depth}:"

@@ -6,7 +6,6 @@
 __all__ = ['MOST_MEMBERS', 'Ensemble']
 
 # %% ../../nbs/line/06_ensemble.ipynb #db491251
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, as_dataset, batches, checked, prepared, require_good
+from ..data import WHOLE, Geometry, batches, checked, prepared, require_good
 from patchcore_nb.line.calibration import (
     Calibrated,
     CalibratedPatchCore,
@@ -117,10 +116,13 @@ def _require_order(data: object) -> None:
         )
 
 
-def _opened(data: object, geometry: Geometry, on_error: str, progress: bool) -> Any:
+def _opened(
+    data: object, geometry: Geometry | None, on_error: str, progress: bool, undecided: Geometry | None = None
+) -> Any:
     "Images that are the same on every pass; files are checked once for all members."
     _require_order(data)
-    return checked(as_dataset(list(data) if isinstance(data, Iterator) else data, geometry), on_error, progress)
+    images, _ = prepared(list(data) if isinstance(data, Iterator) else data, geometry, undecided)
+    return checked(images, on_error, progress)
 
 
 class _Once(list):
@@ -152,7 +154,7 @@ class Ensemble(Calibrated, BaseEstimator):
     ) -> "Ensemble":  # self
         "Fit all members on the same images. Raises as `PatchCore.fit`, and `ValueError` for members that do not match."
         _check(self.models, self.scaling)
-        images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
+        images = _opened(data, self.models[0].geometry, on_error, self.models[0].progress, WHOLE)
         require_good(images)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)):
             raise ValueError(
@@ -206,7 +208,7 @@ class Ensemble(Calibrated, BaseEstimator):
             yield found
 
     @property
-    def geometry_(self) -> Geometry:  # that of all members
+    def geometry_(self) -> Geometry | None:  # that of all members
         "How images are prepared."
         return self.models_[0].geometry_
 

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion, maximum_filter
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -89,8 +89,12 @@ def veil(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     judged: np.ndarray,  # `(H, W)` bool
 ) -> np.ndarray:  # a copy, two thirds gray where not judged
-    "Cover with gray what was not judged."
-    return np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    "Cover with gray what was not judged, and draw a white frame around the rest."
+    veiled = np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    if not judged.all():
+        thickness = max(1, round(min(judged.shape) / 256))
+        veiled[maximum_filter(judged.astype(np.uint8), 2 * thickness + 1) > judged] = 255
+    return veiled
 
 # %% ../../nbs/look/00_viz.ipynb #39dc7f2e
 def draw_contour(
