@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from .box.docstrings import complete_docstrings
+from .box.threads import used_by
 from .box.zoo import NETWORKS, build, find_weights, look_up, near, timm_layers
 
 # %% ../nbs/01_backbones.ipynb #e8453c2f
@@ -340,8 +341,9 @@ def load_extractor(
 ) -> tuple[FeatureExtractor, tuple[int, int]]:  # and the default widths of its patch embedding
     "Return an extractor by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
-    backbone = load_backbone(name, weights, seed, progress)
-    extractor = FeatureExtractor(backbone.to(device).to(memory_format=torch.channels_last), layers)
+    used_by()  # the threads of torch start now: a forked process must do without them
+    backbone = load_backbone(name, weights, seed, progress).to(device, memory_format=torch.channels_last)
+    extractor = FeatureExtractor(backbone, layers)
     return extractor, default_dims(name, extractor.channels)
 
 # %% ../nbs/01_backbones.ipynb #d28e09f1

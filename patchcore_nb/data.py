@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 
 from .box.docstrings import complete_docstrings
 from .box.images import IMAGE_SUFFIXES, is_url, read_image, read_mask, to_mask, to_pil, to_rgb
+from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
 _MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
@@ -746,6 +747,8 @@ def batches(
     "Yield batches of network input from anything that holds images, in order."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if used_by() != os.getpid():
+        say_one_thread()
     images = as_dataset(data, geometry)
     ours = isinstance(images, (ImageSet, _Given, _Stream))
     if isinstance(images, _Stream):
@@ -753,8 +756,8 @@ def batches(
     if isinstance(images, ImageSet) and images.has_masks:
         images = images.without_masks()
     if not isinstance(images, DataLoader):
-        own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
-        collate = _stacked if ours else partial(_collate, geometry=geometry)
+        # Without a generator of its own, the loader would draw from the global one.
+        own, collate = torch.Generator().manual_seed(0), _stacked if ours else partial(_collate, geometry=geometry)
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
     for batch in tqdm(images, desc=description, disable=not progress):
         yield batch if ours else _checked_batch(batch)
