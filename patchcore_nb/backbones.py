@@ -328,7 +328,7 @@ def load_backbone(
         if weights is not None:
             _fill(network, Path(weights).expanduser())
     _log.info("backbone %s: %s", name, f"weights from {weights}" if weights else f"untrained, seed {seed}")
-    return network.eval().requires_grad_(False)
+    return network.float().eval().requires_grad_(False)  # float: the default type may be another one
 
 # %% ../nbs/01_backbones.ipynb #9eb7f409
 def load_extractor(
@@ -343,8 +343,7 @@ def load_extractor(
     layers = layers or default_layers(name)
     used_by()  # the threads of torch start now: a forked process must do without them
     backbone = load_backbone(name, weights, seed, progress).to(device, memory_format=torch.channels_last)
-    extractor = FeatureExtractor(backbone, layers)
-    return extractor, default_dims(name, extractor.channels)
+    return (extractor := FeatureExtractor(backbone, layers)), default_dims(name, extractor.channels)
 
 # %% ../nbs/01_backbones.ipynb #d28e09f1
 complete_docstrings(__name__)

@@ -326,7 +326,7 @@ def checked(
 
     Raises `ValueError` that names the files that cannot be used.
     """
-    if on_error not in ("raise", "skip"):
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     if not isinstance(images, ImageSet) or images.checked:
         return _unopened(images, on_error)
@@ -578,7 +578,7 @@ def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
 
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
-    data: object,  # one image, a folder, a batch tensor, or a list of these
+    data: object,  # one image, a folder, a batch, or a list or array of these
 ) -> Iterator:  # single images
     "Yield the single images in what was passed, in order."
     if isinstance(data, (list, tuple)):
@@ -586,8 +586,10 @@ def _each(
             yield from _each(part)
     elif isinstance(data, (str, os.PathLike)) and Path(data).is_dir():
         yield from ImageFolder(data).paths
-    elif isinstance(data, Tensor) and data.ndim == 4:
+    elif isinstance(data, (Tensor, np.ndarray)) and data.ndim == 4:
         yield from data
+    elif isinstance(data, np.ndarray) and data.dtype.kind in "OU":  # of paths or images
+        yield from _each(data.tolist())
     elif isinstance(data, (str, os.PathLike, Image.Image, np.ndarray, Tensor)):
         yield data
     else:

@@ -473,7 +473,7 @@ def fit_command(
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
-    fitted = unfitted.fit(good, on_error, collect)
+    fitted = unfitted.fit(good, on_error=on_error, collect=collect)
     fitted.save(model)  # before the thresholds, whose computation may fail
     if not quiet:
         banks = [member.bank_ for member in fitted.members]

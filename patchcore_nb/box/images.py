@@ -113,7 +113,7 @@ def to_pil(
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or array.size == 0:
         raise ValueError(
             f"array of shape {array.shape} is not an image: expected (H, W) or (H, W, 1|3|4);"
-            " transpose (channels, H, W) to (H, W, channels)"
+            " transpose (channels, H, W) to (H, W, channels), and pass gray images (N, H, W) as list(array)"
         )
     return Image.fromarray(np.ascontiguousarray(_eight_bit(array)))
 

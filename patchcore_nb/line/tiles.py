@@ -30,7 +30,7 @@ from .augment import turns
 from .calibration import Calibrated, training_set
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
-from ..parameters import require_same
+from ..parameters import require_good, require_same
 from ..patchcore import PatchCore, concatenate
 from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
 from ..prediction import Calibration, Prediction
@@ -233,6 +233,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     def fit(
         self,
         data: object,  # good photographs of one size: ImageSet, Dataset, folder, list of paths, arrays
+        y: object = None,  # labels, as for PatchCore.fit: all 0
         on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for PatchCore.fit
     ) -> "TiledPatchCore":  # self
@@ -242,6 +243,8 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         photographs of different sizes.
         """
         sides = tile_sides(self.tile, self.overlap)
+        if y is not None:
+            require_good(y)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
         model = clone(self.model).set_params(geometry=Geometry(None, None))  # tiles go in as they are
