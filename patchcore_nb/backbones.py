@@ -342,7 +342,7 @@ def load_extractor(
     "Return an extractor by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
     used_by()  # the threads of torch start now: a forked process must do without them
-    backbone = load_backbone(name, weights, seed, progress).to(device, memory_format=torch.channels_last)
+    backbone = load_backbone(name, weights, seed, progress).to(device).to(memory_format=torch.channels_last)
     return (extractor := FeatureExtractor(backbone, layers)), default_dims(name, extractor.channels)
 
 # %% ../nbs/01_backbones.ipynb #d28e09f1

@@ -19,6 +19,7 @@ import sys
 import warnings
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,16 +30,18 @@ from ..box.docstrings import complete_docstrings
 class Commands(click.Group):
     "Group of commands: messages go to stderr, and an expected error is one sentence instead of a traceback."
 
-    def main(
+    def make_context(
         self,
-        *args: object,  # as of click.Group
-        **kwargs: object,  # as of click.Group
-    ) -> object:  # what the command returns
-        "Run a command line. Whatever stdout cannot encode is printed with escapes."
+        info_name: str | None,  # as of click.Group
+        args: list[str],  # words of the command line
+        parent: click.Context | None = None,  # as of click.Group
+        **extra: Any,  # as of click.Group
+    ) -> click.Context:  # of the command line
+        "Read the command line. From here on, whatever stdout cannot encode is printed with escapes."
         if isinstance(sys.stdout, io.TextIOWrapper):
             is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # prints names that are not UTF-8 as they are
             sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
-        return super().main(*args, **kwargs)
+        return super().make_context(info_name, args, parent, **extra)
 
     def invoke(
         self,
