@@ -54,7 +54,7 @@ class Composed(BaseEstimator):
         return self
 
 # %% ../nbs/04b_parameters.ipynb #parco017
-def require_good(
+def require_good_labels(
     y: object,  # labels of the images, as scikit-learn passes them to fit
 ) -> None:  # if all of them are 0
     "Raises `ValueError` for other labels."

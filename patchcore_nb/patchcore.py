@@ -18,7 +18,7 @@ from typing_extensions import Self
 from .box.docstrings import complete_docstrings
 from .coreset import Coreset
 from .data import Geometry, batches, checked, prepared
-from .parameters import Composed, require_good, require_same
+from .parameters import Composed, require_good_labels, require_same
 from .patches import Embedder, EmbeddingNetwork, PatchRows, finite, torch_device
 from .prediction import Calibration, Prediction
 from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
@@ -78,7 +78,7 @@ class PatchCore(Composed):
         "Fill the memory bank. Raises `ValueError` for unusable parameters, images or features, and as `collect` does."
         collect, coreset, scoring = collect or InMemory(), Coreset.of(self.coreset), Scoring.of(self.scoring)
         if y is not None:
-            require_good(y)
+            require_good_labels(y)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry)
         bank = collect(self.patch_rows(images, geometry, network), on_error, coreset, scoring, self.seed)

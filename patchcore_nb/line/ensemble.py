@@ -22,7 +22,7 @@ from ..coreset import Coreset
 from ..data import Geometry, as_dataset, batches, checked, prepared
 from .calibration import Calibrated, CalibratedPatchCore, held_out, training_set
 from .views import Views
-from ..parameters import require_good
+from ..parameters import require_good_labels
 from ..prediction import Calibration, Prediction
 from ..scorer import Bank, Scoring
 
@@ -135,7 +135,7 @@ class Ensemble(Calibrated, BaseEstimator):
         "Fit all members on the same images. Raises as `PatchCore.fit`, and `ValueError` for members that do not match."
         _check(self.models, self.scaling)
         if y is not None:
-            require_good(y)
+            require_good_labels(y)
         images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)):
             raise ValueError(

@@ -30,7 +30,7 @@ from .augment import turns
 from .calibration import Calibrated, training_set
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
-from ..parameters import require_good, require_same
+from ..parameters import require_good_labels, require_same
 from ..patchcore import PatchCore, concatenate
 from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
 from ..prediction import Calibration, Prediction
@@ -244,7 +244,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         """
         sides = tile_sides(self.tile, self.overlap)
         if y is not None:
-            require_good(y)
+            require_good_labels(y)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
         model = clone(self.model).set_params(geometry=Geometry(None, None))  # tiles go in as they are
