@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from .box.docstrings import complete_docstrings
+from .box.threads import used_by
 from .box.zoo import NETWORKS, build, find_weights, look_up, near, timm_layers
 
 # %% ../nbs/01_backbones.ipynb #e8453c2f
@@ -364,7 +365,7 @@ def load_backbone(
         if weights is not None:
             _fill(network, Path(weights).expanduser())
     _log.info("backbone %s: %s", name, f"weights from {weights}" if weights else f"untrained, seed {seed}")
-    return network.eval().requires_grad_(False)
+    return network.float().eval().requires_grad_(False)  # float: the default type may be another one
 
 # %% ../nbs/01_backbones.ipynb #9eb7f409
 def load_extractor(
@@ -377,9 +378,9 @@ def load_extractor(
 ) -> tuple[FeatureExtractor, tuple[int, int]]:  # and the default widths of its patch embedding
     "Return an extractor by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
-    backbone = load_backbone(name, weights, seed, progress)
-    extractor = FeatureExtractor(backbone.to(device).to(memory_format=torch.channels_last), layers)
-    return extractor, default_dims(name, extractor.channels)
+    used_by()  # the threads of torch start now: a forked process must do without them
+    backbone = load_backbone(name, weights, seed, progress).to(device).to(memory_format=torch.channels_last)
+    return (extractor := FeatureExtractor(backbone, layers)), default_dims(name, extractor.channels)
 
 # %% ../nbs/01_backbones.ipynb #d28e09f1
 complete_docstrings(__name__)

@@ -43,6 +43,7 @@ from patchcore_nb.box.images import (
     to_rgb,
     warn_of_depth,
 )
+from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
 _MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
@@ -398,7 +399,7 @@ def checked(
 
     Raises `ValueError` that names the files that cannot be used.
     """
-    if on_error not in ("raise", "skip"):
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     if not isinstance(images, ImageSet) or images.checked:
         return _unopened(images, on_error)
@@ -753,7 +754,7 @@ def require_normalised(
 
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
-    data: object,  # one image, a folder, a batch tensor, or a list of these
+    data: object,  # one image, a folder, a batch, or a list or array of these
 ) -> Iterator:  # single images; those of a folder as samples
     "Yield the single images in what was passed, in order."
     if isinstance(data, Sample):
@@ -763,8 +764,10 @@ def _each(
             yield from _each(part)
     elif isinstance(data, (str, os.PathLike)) and Path(data).is_dir():
         yield from ImageFolder(data).samples
-    elif isinstance(data, Tensor) and data.ndim == 4:
+    elif isinstance(data, (Tensor, np.ndarray)) and data.ndim == 4:
         yield from data
+    elif isinstance(data, np.ndarray) and data.dtype.kind in "OU":  # of paths or images
+        yield from _each(data.tolist())
     elif isinstance(data, (str, os.PathLike, Image.Image, np.ndarray, Tensor)):
         yield data
     else:
@@ -1024,6 +1027,8 @@ def batches(
     "Yield batches of network input from anything that holds images, in order."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if used_by() != os.getpid():
+        say_one_thread()
     images = as_dataset(data, geometry)
     ours, judged = isinstance(images, (ImageSet, _Given, _Stream)), not isinstance(images, DataLoader) or _made(images)
     if isinstance(images, _Stream):

@@ -215,13 +215,16 @@ class EmbeddingNetwork(nn.Module):
         images: Tensor,  # network input, `(B, 3, H, W)`
         precision: str | None = None,  # of the backbone, f32 or bf16; None: as specified
     ) -> Tensor:  # patch embeddings, `(B, D, h, w)` float32
-        "Embed a batch. Raises `ValueError` for an unknown precision."
+        "Embed a batch. Raises `ValueError` for an unknown precision, and inside `torch.autocast`."
         if precision not in (None, *PRECISIONS):
             raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-        images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
+        if torch.is_autocast_enabled(self.device.type):
+            raise ValueError(
+                'leave torch.autocast: distances need float32; Embedder(precision="bf16") is for the network'
+            )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=(precision or self.spec.precision) == "bf16"):
-            features = self.extractor(images)  # [(B, C_l, H_l, W_l)]
-        return self.patches([f.float() for f in features])  # (B, D, h, w)
+            features = self.extractor(images.to(self.device, torch.float32, memory_format=torch.channels_last))
+        return self.patches([f.float() for f in features])  # from [(B, C_l, H_l, W_l)] to (B, D, h, w)
 
 # %% ../nbs/02_patches.ipynb #740fb904
 def cell_box(

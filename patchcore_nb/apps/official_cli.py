@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli import Commands, all_of, hush, unfitted_model
+from .cli import Commands, UserPath, all_of, hush, unfitted_model
 
 if TYPE_CHECKING:  # imported where they are used, so that --help answers at once
     from patchcore_nb.data import Geometry, ImageSet
@@ -57,7 +57,7 @@ def _unused_option(*names, **kind):
 
 # %% ../../nbs/apps/02_official_cli.ipynb #47580fb1
 _SHARED = [
-    click.Argument(["results_path"]),
+    click.Argument(["results_path"], type=UserPath()),
     click.Option(
         ["--gpu"],
         type=int,
@@ -226,7 +226,7 @@ def _dataset_options(batch_size):
     "Return the options of both versions of `dataset`."
     return [
         click.argument("name", type=click.Choice(["mvtec"])),
-        click.argument("data_path", type=click.Path(exists=True, file_okay=False)),
+        click.argument("data_path", type=UserPath(exists=True, file_okay=False)),
         click.option(
             "--subdatasets", "-d", multiple=True, required=True, help="Folder below DATA_PATH; may be repeated."
         ),
@@ -292,6 +292,7 @@ def _test_dataset(batch_size, num_workers, **images):
     "--patch_core_paths",
     "-p",
     "folders",
+    type=UserPath(),
     multiple=True,
     required=True,
     help="Model folder: one per dataset, in their order, or one for all.",

@@ -191,7 +191,7 @@ def to_pil(
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or array.size == 0:
         raise ValueError(
             f"array of shape {array.shape} is not an image: expected (H, W) or (H, W, 1|3);"
-            " transpose (channels, H, W) to (H, W, channels)"
+            " transpose (channels, H, W) to (H, W, channels), and pass gray images (N, H, W) as list(array)"
         )
     if np.issubdtype(array.dtype, np.integer) and array.max() == 1:
         raise ValueError(

@@ -104,7 +104,7 @@ class NetworkInput(nn.Module):
         super().__init__()
         self.resize, self.size, self.may_go_down = geometry.resize, size, goes_down_first()
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-            self.register_buffer(name, torch.tensor(values)[:, None, None])
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32)[:, None, None])
 
     def forward(
         self,
@@ -234,12 +234,13 @@ class _Member(nn.Module):
         self.extractor, self.patches, self.scoring = network.extractor, network.patches, Scoring.of(model.scoring)
         rows = model.bank_.rows
         self.bank = _Bank(rows, bank_precision or precision_of(rows))
-        x = torch.zeros(1, 3, *size)
+        x = torch.zeros(1, 3, *size, dtype=torch.float32)
         with torch.no_grad():
             self.grid = h, w = tuple(self.patches(self.extractor(x)).shape[2:])
         (H, W), sigma = size, self.scoring.sigma
-        self.register_buffer("down", anomaly_maps(torch.eye(h)[:, :, None], (H, 1), sigma)[:, :, 0].T.contiguous())
-        self.register_buffer("across", anomaly_maps(torch.eye(w)[:, None, :], (1, W), sigma)[:, 0].contiguous())
+        one, other = (torch.eye(n, dtype=torch.float32) for n in (h, w))
+        self.register_buffer("down", anomaly_maps(one[:, :, None], (H, 1), sigma)[:, :, 0].T.contiguous())
+        self.register_buffer("across", anomaly_maps(other[:, None, :], (1, W), sigma)[:, 0].contiguous())
         batch = {"image": x, "size": torch.tensor([photograph]), "path": ["a photograph for the graph"]}
         mask = None if model.views is None else model.views.mask(batch, model.geometry_)
         self.region = None if mask is None else _Region(mask, self.grid, self.down, self.across)

@@ -29,6 +29,7 @@ from patchcore_nb.line.calibration import (
     training_set,
 )
 from .views import Views
+from ..parameters import require_good_labels
 from ..prediction import Calibration, Prediction
 from ..scorer import Bank, Scoring
 
@@ -149,11 +150,14 @@ class Ensemble(Calibrated, BaseEstimator):
     def fit(
         self,
         data: object,  # images of good parts, as for PatchCore.fit; read once or more per member
+        y: object = None,  # labels, as for PatchCore.fit: all 0
         on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for PatchCore.fit
     ) -> "Ensemble":  # self
         "Fit all members on the same images. Raises as `PatchCore.fit`, and `ValueError` for members that do not match."
         _check(self.models, self.scaling)
+        if y is not None:
+            require_good_labels(y)
         images = _opened(data, self.models[0].geometry, on_error, self.models[0].progress, WHOLE)
         require_good(images)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)):
@@ -163,7 +167,7 @@ class Ensemble(Calibrated, BaseEstimator):
         ranges = None
         if self.scaling == "fit":
             ranges = [value_range(held_out(model, images, collect=collect)) for model in self.models]
-        self.models_ = [clone(model).fit(images, on_error, collect) for model in self.models]
+        self.models_ = [clone(model).fit(images, on_error=on_error, collect=collect) for model in self.models]
         self.ranges_, self.skipped_, self.calibration_ = ranges, getattr(images, "skipped", []), None
         self.ranged_with_ = [model.scored_with() for model in self.models_]
         return self

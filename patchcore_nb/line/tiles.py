@@ -39,7 +39,7 @@ from patchcore_nb.line.calibration import (
 )
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
-from ..parameters import require_same
+from ..parameters import require_good_labels, require_same
 from ..patchcore import PatchCore, concatenate
 from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
 from ..prediction import Calibration, Prediction
@@ -266,6 +266,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     def fit(
         self,
         data: object,  # good photographs of one size: ImageSet, Dataset, folder, list of paths, arrays
+        y: object = None,  # labels, as for PatchCore.fit: all 0
         on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for PatchCore.fit
     ) -> "TiledPatchCore":  # self
@@ -275,6 +276,8 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         photographs of different sizes.
         """
         sides = tile_sides(self.tile, self.overlap)
+        if y is not None:
+            require_good_labels(y)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
         require_good(images)

@@ -183,8 +183,12 @@ class RowCollector:
         progress: bool = False,  # show progress bars
     ):
         self.count, self.coreset, self.seed, self.progress = count, coreset, seed, progress
-        self.rows = MappedRows(count, width) if plan.mapped else torch.empty(plan.chunk or count, width)
-        self.kept = torch.empty(plan.union, width) if plan.chunk else None  # rows kept of the chunks
+        self.rows = (
+            MappedRows(count, width) if plan.mapped else torch.empty(plan.chunk or count, width, dtype=torch.float32)
+        )
+        self.kept = (
+            torch.empty(plan.union, width, dtype=torch.float32) if plan.chunk else None
+        )  # rows kept of the chunks
         self.numbers = torch.empty(plan.union, dtype=torch.int64)  # their numbers
         self.seen = self.filled = self.stayed = 0
 

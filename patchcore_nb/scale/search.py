@@ -71,7 +71,7 @@ class Pruned:
         "Return the k nearest rows of every query. Of equal rows the lower number comes first."
         if k > len(self.rows) // 64 or len(queries) == 0:
             return self.flat.neighbours(queries, k)
-        table = torch.empty(len(self.rows), chunk)
+        table = torch.empty(len(self.rows), chunk, dtype=torch.float32)
         return torch.cat([self._nearest(q, k, table) for q in queries.split(chunk)])
 
     def _nearest(self, q: Tensor, k: int, table: Tensor) -> Tensor:
