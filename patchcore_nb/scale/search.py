@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from .quantised import QuantisedRows, precision_of
-from ..scorer import Flat, MemoryBank, fastest_exact
+from ..scorer import Flat, MemoryBank, fastest_exact, multiplies_exactly, product_error
 
 # %% ../../nbs/scale/00_search.ipynb #f6325caf
 def _seeds(
@@ -45,6 +45,7 @@ class Pruned:
         dim: int = 128,  # d, number of directions
     ):
         self.rows, self.flat, self.centre = rows, Flat(rows), rows.mean(0)
+        self.holds = multiplies_exactly(self.centre.device)  # else bounds would be rounded too far
         sample = rows[:: max(1, len(rows) // (4 * rows.shape[1]))] - self.centre
         vectors = torch.linalg.eigh(sample.T @ sample).eigenvectors  # ascending: principal directions last
         self.directions = vectors[:, -dim:].contiguous()  # (D, d)
@@ -68,7 +69,7 @@ class Pruned:
         chunk: int = 196,  # queries at a time; keeps the table of bounds in the cache
     ) -> Tensor:  # row numbers, nearest first, `(N, k)` int64
         "Return the k nearest rows of every query. Of equal rows the lower number comes first."
-        if k > len(self.rows) // 64 or len(queries) == 0:
+        if k > len(self.rows) // 64 or len(queries) == 0 or not (self.holds and multiplies_exactly(queries.device)):
             return self.flat.neighbours(queries, k)
         table = torch.empty(len(self.rows), chunk)
         return torch.cat([self._nearest(q, k, table) for q in queries.split(chunk)])
@@ -112,19 +113,20 @@ class Faiss(Flat):
     ):
         super().__init__(rows, with_faiss=True)
 
-    def neighbours(
+    def product_form(
         self,
         queries: Tensor,  # `(N, D)` float32
         k: int,  # number of neighbours
-    ) -> Tensor:  # row numbers, `(N, k)` int64
-        "Return the k nearest rows of every query."
+    ) -> tuple[Tensor, Tensor, Tensor]:  # as from Flat
+        "Return the rows that are nearest as far as matrix products can tell."
         if not self.rows.is_cuda:
-            return super().neighbours(queries, k)
+            return super().product_form(queries, k)
         import faiss  # imported here: the package works without FAISS
         import faiss.contrib.torch_utils  # lets FAISS take tensors
 
         with torch.cuda.device(self.rows.device):  # FAISS waits for the stream of this device
-            return faiss.knn_gpu(_gpu_resources(), queries, self.rows, k, device=self.rows.device.index)[1]
+            found = faiss.knn_gpu(_gpu_resources(), queries, self.rows, k, device=self.rows.device.index)
+        return *found, product_error(queries)
 
 # %% ../../nbs/scale/00_search.ipynb #9f974679
 @cache
