@@ -58,10 +58,11 @@ def _smallest(
 
 def product_error(
     vectors: Tensor,  # queries, `(N, D)`
-    part: float = 1e-5,  # of the squared norm; D = 2048 in single precision loses less
+    exactly: bool = True,  # whether products keep single precision
 ) -> Tensor:  # `(N,)`
-    "Bound the rounding error of squared distances in product form."
-    return part * vectors.square().sum(1) + 1e-38  # numbers below that lose their digits
+    "Bound the rounding error of squared distances in product form, for widths up to some thousand numbers."
+    part = 1e-5 if exactly else 1e-2  # of the squared norm; numbers below 1e-38 lose their digits
+    return part * vectors.square().sum(1) + 1e-38
 
 # %% ../nbs/04_scorer.ipynb #052916f6
 def _faiss_neighbours(
@@ -90,8 +91,8 @@ def _torch_neighbours(
         return torch.addmm(r.square().sum(1), q, r.T, alpha=-2)
 
     squared, numbers = _smallest(less_norm, centred, rows, k)
-    part = 1e-5 if multiplies_exactly(rows.device) else 1e-2
-    return squared + centred.square().sum(1, keepdim=True), numbers, product_error(centred, part)
+    error = product_error(centred, multiplies_exactly(rows.device))
+    return squared + centred.square().sum(1, keepdim=True), numbers, error
 
 # %% ../nbs/04_scorer.ipynb #936e641b
 def _by_rank(
