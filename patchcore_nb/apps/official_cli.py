@@ -537,8 +537,8 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images,
     geometry, device, rows, said, opened = categories[0].test.geometry, _device(gpu), [], {1}, None
     stated = [_require_saved(folder, geometry, len(category.test)) for folder, category in zip(folders, categories)]
     if not all(stated):
-        said = "Folders of the official code do not state the resize"
-        click.echo(f"{said}: {geometry.resize} is the usual one for images of {geometry.crop} pixels.", err=True)
+        unknown = "Folders of the official code do not state the resize"
+        click.echo(f"{unknown}: {geometry.resize} is the usual one for images of {geometry.crop} pixels.", err=True)
     tests = [category.test.check(progress=not quiet) for category in categories]  # all files, before the work
     Path(results_path).mkdir(parents=True, exist_ok=True)
     for folder, category, test in zip(folders, categories, tests):
