@@ -540,18 +540,18 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images,
         unknown = "Folders of the official code do not state the resize"
         click.echo(f"{unknown}: {geometry.resize} is the usual one for images of {geometry.crop} pixels.", err=True)
     tests = [category.test.check(progress=not quiet) for category in categories]  # all files, before the work
-    Path(results_path).mkdir(parents=True, exist_ok=True)
-    for folder, category, test in zip(folders, categories, tests):
-        if folder != opened:
-            model, opened = _open_model(folder, geometry, device, threads, machine, not quiet), folder
-        for k in sorted(_neighbours(model) - said):
-            _say_neighbours(k)
-            said.add(k)
-        row, prediction = _judged(category.name, test, model)
-        rows.append(row)
-        write_results(table, [*rows, mean_row(rows)])
-        if save_segmentation_images:
-            _draw(Path(results_path), test, prediction, progress=not quiet)
+    with made_folder(results_path):
+        for folder, category, test in zip(folders, categories, tests):
+            if folder != opened:
+                model, opened = _open_model(folder, geometry, device, threads, machine, not quiet), folder
+            for k in sorted(_neighbours(model) - said):
+                _say_neighbours(k)
+                said.add(k)
+            row, prediction = _judged(category.name, test, model)
+            rows.append(row)
+            write_results(table, [*rows, mean_row(rows)])
+            if save_segmentation_images:
+                _draw(Path(results_path), test, prediction, progress=not quiet)
     _show([*rows, mean_row(rows)], results_path)
 
 # %% ../../nbs/apps/02_official_cli.ipynb #5ed9c048
