@@ -61,8 +61,7 @@ def product_error(
     exactly: bool = True,  # whether products keep single precision
 ) -> Tensor:  # `(N,)`
     "Bound the rounding error of squared distances in product form, for widths up to some thousand numbers."
-    part = 1e-5 if exactly else 1e-2  # of the squared norm; numbers below 1e-38 lose their digits
-    return part * vectors.square().sum(1) + 1e-38
+    return (1e-5 if exactly else 1e-2) * vectors.square().sum(1) + 1e-38  # below 1e-38 numbers lose their digits
 
 # %% ../nbs/04_scorer.ipynb #052916f6
 def _faiss_neighbours(
@@ -115,15 +114,8 @@ class Flat:
         with_faiss: bool | None = None,  # search with FAISS, on the CPU; None: if it is installed
     ):
         here = isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss") is not None
-        self.rows, self._with_faiss = rows, here if with_faiss is None else with_faiss
-
-    def product_form(
-        self,
-        queries: Tensor,  # patch embeddings, `(N, D)` float32
-        k: int,  # neighbours wanted
-    ) -> tuple[Tensor, Tensor, Tensor]:  # squared distances and row numbers `(N, k)`, nearest first; error `(N,)`
-        "Return the rows that are nearest as far as matrix products can tell."
-        return (_faiss_neighbours if self._with_faiss else _torch_neighbours)(queries, self.rows, k)
+        self.rows = rows
+        self.product_form = _faiss_neighbours if (here if with_faiss is None else with_faiss) else _torch_neighbours
 
     def neighbours(
         self,
@@ -131,15 +123,14 @@ class Flat:
         k: int,  # neighbours wanted
     ) -> Tensor:  # row numbers, `(N, k)` int64
         "Return the k nearest rows of every query."
-        squared, numbers, error = self.product_form(queries, k)
-        close = squared[:, -1] < 1000 * error  # rounding is more than a thousandth of such a distance
-        if close.any():
+        squared, numbers, error = self.product_form(queries, self.rows, k)
+        if (close := squared[:, -1] < 1000 * error).any():  # rounding may be a thousandth of such a distance
             numbers[close] = self._closest(queries[close], k)
         return numbers
 
     def _closest(self, queries: Tensor, k: int) -> Tensor:
         "The k nearest rows, `(N, k)`, told apart by their distances by definition."
-        squared, numbers, error = self.product_form(queries, min(k + 15, len(self.rows)))
+        squared, numbers, error = self.product_form(queries, self.rows, min(k + 15, len(self.rows)))
         true, numbers = _by_rank(queries, self.rows, numbers)
         true, numbers = true[:, k - 1], numbers[:, :k]
         unsure = (true > 0) & (squared[:, -1] < true + error)  # a row that is no candidate may be nearer

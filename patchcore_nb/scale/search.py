@@ -112,21 +112,18 @@ class Faiss(Flat):
         rows: Tensor,  # memory bank, `(n, D)` float32
     ):
         super().__init__(rows, with_faiss=True)
+        if rows.is_cuda:
+            self.product_form = _on_gpu
 
-    def product_form(
-        self,
-        queries: Tensor,  # `(N, D)` float32
-        k: int,  # number of neighbours
-    ) -> tuple[Tensor, Tensor, Tensor]:  # as from Flat
-        "Return the rows that are nearest as far as matrix products can tell."
-        if not self.rows.is_cuda:
-            return super().product_form(queries, k)
-        import faiss  # imported here: the package works without FAISS
-        import faiss.contrib.torch_utils  # lets FAISS take tensors
 
-        with torch.cuda.device(self.rows.device):  # FAISS waits for the stream of this device
-            found = faiss.knn_gpu(_gpu_resources(), queries, self.rows, k, device=self.rows.device.index)
-        return *found, product_error(queries)
+def _on_gpu(queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    "Squared distances, row numbers and error, as for `Flat`, on the CUDA device of the rows."
+    import faiss  # imported here: the package works without FAISS
+    import faiss.contrib.torch_utils  # lets FAISS take tensors
+
+    with torch.cuda.device(rows.device):  # FAISS waits for the stream of this device
+        found = faiss.knn_gpu(_gpu_resources(), queries, rows, k, device=rows.device.index)
+    return *found, product_error(queries)
 
 # %% ../../nbs/scale/00_search.ipynb #9f974679
 @cache
