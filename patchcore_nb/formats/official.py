@@ -247,7 +247,8 @@ def noted_geometry(
     "Return the geometry in the note of this package."
     if not (note := params.get(_NOTE)):
         return None
-    return Geometry(*(tuple(size) if isinstance(size, list) else size for size in (note["resize"], note["crop"])))
+    resize, crop = (tuple(size) if isinstance(size, list) else size for size in (note["resize"], note["crop"]))
+    return Geometry(resize, crop)
 
 
 def _fixed_size(geometry: Geometry) -> tuple[int, int] | None:  # (height, width)
