@@ -17,12 +17,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion, maximum_filter
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
-from ..box.images import read_image, read_mask
+from ..box.folders import own_mark
+from ..box.images import read_mask, read_with_peak
 from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
 from ..prediction import Prediction
 
@@ -88,8 +89,12 @@ def veil(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     judged: np.ndarray,  # `(H, W)` bool
 ) -> np.ndarray:  # a copy, two thirds gray where not judged
-    "Cover with gray what was not judged."
-    return np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    "Cover with gray what was not judged, and draw a white frame around the rest."
+    veiled = np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    if not judged.all():
+        thickness = max(1, round(min(judged.shape) / 256))
+        veiled[maximum_filter(judged.astype(np.uint8), 2 * thickness + 1) > judged] = 255
+    return veiled
 
 # %% ../../nbs/look/00_viz.ipynb #39dc7f2e
 def draw_contour(
@@ -166,7 +171,7 @@ def _panels_of(
         item = images[index]
         return to_picture(item["image"]), anomaly_map, item["mask"].numpy() if "mask" in item else None
     sample = images.samples[index]
-    picture = np.asarray(read_image(sample.path))
+    picture = np.asarray(read_with_peak(sample.path, images.geometry.depth)[0])
     back = to_photograph(anomaly_map, images.geometry, *picture.shape[:2])
     if not images.has_masks:
         return picture, back, None
@@ -203,14 +208,18 @@ def save_heatmaps(
 ) -> list[Path]:  # the files, in the order of the images
     """Write one picture per image as a PNG file: photograph, ground truth, anomaly map and overlay.
 
-    Raises `ValueError` if images and prediction do not belong together.
+    The files are marked as drawn by this package, so that `fit` and `predict` leave them out. Raises `ValueError` if
+    images and prediction do not belong together, and if a picture would replace a photograph.
     """
     folder, files = Path(folder), []
+    photographs = set(map(os.path.realpath, images.paths))
+    if lost := [name for name in picture_names(images.paths) if os.path.realpath(folder / name) in photographs]:
+        raise ValueError(f"{folder / lost[0]} is a photograph, which its heatmap would replace: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = heatmaps(images, prediction, threshold, original)
     for name, picture in tqdm(drawn, total=len(images), desc="heatmaps", disable=not progress):
         files.append(folder / name)
-        picture.save(files[-1])
+        picture.save(files[-1], pnginfo=own_mark())
     return files
 
 # %% ../../nbs/look/00_viz.ipynb #24d9c268

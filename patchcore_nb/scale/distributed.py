@@ -9,12 +9,13 @@ __all__ = ['image_urls', 'OnWorkers', 'ShardedBank']
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +24,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
+from ..box.folders import is_good, kind_by_name
 from ..box.images import IMAGE_SUFFIXES
 from ..coreset import Coreset
-from ..data import ImageSet, checked
+from ..data import ImageSet, checked, said
 from ..patchcore import PatchCore, concatenate
 from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..prediction import Prediction
@@ -65,17 +67,25 @@ def parts_of(
 def image_urls(
     folder: str,  # URL that fsspec can list, such as "s3://bucket/good"
 ) -> list[str]:  # sorted URLs
-    """List the images in a folder and its subfolders, without hidden ones.
+    """List the images in a folder and its subfolders, without hidden ones and masks; logs what is left out.
 
     Raises `ValueError` if there are none, and `ImportError` if the library of the store is missing.
     """
     import fsspec  # imported here: the package works without it
 
     store, place = fsspec.core.url_to_fs(folder)
-    found = [path for path in store.find(place) if Path(path).suffix.lower() in IMAGE_SUFFIXES]
-    found = [path for path in found if not any(part.startswith(".") for part in path[len(place) :].split("/"))]
-    if not found:
+    inside = {path: PurePosixPath(path[len(place) :].strip("/")) for path in store.find(place)}
+    inside = {path: name for path, name in inside.items() if not any(part.startswith(".") for part in name.parts)}
+    stems = {name.stem for name in inside.values() if name.suffix.lower() in IMAGE_SUFFIXES}
+    kinds = {path: kind_by_name(name, stems) for path, name in inside.items()}
+    if not (found := [path for path, kind in kinds.items() if not kind]):
         raise ValueError(f"no images in {folder}; image files end in {', '.join(IMAGE_SUFFIXES)}")
+    if left_out := Counter(filter(None, kinds.values())):
+        _logger.warning("%s: left out: %s", folder, ", ".join(f"{count} {kind}" for kind, count in left_out.items()))
+    around = {above.parent for path in found for above in inside[path].parents if is_good(above.name)}
+    beside = {above.name for path in found for above in inside[path].parents if above.name and above.parent in around}
+    if others := ", ".join(sorted(name for name in beside if not is_good(name))):
+        _logger.warning("%s: not all images show good parts: beside the folder good there is %s", folder, others)
     return sorted(map(store.unstrip_protocol, found))
 
 # %% ../../nbs/scale/03_distributed.ipynb #541c5ad0
@@ -195,6 +205,7 @@ class PartCoreset(NamedTuple):
     bank: Bank  # rows that are kept, on the CPU
     total: int  # number of rows of its images
     size: tuple[int, int] | None  # (H, W) of the network input
+    photograph: Tensor  # (height, width) of its first photograph, `(2,)`
 
 # %% ../../nbs/scale/03_distributed.ipynb #69fc1376
 def part_coreset(
@@ -209,7 +220,8 @@ def part_coreset(
     patches = deepcopy(task.patches)  # parts do not share state
     patches.images, patches.network = images, network
     bank = InMemory()(patches, task.on_error, task.coreset, Scoring(), task.seed)
-    return PartCoreset(replace(bank, rows=bank.rows.cpu()), patches.count(), patches.size), images.skipped
+    of_part = replace(bank, rows=bank.rows.cpu()), patches.count(), patches.size, images[0]["size"]
+    return PartCoreset(*of_part), images.skipped
 
 # %% ../../nbs/scale/03_distributed.ipynb #62b0bef7
 def each_part(
@@ -306,7 +318,7 @@ def merged(
     if not parts:
         raise ValueError("no images: a memory bank needs at least one image of a good part")
     banks = [part.bank for part in parts]
-    for bank, _, size in parts:
+    for bank, _, size, _ in parts:
         if size != parts[0].size:
             raise ValueError(
                 f"images of different sizes (height, width): {banks[0].paths[0]} gives {parts[0].size}, "
@@ -362,6 +374,7 @@ class OnWorkers:
             same["sent"] = SentNetwork.of(patches.network, self.device)
             found = each_part(_part_coreset_there, parts, same, self.client, patches.progress, "embed")
         usable_parts, skipped = of_usable_parts(found, images)
+        said({"size": torch.stack([part.photograph for part in usable_parts])}, patches.geometry, "embed")
         bank = merged(usable_parts, coreset, scoring, seed, patches.network.device, patches.progress)
         return replace(bank, skipped=tuple(skipped))
 
@@ -383,7 +396,9 @@ class OnWorkers:
         sent = self.client.scatter(SentModel(model, self.device), broadcast=True, hash=False)
         same = {"sent": sent, "on_error": on_error}
         found = each_part(_predict_there, parts, same, self.client, model.progress, "predict")
-        return concatenate(*of_usable_parts(found, images))
+        prediction = concatenate(*of_usable_parts(found, images))
+        said({"size": torch.from_numpy(prediction.sizes)}, model.geometry_, "predict")  # workers have logs of their own
+        return prediction
 
 # %% ../../nbs/scale/03_distributed.ipynb #163d50f0
 class SentModel:
