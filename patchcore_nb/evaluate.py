@@ -33,8 +33,8 @@ from .prediction import Prediction
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
 METRICS = (
-    *("instance_auroc", "full_pixel_auroc", "full_pro", "anomaly_pixel_auroc", "anomaly_pro"),  # the official columns
-    *("instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
+    *("instance_auroc", "full_pixel_auroc", "anomaly_pixel_auroc"),  # the official columns
+    *("full_pro", "anomaly_pro", "instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
 )
 COLUMNS = (
     *METRICS,
@@ -160,10 +160,22 @@ def _write(path: Path, text: str) -> None:
                 left.unlink()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")  # line ends as they are
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+# %% ../nbs/07_evaluate.ipynb #writabl1
+def require_writable(
+    folder: str | Path,  # folder of results; made if it is not there
+) -> None:
+    "Raise `OSError` unless files can be made and renamed in a folder."
+    probe = Path(folder) / ".probe"
+    try:
+        _write(probe, "")
+        probe.unlink(missing_ok=True)  # a run beside this one may have been faster
+    except OSError as error:
+        raise OSError(f"nothing can be written to {folder}: {error}; choose a folder that can be written") from error
 
 # %% ../nbs/07_evaluate.ipynb #7b28bb73
 def _keep(folder: str | Path | None, name: str, fingerprint: str, row: dict, skipped: list) -> None:
@@ -266,9 +278,9 @@ def write_results(
     path: str | Path,  # results.csv
     rows: list[dict],  # from evaluate
 ) -> None:
-    "Write the table in the layout of the official results.csv; the reason stands where a metric is undefined."
+    "Write the table in the layout of the official script; the reason stands where a metric is undefined."
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    table = csv.writer(text)  # with the line ends of Windows, as officially
     table.writerow(["Row Names", *COLUMNS])
     told = [row | {name: why for name, why in row.get("undefined", {}).items() if row[name] is None} for row in rows]
     table.writerows([row["category"], *(row[column] for column in COLUMNS)] for row in told)
@@ -339,15 +351,16 @@ def evaluate(
 ) -> list[dict]:  # a row per category, as row_of makes it: None where undefined, with the reason; last their "Mean"
     """Fit, predict and compute the metrics of category after category.
 
-    Raises `ValueError` before the first fit if there is no category, if two have the same name, if a file cannot be
-    used, if the model cannot predict on workers, or if an ensemble would have to scale the score of a single image.
+    Raises `OSError` before the first fit if the folder cannot be written, and `ValueError` if there is no category, if
+    two have the same name, if a file cannot be used, if the model cannot predict on workers, or if an ensemble would
+    have to scale the score of a single image.
     """
     categories = list(categories)
     _require_names([category.name for category in categories])
     if workers is not None and "workers" not in signature(model.predict).parameters:
         raise ValueError(f"{type(model).__name__} predicts in one process: leave out workers")
     if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        require_writable(folder)
     tasks = []
     for category, fingerprint in zip(categories, fingerprints(model, categories, collect)):
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)
