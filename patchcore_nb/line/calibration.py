@@ -31,7 +31,7 @@ from typing_extensions import Self
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, ImageSet, as_dataset, batches, prepared
+from ..data import Geometry, ImageSet, as_dataset, batches, checked, only_good, prepared, require_good
 from ..patchcore import PatchCore, concatenate
 from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..prediction import Calibration, Prediction
@@ -169,7 +169,8 @@ class Calibrated:
 
         Equal images count once, with a warning. Raises `NotFittedError` before `fit`, and `ValueError` for a rate
         outside (0, 1), a single image, images that are all equal, `images` that are not the training images, `good`
-        images that are, and an ensemble without scaling="fit", whose scores depend on the other images of a prediction.
+        images that are or that are labelled as defective, and an ensemble without scaling="fit", whose scores depend on
+        the other images of a prediction.
         """
         self._require_comparable()
         threshold_rank(1, false_alarm_rate)  # check the rate before the work
@@ -236,12 +237,30 @@ class CalibratedPatchCore(Calibrated, PatchCore):
         self,
         good: object,  # images, as for predict
     ) -> Prediction:  # scores and maps, without verdicts
-        "Prediction of good images. Raises `ValueError` if some of them are training images, or equal to one."
+        """Prediction of good images.
+
+        Raises `ValueError` if some of them are training images, equal to one, or labelled as defective.
+        """
         undecided = copy(self)
         undecided.calibration_ = None
-        found = undecided.predict(good)
+        found = concatenate(judged_good(undecided, good, self.batch_size, self))
         require_unseen(self.bank_.paths, found.paths, found.scores <= self._rounding())
         return found
+
+
+def judged_good(
+    model: Any,  # fitted, without thresholds
+    good: object,  # images, as for predict
+    batch_size: int,  # images in a prediction
+    member: PatchCore,  # sets progress bars and processes that load images
+) -> Iterator[Prediction]:  # one for each batch
+    "Predictions of good images. Raises `ValueError` for those that are labelled as defective."
+    images, geometry = prepared(good, model.geometry_)
+    require_good(images)
+    images = checked(images, "raise", member.progress)
+    for batch in batches(images, geometry, batch_size, member.num_workers, member.progress, "calibrate"):
+        one: Any = [only_good(batch)]  # a data set of one batch
+        yield from model.stream(DataLoader(one, batch_size=None))
 
 
 def require_unseen(

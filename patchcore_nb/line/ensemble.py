@@ -19,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, as_dataset, batches, checked, prepared
+from ..data import Geometry, as_dataset, batches, checked, prepared, require_good
 from patchcore_nb.line.calibration import (
     Calibrated,
     CalibratedPatchCore,
@@ -143,6 +143,7 @@ class Ensemble(Calibrated, BaseEstimator):
         "Fit all members on the same images. Raises as `PatchCore.fit`, and `ValueError` for members that do not match."
         _check(self.models, self.scaling)
         images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
+        require_good(images)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)):
             raise ValueError(
                 f'scaling="fit" splits the images, a {type(images).__name__} cannot be split: pass a list or a Dataset'

@@ -25,9 +25,18 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, batches, checked, prepared
+from ..data import Geometry, batches, checked, only_good, prepared, require_good
 from .augment import turns
-from .calibration import Calibrated, GoodScores, dealt, hashed, kinds_of, require_unseen, training_set
+from patchcore_nb.line.calibration import (
+    Calibrated,
+    GoodScores,
+    dealt,
+    hashed,
+    judged_good,
+    kinds_of,
+    require_unseen,
+    training_set,
+)
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
 from ..parameters import require_same
@@ -158,7 +167,7 @@ class _Tiles(Dataset):
 
     def _photograph(self, number: int) -> dict:
         if number != self._number:
-            batch = next(batches(Subset(self.photographs, [number]), self.prepared, 1))
+            batch = only_good(next(batches(Subset(self.photographs, [number]), self.prepared, 1)))
             path = batch.get("path", [""])[0]
             self._number, self._last = number, {"image": batch["image"][0], "path": path, "size": batch["size"][0]}
         return self._last
@@ -244,6 +253,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         sides = tile_sides(self.tile, self.overlap)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
+        require_good(images)
         model = clone(self.model).set_params(geometry=Geometry(None, None))  # tiles go in as they are
         Coreset.of(model.coreset)
         Scoring.of(model.scoring)  # check arguments before opening files
@@ -609,13 +619,13 @@ def _unseen(
     tiled: TiledPatchCore,  # fitted
     good: object,  # photographs, as for predict
 ) -> Iterator[Prediction]:  # one photograph each, without verdicts
-    "Predict other good photographs. Raises `ValueError` at the first training photograph."
+    "Predict other good photographs. Raises `ValueError` at the first that was fitted or is labelled as defective."
     known, undecided = {os.path.realpath(path) for path in tiled.paths_ if path}, copy(tiled)
     undecided.model_ = copy(tiled.model_)
     undecided.calibration_ = None
     paths: list[str] = []
     seen: list[bool] = []
-    for found in undecided.stream(good):
+    for found in judged_good(undecided, good, 1, undecided.model_):
         if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]:
             raise ValueError(
                 f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs"
