@@ -8,6 +8,7 @@ __all__ = ['Geometry', 'Sample', 'ImageSet', 'MVTecAD', 'ImageFolder']
 # %% ../nbs/00_data.ipynb #6dc29aad
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, defau
 from tqdm.auto import tqdm
 
 from .box.docstrings import complete_docstrings
+from .box.folders import by_folder, image_files, is_good, listed
 from .box.images import IMAGE_SUFFIXES, is_url, read_image, read_mask, to_mask, to_pil, to_rgb
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
@@ -221,6 +223,15 @@ def _open_mask(
         )
     return mask
 
+
+def _codings(
+    found: list[Any],  # a `Finding` for each image; empty before `check`
+) -> str:  # such as ": 8 of values 0, 255"
+    "Return how the masks were read, as text."
+    counts = Counter(each.coding for each in found if each.coding).most_common()
+    told = [f"{count} {coding}" for coding, count in counts]
+    return f" ({'; '.join(told if len(told) < 5 else [*told[:4], 'others'])})" if told else ""
+
 # %% ../nbs/00_data.ipynb #da9c1a37
 class ImageSet(Dataset):
     """Image files with label, defect name and mask; items are dicts, decoded on request.
@@ -250,12 +261,13 @@ class ImageSet(Dataset):
         self.labels = np.array([sample.label for sample in samples], dtype=int)
         self.defects = [sample.defect for sample in samples]
         self.skipped: list[tuple[str, str]] = []  # (path, reason), filled by `check`
+        self.found: list[Any] = []  # a `Finding` for each image, filled by `check`
 
     def __len__(self):
         return len(self.samples)
 
     def __repr__(self):
-        masks = ", with masks" if self.has_masks else ""
+        masks = f", with masks{_codings(self.found)}" if self.has_masks else ""
         return f"ImageSet({self.name}: {len(self)} images, {int(self.labels.sum())} defective{masks})"
 
     def __getitem__(
@@ -280,6 +292,12 @@ class ImageSet(Dataset):
         images.has_masks = False
         return images
 
+    def without_labels(self) -> "ImageSet":  # all good, and without masks
+        "Return the same images taken as good: `fit` refuses images that are labelled as defective."
+        images = self.without_masks()
+        images._hold([Sample(sample.path) for sample in self.samples])
+        return images
+
     def subset(
         self,
         indices: Iterable[int],  # which items, in which order
@@ -295,25 +313,37 @@ class ImageSet(Dataset):
         on_error: str = "raise",  # "raise": stop at bad files; "skip": leave them out
         progress: bool = False,  # show a progress bar
     ) -> "ImageSet":  # the usable images; its attribute `skipped` lists the others
-        """Open every file now, before the long work.
+        """Open every file now, before the long work, and log a warning about masks that contradict the labels.
 
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
-        return checked(self, on_error, progress)
+        usable = checked(self, on_error, progress)
+        if not self.checked and (told := _contradictions(usable)):
+            _logger.warning("%s: %s", self.name, told)
+        return usable
 
 # %% ../nbs/00_data.ipynb #90dcbb54
+class Finding(NamedTuple):
+    "What was found in the files of a sample."
+
+    size: tuple[int, int] | None  # (H, W) of the network input; None: it cannot be used
+    reason: str = ""  # why it cannot
+    coding: str = ""  # of the mask, such as "values 0, 255"; "" without a mask
+    share: float = 0.0  # of its pixels that are defective, 0 to 1
+
+
 def _inspect(
     sample: Sample,  # what to open
     geometry: Geometry,  # what will be done with it
-) -> tuple[tuple[int, int] | None, str]:  # (H, W) of the network input and "", or None and the reason
-    "Return the size that a sample will have, or why it cannot be used."
+) -> Finding:  # from its image and its mask
+    "Open the files of a sample."
     try:
         image = _open_sample(sample, geometry)
-        if sample.mask is not None:
-            _open_mask(sample, image)
+        mask = None if sample.mask is None else _open_mask(sample, image)
     except (OSError, ValueError) as error:
-        return None, str(error)
-    return geometry.output_size(image.height, image.width), ""
+        return Finding(None, str(error))
+    size = geometry.output_size(image.height, image.width)
+    return Finding(size) if mask is None else Finding(size, "", mask.info["coding"], float(np.mean(mask) / 255))
 
 
 def checked(
@@ -332,9 +362,9 @@ def checked(
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
-    sound = len(set(found)) <= 1 and not any(reason for _, reason in found)  # one size, and nothing against any
+    sound = len({each[:2] for each in found}) <= 1 and not any(each.reason for each in found)  # of one size
     usable = copy(images) if sound else _sorted_out(images, found, on_error)
-    usable.checked = True
+    usable.checked, usable.found = True, [each for each in found if not each.reason]
     return usable
 
 # %% ../nbs/00_data.ipynb #fc5b15a0
@@ -343,21 +373,21 @@ _logger = logging.getLogger(__name__)
 
 def _sorted_out(
     images: ImageSet,  # with bad files, or of several sizes
-    found: list[tuple[tuple[int, int] | None, str]],  # result of _inspect for each
+    found: list[Finding],  # one for each
     on_error: str,  # "raise" or "skip"
 ) -> ImageSet:  # the good ones
     "Leave out the bad files, if that is allowed and the rest has one size."
-    bad = [(path, reason) for path, (_, reason) in zip(images.paths, found) if reason]
+    bad = [(path, each.reason) for path, each in zip(images.paths, found) if each.reason]
     if bad and (on_error == "raise" or len(bad) == len(images)):
         raise ValueError(_bad_files(images.name, bad, len(images)))
     first: dict[tuple[int, int], str] = {}
-    for path, (size, _) in zip(images.paths, found):
-        if size:
-            first.setdefault(size, path)
+    for path, each in zip(images.paths, found):
+        if each.size:
+            first.setdefault(each.size, path)
     if len(first) > 1:
         raise ValueError(_sizes_differ(images.name, first))
     _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
-    good = images.subset(i for i, (_, reason) in enumerate(found) if not reason)
+    good = images.subset(i for i, each in enumerate(found) if not each.reason)
     good.skipped = images.skipped + bad
     return good
 
@@ -368,7 +398,7 @@ def _unopened(images: Any, on_error: str) -> Any:  # the images
         return images
     name = "an iterator" if isinstance(images, _Stream) else f"a {type(images).__name__}"
     if isinstance(images, _Given):
-        files = [isinstance(image, (str, os.PathLike)) for image in images.images]
+        files = [isinstance(image, (str, os.PathLike, Sample)) for image in images.images]
         if len(files) == 1 or not any(files):
             return images  # a single file raises its own error, and arrays have been read
         name = "a list of files and others"
@@ -399,11 +429,33 @@ def _sizes_differ(
         " Give all images one size with resize=(height, width), or with a crop"
     )
 
+
+def _contradictions(
+    images: ImageSet,  # checked
+) -> str:  # "" if there are none
+    "Return which masks contradict their labels, as text."
+    pairs = [pair for pair in zip(images.samples, images.found) if pair[1].coding]
+    kinds = {
+        "empty masks of defective images, which pixel metrics count as good": [
+            s for s, f in pairs if s.label and not f.share
+        ],
+        "masks that call the whole image defective": [s for s, f in pairs if f.share == 1],
+        "good images with a mask that is not empty": [s for s, f in pairs if not s.label and f.share],
+    }
+    return "; ".join(f"{len(some)} {kind}, first {some[0].path}" for kind, some in kinds.items() if some)
+
 # %% ../nbs/00_data.ipynb #259bbaa7
 MVTEC_CATEGORIES = (
     *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut"),
     *("pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper"),
 )
+
+
+def _folders(
+    folder: Path,  # may be absent
+) -> list[Path]:  # sorted by name
+    "Return the sub-folders that are not hidden."
+    return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
 def category_names(
@@ -418,35 +470,15 @@ def category_names(
     if not names:
         hint = f"; it looks like a category itself: pass {root.absolute().parent}" if (root / "train").is_dir() else ""
         raise FileNotFoundError(f"no categories in {root}: no folder there has train/{hint}")
+    if others := [path.name for path in _folders(root) if path.name not in names]:
+        _logger.info("%s: not categories, because they have no train/: %s", root, ", ".join(others))
     return names
-
-# %% ../nbs/00_data.ipynb #91696a90
-def _image_files(
-    folder: Path,  # may be absent
-    recursive: bool = False,  # also in sub-folders
-) -> list[Path]:  # sorted by path
-    "Return the image files of a folder, without hidden files and folders."
-    found = folder.rglob("*") if recursive else folder.glob("*")
-    return sorted(
-        path
-        for path in found
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
-
-
-def _folders(
-    folder: Path,  # may be absent
-) -> list[Path]:  # sorted by name
-    "Return the sub-folders that are not hidden."
-    return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 # %% ../nbs/00_data.ipynb #d86b55ba
 def _category_folder(
     root: str | os.PathLike,  # folder with one folder per category
     category: str,  # folder name
-) -> Path:  # the folder, which has train/good and test
+) -> Path:  # the folder, which has train/good (or ok) and test
     "Return the folder of a category. Raises `FileNotFoundError` that says what is there instead."
     root = Path(root)
     if not root.is_dir():
@@ -459,34 +491,65 @@ def _category_folder(
                 f"pass root={str(root.absolute().parent)!r}, category={root.absolute().name!r}"
             )
         raise FileNotFoundError(f"no category {category!r} in {root}; available: {', '.join(category_names(root))}")
-    for part in ("train/good", "test"):
-        if not (folder / part).is_dir():
+    has_good = any(is_good(part.name) for part in _folders(folder / "train"))
+    for part, is_there in (("train/good", has_good), ("test", (folder / "test").is_dir())):
+        if not is_there:
             there = ", ".join(path.name for path in _folders((folder / part).parent)) or "no folders"
             raise FileNotFoundError(f"{folder / part} is missing; {(folder / part).parent} has: {there}")
     return folder
 
 # %% ../nbs/00_data.ipynb #b154178f
+def _train_samples(
+    folder: Path,  # of a category
+) -> tuple[list[Sample], list[str]]:  # sorted by path; what is to be said about them
+    "Return the good images to train on."
+    paths: list[Path] = []
+    said = []
+    for part in map(listed, _folders(folder / "train")):
+        name = f"train/{part.name}"
+        if not is_good(part.name):
+            said.append(f"{name} is not learned ({len(part.files)} images)")
+            continue
+        paths += part.files
+        counts = by_folder(part.files, part.root)
+        said += [f"{name} is taken as good"] * (part.name != "good") + [
+            f"{name}: {each}" for each in (counts, part.rest) if each
+        ]
+    return [Sample(str(path)) for path in sorted(paths)], said
+
+
 def _test_samples(
     folder: Path,  # of a category
-) -> list[Sample]:  # sorted by defect name, then by file name
+) -> tuple[list[Sample], list[str]]:  # sorted by defect name, then by path; what is to be said about them
     "Return the test images of a category with defect names and masks; without ground_truth there are no masks."
-    truth, samples = folder / "ground_truth", []
-    for defect in _folders(folder / "test"):
-        masks = {path.stem: path for path in _image_files(truth / defect.name)}
-        for path in _image_files(defect):
-            if defect.name == "good":
-                samples.append(Sample(str(path)))
-                continue
-            expected = truth / defect.name / f"{path.stem}_mask.png"  # named by `check` where it is missing
-            mask = masks.get(f"{path.stem}_mask") or masks.get(path.stem) or expected
-            samples.append(Sample(str(path), 1, defect.name, str(mask) if truth.is_dir() else None))
-    return samples
+    truth, test, samples = folder / "ground_truth", listed(folder / "test"), []
+    masks = {path.relative_to(truth).with_suffix("").as_posix(): str(path) for path in image_files(truth)}
+    unused, folders = set(masks.values()), {path.name for path in _folders(test.root)}
+    said = [f"test/{name} is taken as good" for name in sorted(folders) if is_good(name) and name != "good"]
+    if not any(map(is_good, folders)):
+        said.append(f"test has no folder good, all of its images count as defective: {', '.join(sorted(folders))}")
+    for path in test.files:
+        inside = path.relative_to(test.root)
+        if len(inside.parts) == 1 or is_good(defect := inside.parts[0]):
+            samples += [Sample(str(path))] * (len(inside.parts) > 1)
+            continue
+        stem = inside.with_suffix("").as_posix()
+        mask = masks.get(f"{stem}_mask") or masks.get(stem) or str(truth / f"{stem}_mask.png")  # named if missing
+        unused.discard(mask)
+        samples.append(Sample(str(path), 1, defect, mask if truth.is_dir() else None))
+    lost = {"images directly in test": len(test.files) - len(samples), "masks without a defective image": len(unused)}
+    said += [f"test: {test.rest}"] * bool(test.rest) + [f"{n} {what} left out" for what, n in lost.items() if n]
+    return samples, said
 
 # %% ../nbs/00_data.ipynb #4e37b9f5
+_PARTS = ("train", "test", "ground_truth")
+
+
 class MVTecAD:
     """One category of a data set in MVTec AD layout, as the image sets `train`, `val` and `test`.
 
-    Raises `FileNotFoundError` if a folder is missing, `ValueError` if train or test has no images.
+    A warning is logged about whatever is left out or not taken literally. Raises `FileNotFoundError` if a folder is
+    missing, `OSError` if one cannot be read, `ValueError` if train or test has no images.
     """
 
     def __init__(
@@ -497,7 +560,7 @@ class MVTecAD:
         train_fraction: float = 1.0,  # 0 < fraction <= 1; the rest of train/good becomes val
     ):
         folder = _category_folder(root, category)
-        good, test = [Sample(str(path)) for path in _image_files(folder / "train/good")], _test_samples(folder)
+        (good, said), (test, more) = _train_samples(folder), _test_samples(folder)
         for part, samples in (("train/good", good), ("test/<good or defect name>", test)):
             if not samples:
                 raise ValueError(f"no images in {folder / part}; image files end in {', '.join(IMAGE_SUFFIXES)}")
@@ -508,6 +571,9 @@ class MVTecAD:
                 f" choose {1.01 / len(good):.3g} to 1"
             )
         self.name = Path(os.path.abspath(folder)).name  # "bottle" also for "bottle/"
+        more += [f"{part.name} is not read" for part in _folders(folder) if part.name not in _PARTS]
+        for sentence in said + more:
+            _logger.warning("%s: %s", self.name, sentence)
         self.train = ImageSet(good[:n], geometry, f"{self.name}/train")
         self.val = ImageSet(good[n:], geometry, f"{self.name}/val")
         self.test = ImageSet(test, geometry, f"{self.name}/test")
@@ -517,25 +583,38 @@ class MVTecAD:
 
 # %% ../nbs/00_data.ipynb #0dbe0859
 class ImageFolder(ImageSet):
-    """All images below a folder, sorted by path, taken as good and without masks.
+    """All photographs below a folder, sorted by path, without masks; a line about them is logged.
 
-    Raises `FileNotFoundError` if it is not a folder, `ValueError` if it contains no images.
+    Raises `FileNotFoundError` if it is not a folder, `OSError` if a sub-folder cannot be read, `ValueError` if it
+    contains no images.
     """
 
     def __init__(
         self,
-        root: str | os.PathLike,  # searched with all its sub-folders
+        root: str | os.PathLike,  # searched with all its sub-folders and links
         geometry: Geometry | None = None,  # None: resize 256, crop 224
     ):
         if not Path(root).is_dir():
             raise FileNotFoundError(f"{root} is not a folder")
-        paths = _image_files(Path(root), recursive=True)
-        if not paths:
-            raise ValueError(f"no images in {root} and its sub-folders; image files end in {', '.join(IMAGE_SUFFIXES)}")
-        super().__init__([Sample(str(path)) for path in paths], geometry, Path(root).name)
+        there = listed(root)
+        if not there.files:
+            rest = f" ({there.rest})" if there.rest else ""
+            raise ValueError(
+                f"no images in {root} and its sub-folders{rest}; image files end in {', '.join(IMAGE_SUFFIXES)}"
+            )
+        labels = zip(there.files, there.defects)
+        super().__init__([Sample(str(path), int(d != "good"), d) for path, d in labels], geometry, there.name)
+        self.root, self.rest = there.root, there.rest
+        several = self.rest or len({os.path.dirname(path) for path in self.paths}) > 1
+        _logger.log(logging.WARNING if several else logging.INFO, "%s", self._told())
+
+    def _told(self) -> str:
+        counts = by_folder(self.paths, self.root)
+        told = f"{self.name}: {len(self)} images" + f" ({counts})" * bool(counts)
+        return f"{told}; {self.rest}" if self.rest else told
 
     def __repr__(self):
-        return f"ImageFolder({self.name}: {len(self)} images)"  # whether they show defects is not known
+        return f"ImageFolder({self._told()})"
 
 # %% ../nbs/00_data.ipynb #54869d11
 def network_input(
@@ -578,13 +657,15 @@ def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
     data: object,  # one image, a folder, a batch tensor, or a list of these
-) -> Iterator:  # single images
+) -> Iterator:  # single images; those of a folder as samples
     "Yield the single images in what was passed, in order."
-    if isinstance(data, (list, tuple)):
+    if isinstance(data, Sample):
+        yield data
+    elif isinstance(data, (list, tuple)):
         for part in data:
             yield from _each(part)
     elif isinstance(data, (str, os.PathLike)) and Path(data).is_dir():
-        yield from ImageFolder(data).paths
+        yield from ImageFolder(data).samples
     elif isinstance(data, Tensor) and data.ndim == 4:
         yield from data
     elif isinstance(data, (str, os.PathLike, Image.Image, np.ndarray, Tensor)):
@@ -601,6 +682,7 @@ class _Given(Dataset):
 
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
+        self.samples = [image for image in images if isinstance(image, Sample)]
 
     def __len__(self):
         return len(self.images)
@@ -621,6 +703,7 @@ class _Stream(IterableDataset):
 
 def _item(image, geometry):
     "Return an image as an item of a data set."
+    image = image.path if isinstance(image, Sample) else image
     x, size = _with_size(image, geometry)
     return {"image": x, "path": str(image) if isinstance(image, (str, os.PathLike)) else "", "size": size}
 
@@ -640,8 +723,9 @@ def as_dataset(
     images = list(_each(data))
     if not images:
         raise ValueError("no images were passed: the list is empty")
-    if len(images) > 1 and all(isinstance(image, (str, os.PathLike)) for image in images):
-        return ImageSet([Sample(str(path)) for path in images], geometry)
+    known = all(isinstance(image, (str, os.PathLike, Sample)) for image in images)
+    if known and (len(images) > 1 or isinstance(images[0], Sample)):
+        return ImageSet([im if isinstance(im, Sample) else Sample(str(im)) for im in images], geometry)
     return _Given(images, geometry)
 
 
@@ -649,6 +733,34 @@ def _part(subset: Subset) -> Dataset:
     "Return a subset of an `ImageSet` as an `ImageSet`, so that its files stay known; any other subset unchanged."
     whole = _part(subset.dataset) if type(subset.dataset) is Subset else subset.dataset
     return whole.subset(subset.indices) if isinstance(whole, ImageSet) else subset
+
+# %% ../nbs/00_data.ipynb #reqgood1
+def require_good(
+    data: object,  # as returned by as_dataset
+) -> None:
+    "Raises `ValueError` for images that are labelled as defective, if the data set knows its labels."
+    samples = [each for part in getattr(data, "datasets", [data]) for each in getattr(part, "samples", ())]
+    if bad := [each for each in samples if isinstance(each, Sample) and each.label == 1]:
+        kinds = ", ".join(f"{name} {count}" for name, count in Counter(each.defect for each in bad).most_common(5))
+        raise ValueError(
+            f"{len(bad)} of {len(samples)} images are labelled as defective ({kinds}), first {bad[0].path}:"
+            " only good parts are learned. Pass the good ones, such as the folder train/good or MVTecAD(...).train;"
+            " images.without_labels() takes all of them as good"
+        )
+
+
+def only_good(
+    batch: dict,  # of any data set
+) -> dict:  # itself
+    "Return a batch. Raises `ValueError` for images in it that have the label 1."
+    if isinstance(labels := batch.get("label"), Tensor) and labels.ndim == 1 and labels.eq(1).any():
+        first = int(labels.eq(1).nonzero()[0])
+        name = batch.get("path", {first: ""})[first] or f"number {first}"
+        raise ValueError(
+            f"{int(labels.eq(1).sum())} of {len(labels)} images of a batch are labelled as defective (label 1), first"
+            f" {name}: only good parts are learned. Leave them out; without the key 'label' they are taken as good"
+        )
+    return batch
 
 # %% ../nbs/00_data.ipynb #fbb62c68
 def _geometries(

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from .backbones import load_extractor
 from .box.docstrings import complete_docstrings
-from .data import Geometry, batches, checked
+from .data import Geometry, batches, checked, only_good, require_good
 
 # %% ../nbs/02_patches.ipynb #34bab4c0
 def _pool_matrix(
@@ -302,21 +302,22 @@ class PatchRows:
 
     size: tuple[int, int] | None = None  # (H, W) of the network input, after the first batch
     grid: tuple[int, int]  # (h, w), patches down and across, after the first batch
-    total = 0  # rows of all images, after the first batch
     skipped: Sequence[tuple[str, str]] = ()  # unreadable files and why, after check
+    paths: list[str]  # of the images seen so far, "" where unknown
 
     def __init__(
         self,
-        images: object,  # a data set, loader or sequence, as for data.as_dataset
+        images: object,  # of good parts: a data set, loader or sequence, as for data.as_dataset
         geometry: Geometry,  # how they are prepared
         network: EmbeddingNetwork,  # embeds them
         batch_size: int = 8,  # images embedded at a time
         num_workers: int = 0,  # processes that load images
         progress: bool = False,  # show progress bars
     ):
+        "Raises `ValueError` if the data set knows that some images show defects."
+        require_good(images)
         self.images, self.geometry, self.network = images, geometry, network
         self.batch_size, self.num_workers, self.progress = batch_size, num_workers, progress
-        self.paths: list[str] = []  # of the images seen so far, "" where unknown
 
     def check(
         self,
@@ -326,22 +327,11 @@ class PatchRows:
         self.images = checked(self.images, on_error, self.progress)
         self.skipped = list(getattr(self.images, "skipped", []))
 
-    def checked(
-        self,
-        on_error: str,  # for unreadable files: "raise", or "skip" them
-    ) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64
-        "Check all files, then yield the same batches as iteration does."
-        self.check(on_error)
-        yield from self
-
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64
-        self.paths, self.total = [], 0
+        self.paths = []
         for batch in batches(self.images, self.geometry, self.batch_size, self.num_workers, self.progress, "embed"):
-            first = len(self.paths)
             self.paths += batch.get("path", [""] * len(batch["image"]))
-            found = self.rows(batch, first)
-            self.total = self.total or self.count()
-            yield found
+            yield self.rows(batch, len(self.paths) - len(batch["image"]))
 
     def rows(
         self,
@@ -358,11 +348,11 @@ class PatchRows:
         images: Tensor,  # network input, `(B, 3, H, W)`
         batch: dict,  # where they come from
     ) -> Tensor:  # `(B, D, h, w)`, finite
-        "Return patch embeddings. Raises `ValueError` for images of another size than those before."
+        "Return patch embeddings. Raises `ValueError` for images of another size than those before, and for defects."
         if (size := tuple(batch["image"].shape[2:])) != (self.size or size):
             raise ValueError(f"images of different sizes, {self.size} and {size}: use a geometry with a fixed size")
         self.size = size
-        return finite(self.network(images), batch)
+        return finite(self.network(images), only_good(batch))
 
     def count(
         self,

@@ -416,25 +416,25 @@ class InMemory:
         seed: int,  # of the coreset's random numbers
     ) -> Bank:  # of the rows that the coreset chose
         "Raises `ValueError` for images that cannot be used, and for a bank that would be too small to score with."
-        collected, numbers, seen = torch.empty(0), [], 0
-        for rows, of_rows in patches.checked(on_error):
-            if not numbers:
-                scoring.require(coreset.size(count := patches.total))
+        collected, numbers, seen = torch.empty(0), torch.empty(0, dtype=torch.int64), 0
+        patches.check(on_error)
+        for rows, of_rows in patches:
+            if not seen:
+                scoring.require(coreset.size(count := patches.count()))
                 collected = rows.new_empty(count, rows.shape[1])  # (N, D)
-            if seen + len(rows) > count:
+                numbers = numbers.new_empty(count)  # (N,): small tensors in a list would fragment the memory
+            if (end := seen + len(rows)) > count:
                 raise ValueError(f"the data yield more than the {count} patches of the images they announce")
-            collected[seen : seen + len(rows)] = rows
-            numbers.append(of_rows)
-            seen += len(rows)
-        if not numbers:
+            collected[seen:end], numbers[seen:end], seen = rows, of_rows, end
+        if not seen:
             raise ValueError("no images: a memory bank needs at least one image of a good part")
         if seen < count:  # a loader may leave out its last batch
             scoring.require(coreset.size(seen))
-            collected = collected[:seen]
+            collected, numbers = collected[:seen], numbers[:seen]
         picks = coreset.choose(collected, seed, progress=patches.progress)  # (n,)
         if len(picks) < len(collected):  # else there is no need of a copy
             collected = collected[picks.to(collected.device)]
-        return Bank.of(collected, torch.cat(numbers)[picks.cpu()], patches.paths, patches.grid, patches.skipped)
+        return Bank.of(collected, numbers[picks.cpu()], patches.paths, patches.grid, patches.skipped)
 
 # %% ../nbs/04_scorer.ipynb #47518094
 def fastest_exact(

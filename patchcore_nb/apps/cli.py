@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import shutil
 import sys
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -30,13 +29,20 @@ class Commands(click.Group):
         self,
         ctx: click.Context,  # of the command line
     ) -> object:  # what the command returns
-        "Run a command. Raises `ClickException` for a `ValueError`, `OSError` or `ImportError` in it."
+        """Run a command.
+
+        Raises `ClickException` for a `ValueError`, `OSError` or `ImportError` in it, and `SystemExit` after Ctrl-C.
+        """
         logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
         logging.getLogger("patchcore_nb").setLevel(logging.INFO)
         try:
             return super().invoke(ctx)
         except (ValueError, OSError, ImportError) as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            pass  # leaving this block closes progress bars, which end their lines
+        click.echo("Interrupted. What was finished before is kept.", err=True)
+        raise SystemExit(130)
 
 # %% ../../nbs/apps/01_cli.ipynb #cligroup
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -374,6 +380,11 @@ _weights = click.option(
     multiple=True,
     help="Weights file of the backbone, if it has moved since training; for an ensemble one per member.",
 )
+_sha256 = click.option(
+    "--sha256",
+    help="SHA-256 of MODEL/model.json, as sha256sum printed it when the model was saved: another model is refused. "
+    "[default: not checked]",
+)
 _threshold = click.option(
     "--threshold",
     type=float,
@@ -430,6 +441,7 @@ def fit_command(
     "Fit a model to the good images in IMAGES and save it in MODEL."
     from patchcore_nb.data import Geometry, ImageFolder
     from patchcore_nb.formats.folder import check_destination
+    from patchcore_nb.line.calibration import warn_of_copies
 
     collect = _collect(max_memory, exact)
     if forecast and tile:
@@ -442,6 +454,7 @@ def fit_command(
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
+    warn_of_copies(good.paths)
     fitted = unfitted.fit(good, on_error, collect)
     fitted.save(model)  # before the thresholds, whose computation may fail
     if not quiet:
@@ -452,14 +465,14 @@ def fit_command(
         _calibrate(fitted, model, quiet, false_alarm_rate, collect=collect)
 
 # %% ../../nbs/apps/01_cli.ipynb #clload01
-def _load(folder, weights, device, quiet, **search):
-    "Return the model in a folder, with --weights, and --engine and --faiss-threads if the command has them."
+def _load(folder, weights, device, quiet, sha256, **search):
+    "Return the model in a folder, with --engine and --faiss-threads if the command has them."
     from patchcore_nb.model import load_model
     from patchcore_nb.scale.search import Search
 
     found = _weights_for(folder, weights) if weights else "as saved"
     given = {name.removeprefix("search__"): value for name, value in search.items()}
-    return load_model(folder, found, device, search=Search(**given), progress=not quiet)
+    return load_model(folder, found, device, search=Search(**given), progress=not quiet, sha256=sha256)
 
 
 def _weights_for(folder, weights):
@@ -483,18 +496,17 @@ def _set_precision(fitted, precision):
 
 # %% ../../nbs/apps/01_cli.ipynb #clphoto1
 def _photographs(given):
-    "Return the given files, and the files in given folders."
-    from patchcore_nb.data import ImageFolder
+    "Return the given files, and the photographs in given folders, as samples."
+    from patchcore_nb.data import ImageFolder, Sample
 
-    return [path for each in given for path in (ImageFolder(each).paths if Path(each).is_dir() else [each])]
+    return [one for each in given for one in (ImageFolder(each).samples if Path(each).is_dir() else [Sample(each)])]
 
 
 def _chosen(given, fitted, on_error, quiet):
     "Return the given photographs as a set; all files are opened before the work."
-    from patchcore_nb.data import ImageSet, Sample
+    from patchcore_nb.data import ImageSet
 
-    samples = [Sample(path) for path in _photographs(given)]
-    return ImageSet(samples, fitted.geometry_).check(on_error, not quiet)
+    return ImageSet(_photographs(given), fitted.geometry_).check(on_error, not quiet)
 
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):
@@ -521,7 +533,8 @@ def _write_verdicts(out, prediction, min_area):
         csv.writer(file, lineterminator="\n").writerows(_lines(prediction))
     with _text_file(out / "verdicts.jsonl") as file:
         for i in range(len(prediction)):
-            file.write(f"{json.dumps(as_record(prediction, i, min_area), ensure_ascii=False)}\n")
+            record = as_record(prediction, i, min_area)
+            file.write(f"{json.dumps(record, ensure_ascii=False, allow_nan=False)}\n")
 
 
 def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
@@ -554,6 +567,7 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
     help="Smallest region listed in verdicts.jsonl, in pixels of the photograph.",
 )
 @_weights
+@_sha256
 @click.option(
     "--precision",
     help="Precision of the backbone: f32, or bf16 (faster, results differ). [default: that of the model]",
@@ -565,7 +579,20 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
 @_quiet
 @all_of(_SEARCH_OPTIONS)
 def predict_command(
-    model, images, out, exit_code, min_area, weights, precision, device, original, threshold, on_error, quiet, **search
+    model,
+    images,
+    out,
+    exit_code,
+    min_area,
+    weights,
+    sha256,
+    precision,
+    device,
+    original,
+    threshold,
+    on_error,
+    quiet,
+    **search,
 ):
     """Score IMAGES (files or folders) with MODEL, one line per image.
 
@@ -575,8 +602,10 @@ def predict_command(
     _needs("--original", original, ("--out", out))
     _needs("--threshold", threshold is not None, ("--out", out))
     if out:
-        Path(out).mkdir(parents=True, exist_ok=True)  # before the work
-    fitted = _load(model, weights, device, quiet, **search)
+        from patchcore_nb.evaluate import require_writable
+
+        require_writable(out)  # before the work
+    fitted = _load(model, weights, device, quiet, sha256, **search)
     if exit_code and fitted.calibration_ is None:
         raise ValueError(f"--exit-code needs verdicts, and {model} has no threshold: patchcore_nb calibrate {model}")
     _set_precision(fitted, precision)
@@ -598,28 +627,11 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         fitted.calibrate(false_alarm_rate, **how)
-    _save_among(fitted, folder)
+    fitted.save(folder)
     for warning in told:
         click.echo(warning.message, err=True)
     if not quiet:
         click.echo(f"{folder}: {fitted.calibration_}", err=True)
-
-
-def _save_among(fitted, folder):
-    "Save a model in its folder and keep all other files there."
-    from patchcore_nb.formats.folder import replaced_folder
-
-    with replaced_folder(folder) as new:
-        for path in fitted.save(new / ".saved").iterdir():
-            path.rename(new / path.name)
-        (new / ".saved").rmdir()
-        for path in Path(folder).iterdir():
-            if os.path.lexists(new / path.name):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.copytree(path, new / path.name, symlinks=True)
-            else:
-                shutil.copy2(path, new / path.name, follow_symlinks=False)
 
 # %% ../../nbs/apps/01_cli.ipynb #8f08c46d
 @cli.command("calibrate")
@@ -641,6 +653,7 @@ def _save_among(fitted, folder):
     "[default: no limit]",
 )
 @_weights
+@_sha256
 @click.option(
     "--precision",
     help="Precision of the backbone from now on: f32, or bf16 (faster, results differ). [default: that of the model]",
@@ -652,13 +665,14 @@ def _save_among(fitted, folder):
 @_on_error
 @_quiet
 def calibrate_command(
-    model, good, false_alarm_rate, folds, max_memory, weights, precision, device, num_workers, on_error, quiet
+    model, good, false_alarm_rate, folds, max_memory, weights, sha256, precision, device, num_workers, on_error, quiet
 ):
     """Compute the thresholds of MODEL and save them with it.
 
     GOOD are files or folders of good images that the model was not fitted to; without any, its training images are
     used, in folds.
     """
+    from patchcore_nb.formats.folder import check_destination
     from patchcore_nb.formats.official import official_prefixes
 
     if good and max_memory:
@@ -670,7 +684,8 @@ def calibrate_command(
             f"{model} is in the official format, which has no place for thresholds: load it with PatchCore.load, "
             "calibrate it, and save it elsewhere"
         )
-    fitted = _load(model, weights, device, quiet)
+    check_destination(model)  # before the work
+    fitted = _load(model, weights, device, quiet, sha256)
     _set_precision(fitted, precision)
     for member in fitted.members:
         member.set_params(num_workers=num_workers)
@@ -701,8 +716,9 @@ def calibrate_command(
     help="Precision of the memory bank in the file: f32, f16 or sq8 (8 bits). [default: that of the model]",
 )
 @_weights
+@_sha256
 @_quiet
-def export_command(model, file, check, tolerance, bank_precision, weights, quiet):
+def export_command(model, file, check, tolerance, bank_precision, weights, sha256, quiet):
     """Write MODEL to FILE, which ends in .onnx or .pt2.
 
     MODEL is one model or an ensemble. The file takes the bytes of a photograph and gives score, map and verdict. It is
@@ -711,8 +727,8 @@ def export_command(model, file, check, tolerance, bank_precision, weights, quiet
     from patchcore_nb.formats.export import export_onnx, export_torch
 
     write = export_torch if Path(file).suffix == ".pt2" else export_onnx
-    fitted = _load(model, weights, "cpu", quiet)
-    parity = write(fitted, file, _photographs(check), tolerance, bank_precision)
+    fitted = _load(model, weights, "cpu", quiet, sha256)
+    parity = write(fitted, file, [each.path for each in _photographs(check)], tolerance, bank_precision)
     if not quiet:
         click.echo(f"{file}: {parity}", err=True)
 
@@ -742,10 +758,16 @@ class _Beside:
 
     def missing(self, names, fingerprints):
         "Return the categories whose folder is absent or was made with other options."
+        from patchcore_nb.formats.folder import check_destination
+
         kinds = {"heatmaps": f" original={self.original} threshold={self.threshold}", "models": ""}
         for name, row in zip(names, fingerprints):
             self.stamps |= {self.out / kind / name: f"{row}{kinds[kind]}" for kind in self.wanted}
-        return {folder.name for folder, stamp in self.stamps.items() if not _has_stamp(folder, stamp)}
+        missing = [folder for folder, stamp in self.stamps.items() if not _has_stamp(folder, stamp)]
+        for folder in missing:
+            if folder.parent.name == "models":
+                check_destination(folder)  # before the work
+        return {folder.name for folder in missing}
 
     def save(self, name, fitted):
         "Save a model, before the prediction, which may fail."
@@ -961,9 +983,10 @@ def demo_command(folder, seed, quiet):
     help="Largest picture, in pixels.",
 )
 @_weights
+@_sha256
 @_device
 @_quiet
-def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, device, quiet):
+def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, sha256, device, quiet):
     """Serve MODEL over HTTP: POST a picture to /predict.
 
     MODEL is one model, an ensemble or a tiled model.
@@ -976,7 +999,7 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, de
         ) from error
     from patchcore_nb.apps.serve import create_app
 
-    fitted = _load(model, weights, device, quiet=True)
+    fitted = _load(model, weights, device, True, sha256)
     app = create_app(fitted, waiting=waiting, max_bytes=max_bytes, max_pixels=max_pixels)
     uvicorn.run(app, host=host, port=port, log_level="warning" if quiet else "info")
 

@@ -451,17 +451,17 @@ def _open_model(
 
 def _judged(name: str, test: "ImageSet", model: "PatchCore | Ensemble") -> tuple[dict, "Prediction"]:
     "Return the row of a category, and the prediction."
-    from patchcore_nb.evaluate import COLUMNS, judge
+    from patchcore_nb.evaluate import row_of
 
     start = time.perf_counter()
     prediction = model.predict(test)
     milliseconds = 1000 * (time.perf_counter() - start) / len(test)
-    found = judge(test, prediction) | {
+    row = row_of(name, test, prediction) | {
         "test_images": len(test),
         "bank_rows": sum(len(member.bank_) for member in model.members),
         "predict_ms_per_image": round(milliseconds, 1),
     }
-    return {"category": name, **{column: found.get(column) for column in COLUMNS}}, prediction
+    return row, prediction
 
 # %% ../../nbs/apps/02_official_cli.ipynb #offoneea
 def _one_each(folders, categories):
@@ -480,7 +480,7 @@ def _neighbours(model):
 @load_and_evaluate_patchcore.result_callback()
 def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images, quiet):
     "Predict and evaluate with saved models; write results.csv."
-    from patchcore_nb.evaluate import mean_row, write_results
+    from patchcore_nb.evaluate import mean_row, require_writable, write_results
     from patchcore_nb.look.viz import save_heatmaps
 
     (folders, threads), (categories, machine) = _parts(steps, "patch_core_loader", "dataset")
@@ -491,7 +491,7 @@ def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images,
     for folder, category in zip(folders, categories):
         _require_saved(folder, geometry, len(category.test))
     tests = [category.test.check(progress=not quiet) for category in categories]  # all files, before the work
-    Path(results_path).mkdir(parents=True, exist_ok=True)
+    require_writable(results_path)
     for folder, category, test in zip(folders, categories, tests):
         if folder != opened:
             model, opened = _open_model(folder, geometry, device, threads, machine, not quiet), folder

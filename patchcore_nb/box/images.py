@@ -9,6 +9,7 @@ __all__ = ['read_image', 'read_mask']
 import io
 import os
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -88,17 +89,53 @@ def to_rgb(
     return pil if plain else _over(_shallow(pil), _NEUTRAL)
 
 # %% ../../nbs/box/00_images.ipynb #55299aea
+def _drawn(
+    pil: Image.Image,  # mask of any mode, upright
+) -> np.ndarray:  # `(H, W)`, the strongest channel in the numbers of the file; 0 where nothing is drawn
+    "Return what is drawn in a mask. Raises `ValueError` for values that are negative, NaN or infinite."
+    transparent = pil.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in pil.info
+    if pil.mode in ("1", "F") or pil.mode.startswith("I") or (pil.mode in ("L", "RGB") and not transparent):
+        values = np.asarray(pil).reshape(pil.height, pil.width, -1).max(axis=-1)
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise ValueError("a mask with negative, NaN or infinite values: draw defects on a ground of 0")
+        return values
+    values = np.asarray(_over(_shallow(pil), (0, 0, 0))).max(axis=-1)
+    if transparent and not values.any() and (opacity := np.asarray(pil.convert("RGBA"))[..., 3]).min() < 255:
+        return opacity
+    return values
+
+# %% ../../nbs/box/00_images.ipynb #softmask1
+def _is_soft(
+    values: np.ndarray,  # `(H, W)`, as drawn
+) -> bool:  # False: class numbers, or a single value
+    "Return whether the values between zero and the maximum are those of soft edges."
+    highest = values.max()
+    if values.dtype.kind != "f" and highest < 32:
+        return False
+    between = (values > 0) & (values < highest)
+    if len(np.unique(values[between])) > 7:
+        return True
+    rows, columns = (between & (values > 0.1 * highest) & (values < 0.9 * highest)).nonzero()
+    around, climbs = np.pad(values, 1), np.zeros(len(rows), dtype=bool)
+    for down, right in product((0, 1, 2), repeat=2):
+        climbs |= around[rows + down, columns + right] > values[rows, columns]
+    return 2 * int(climbs.sum()) > len(rows) if len(rows) else bool(between.any())
+
+# %% ../../nbs/box/00_images.ipynb #tomask001
 def to_mask(
-    pil: Image.Image,  # mask: 0/255, 0/1, 16-bit, palette, colour, alpha
-) -> Image.Image:  # mode L, 0 (good) and 255 (defect) only, upright
-    "Return any mask picture as 0 or 255, binarised at half of the full range."
-    pil = _upright(pil)
-    raw = np.asarray(pil)
-    if (pil.mode in ("L", "RGB") or pil.mode.startswith("I")) and raw.max(initial=0) == 1:
-        values = raw.reshape(pil.height, pil.width, -1).max(axis=-1) * 255
-    else:
-        values = np.asarray(_over(_shallow(pil), (0, 0, 0))).max(axis=-1)
-    return Image.fromarray(np.where(values > 127, 255, 0).astype(np.uint8))
+    pil: Image.Image,  # mask of any mode and coding
+) -> Image.Image:  # mode L, 0 (good) and 255 (defect) only, upright; `info["coding"]` says how it was read
+    "Return any mask as 0 and 255. Raises `ValueError` for values that are negative, NaN or infinite."
+    values = _drawn(_upright(pil))
+    lowest, highest = values.min(), values.max()
+    full = 255 if values.dtype == np.uint8 else 1 if values.dtype.kind in "bf" else 65535
+    half = full / 2 if full / 2 < highest <= full else highest / 2
+    soft = highest > 0 and (0 < lowest < highest or pil.format in ("JPEG", "MPO") or _is_soft(values))
+    mask = Image.fromarray(np.where(values > (half if soft else 0), 255, 0).astype(np.uint8))
+    numbers = [lowest, *np.unique(values[values > lowest])]
+    listed = ", ".join(f"{number:g}" for number in numbers) if len(numbers) < 6 else f"{lowest:g} to {highest:g}"
+    mask.info["coding"] = f"soft, above {half:g}" if soft else f"values {listed}"
+    return mask
 
 # %% ../../nbs/box/00_images.ipynb #37a80abc
 def to_pil(
@@ -118,7 +155,10 @@ def to_pil(
     return Image.fromarray(np.ascontiguousarray(_eight_bit(array)))
 
 # %% ../../nbs/box/00_images.ipynb #f26c0bbb
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+IMAGE_SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    *(".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".avif", ".pbm", ".pgm", ".ppm", ".pnm", ".tga"),
+)
 
 # %% ../../nbs/box/00_images.ipynb #5c77b8d8
 def is_url(
@@ -196,7 +236,7 @@ def read_image(
 def read_mask(
     path: str | os.PathLike,  # mask file, or its URL
 ) -> Image.Image:  # mode L, values 0 and 255 only
-    """Read a defect mask, binarised at half of the full range.
+    """Read a defect mask: zero is background, everything else defect; soft edges are cut at half of the range.
 
     Raises `ValueError` that names the file if it is empty, truncated, or not an image.
     """

@@ -30,7 +30,7 @@ from .. import __version__
 from ..box.docstrings import complete_docstrings
 from ..box.images import read_image, to_pil, to_rgb
 from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset
-from .folder import DESCRIPTION, require_content, write_state
+from .folder import DESCRIPTION, is_mount, require_content, write_state
 from ..line.views import Views
 from ..patches import Embedder, cells_inside, pixels_inside, to_rows
 from ..prediction import Calibration
@@ -722,11 +722,15 @@ def _export(
         _import("onnxruntime")  # raises before the work
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder: choose another name")
+    if is_mount(file.resolve()):
+        raise OSError(f"{file} is mounted, and a mounted file cannot be replaced: choose another name")
     _require_graph(model, bank_precision)
     size = _size_of_graph(model, images)
-    graph, part = ScoringGraph(model, size or _as_array(images[0]).shape[:2], bank_precision), _beside(file)
+    part = _beside(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
+        part.touch()  # raises before the work
+        graph = ScoringGraph(model, size or _as_array(images[0]).shape[:2], bank_precision)
         write(graph, size, part, file_facts(model, bank_precision))
         judge = _loaded(part) if suffix == ".pt2" else opened(part)  # just written here, so there is no need to check
         parity = _compared(model, judge, part, images, tolerance)

@@ -6,9 +6,12 @@
 __all__ = []
 
 # %% ../../nbs/formats/01_model_folder.ipynb #79f0faf6
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,8 +22,16 @@ from typing_extensions import Self
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry
-from .folder import DESCRIPTION, read_outline, read_state, write_state
-from .official import check_official_files, official_prefixes, read_official, write_official
+from patchcore_nb.formats.folder import (
+    DESCRIPTION,
+    model_mark,
+    read_consistent,
+    read_outline,
+    read_state,
+    saved_folder,
+    state_files,
+)
+from .official import check_official_files, official_files, official_prefixes, read_official
 from ..patchcore import PatchCore
 from ..patches import Embedder, EmbeddingNetwork
 from ..prediction import Calibration
@@ -199,10 +210,16 @@ class StoredPatchCore(PatchCore):
 def read_model(
     folder: str | Path,  # model folder of this package or of the official code
     geometry: Geometry | None = None,  # for an official folder, which does not store the resize
+    sha256: str | None = None,  # SHA-256 of model.json, 64 hexadecimal digits; None: any
 ) -> dict[str, Any]:  # state
-    "Read the state of a model folder of this package or of the official code."
-    ours = (Path(folder) / DESCRIPTION).exists()
-    return read_official(folder, geometry) if not ours and official_prefixes(folder) else read_state(folder)
+    "Read the state of a model folder. Raises `ValueError` if it is not the model with that hash."
+    if sha256 is not None and not (isinstance(sha256, str) and re.fullmatch("[0-9a-fA-F]{64}", sha256)):
+        raise ValueError(f"sha256={sha256!r:.80}: expected the 64 hexadecimal digits that sha256sum prints")
+    if (Path(folder) / DESCRIPTION).exists() or not official_prefixes(folder):
+        return read_state(folder, sha256)
+    if sha256 is not None:
+        raise ValueError(f"{folder} is in the official format, where no hash stands for all files: save it in ours")
+    return read_official(folder, geometry)
 
 # %% ../../nbs/formats/01_model_folder.ipynb #c031b9aa
 def single_states(
@@ -223,9 +240,11 @@ def restore(
     geometry: Geometry | None,  # for an official folder, as for load
     search: Any,  # nearest-neighbour search, as for load
     progress: bool,  # show progress bars
+    sha256: str | None,  # SHA-256 of model.json, as for load
 ) -> Any:  # fitted model of one of the classes
     "Load the model in a folder. Raises `ValueError` with the name of the folder if anything does not fit."
-    state = read_model(folder, geometry)
+    mark = read_consistent(folder, model_mark)
+    state = read_model(folder, geometry, sha256)
     wanted, search = {cls.kind: cls for cls in classes}, Search.of(search)
     if (kind := str(state.get("kind"))) not in wanted:
         raise ValueError(
@@ -250,6 +269,7 @@ def restore(
         raise ValueError(f"{folder}: {error}") from error
     if geometry not in (None, model.geometry_):
         raise ValueError(f"{folder} works with {model.geometry_}, not with {geometry}")
+    model._remember(folder, mark)
     return model
 
 # %% ../../nbs/formats/01_model_folder.ipynb #45f34d77
@@ -258,24 +278,36 @@ class Stored:
 
     members: Any
     state: Any
+    _marks: Mapping[str, str | None] = MappingProxyType({})  # folder: mark of the model that this one came from
+
+    def _remember(
+        self,
+        folder: str | Path,  # model folder
+        mark: str | None,  # mark of the model that was read or written there
+    ) -> None:
+        "Note which model is in a folder. A later save there refuses to replace another one."
+        self._marks = {**self._marks, os.path.realpath(folder): mark}
 
     def save(
         self,
         folder: str | Path,  # model folder to write; an existing one is replaced
         format: str = "patchcore_nb",  # or "official": files that the official code reads
+        overwrite: bool = False,  # also replace a model that others saved there since this one was loaded
     ) -> Path:  # the folder
-        """Save the model in a folder.
+        """Save the model in a folder. Files in it that are not a model's stay there.
 
-        Raises `NotFittedError` before `fit`, `OSError` if the folder cannot be written, and `ValueError` if the format
-        cannot hold the model. After an error the old folder is unchanged.
+        Raises `NotFittedError` before `fit`, `OSError` if the folder cannot be written or another model was saved there
+        since this one was loaded from or saved there, and `ValueError` if the format cannot hold the model. After an
+        error the old folder is unchanged.
         """
         if format not in ("patchcore_nb", "official"):
             raise ValueError(f'format={format!r}: expected "patchcore_nb" or "official"')
-        if format == "patchcore_nb":
-            return write_state(folder, self.state())
         for member in self.members:
             member.require_fitted()
-        return write_official(self, folder)
+        files = official_files(self) if format == "official" else state_files(self.state())
+        known = None if overwrite else self._marks.get(os.path.realpath(folder))
+        self._remember(folder, saved_folder(folder, files, known))
+        return Path(folder)
 
     @classmethod
     def load(
@@ -286,13 +318,14 @@ class Stored:
         geometry: Geometry | None = None,  # for an official folder, which does not store the resize
         search: str | Search | None = None,  # nearest-neighbour search, as for PatchCore
         progress: bool = True,  # show progress bars in later calls
+        sha256: str | None = None,  # SHA-256 that the file model.json must have, in hexadecimal; None: any
     ) -> Self:  # fitted model
         """Load a model. Nothing in the folder is executed.
 
         Raises `FileNotFoundError` if the folder holds no model, and `ValueError` if the model is damaged, newer than
-        this version, of another kind, or does not fit the weights or the geometry.
+        this version, of another kind, has another hash, or does not fit the weights or the geometry.
         """
-        return restore([cls], folder, weights, device, geometry, search, progress)
+        return restore([cls], folder, weights, device, geometry, search, progress, sha256)
 
 # %% ../../nbs/formats/01_model_folder.ipynb #60b0d6e0
 def saved_members(

@@ -10,7 +10,7 @@ import io
 import logging
 import pickle
 import pickletools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..box.docstrings import complete_docstrings
 from ..box.zoo import local_weights
 from ..data import Geometry
 from .bank_file import bank_shape, read_bank, write_bank
-from .folder import read_consistent, replaced_folder, require_content
+from .folder import read_consistent, require_content, saved_folder
 from ..line.ensemble import MOST_MEMBERS
 from ..patches import LARGEST, Embedder, EmbeddingNetwork
 from ..scale.quantised import precision_of
@@ -438,15 +438,10 @@ def read_official(
     return read_consistent(folder, read)
 
 # %% ../../nbs/formats/03_official.ipynb #2a95760d
-def write_official(
+def official_files(
     model: Any,  # fitted model or ensemble
-    folder: str | Path,  # model folder to write; an existing one is replaced
-) -> Path:  # the folder
-    """Save a model in the files of the official code.
-
-    Raises `ValueError` if the official code could not run the model, and `OSError` if the folder cannot be written.
-    After an error the old folder is unchanged.
-    """
+) -> Callable[[Path], None]:  # writes its files into a folder
+    "Prepare the files of the official code. Raises `ValueError` if that could not run the model."
     members, scaling = list(model.members), getattr(model, "scaling", None)
     if scaling == "fit":
         raise ValueError(
@@ -456,10 +451,25 @@ def write_official(
     if scaling is None and members[0] is not model:
         raise ValueError(f"the official format has no place for a {type(model).__name__}: save it in our format")
     params = [to_official(m.embedder_, m.scoring, m.views, m.geometry_) for m in members]
-    with replaced_folder(folder) as new:
+
+    def fill(new):
         for prefix, entries, member in zip(member_prefixes(len(members)), params, members, strict=True):
             write_params(entries, new / f"{prefix}{PARAMS_FILE}")
             write_bank(new / f"{prefix}{BANK_FILE}", member.bank_.rows)
+
+    return fill
+
+
+def write_official(
+    model: Any,  # fitted model or ensemble
+    folder: str | Path,  # model folder to write; an existing one is replaced
+) -> Path:  # the folder
+    """Save a model in the files of the official code.
+
+    Raises `ValueError` if the official code could not run the model, and `OSError` if the folder cannot be written.
+    After an error the old folder is unchanged.
+    """
+    saved_folder(folder, official_files(model))
     return Path(folder)
 
 # %% ../../nbs/formats/03_official.ipynb #c87ef8b7

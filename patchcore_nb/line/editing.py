@@ -18,7 +18,7 @@ from torch import Tensor
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset, k_center_greedy, random_projection
 from ..data import prepared
-from .calibration import network_now
+from .calibration import network_now, warn_of_copies
 from ..patchcore import PatchCore
 from ..scale.quantised import concatenate_rows, take_rows
 from ..scorer import Bank, InMemory, MemoryBank, Scoring
@@ -242,13 +242,16 @@ class Editable(PatchCore):
     ) -> "Editable":  # self; calibrate it again
         """Add new images to the bank. `bank_.history` records how well they were covered before and after.
 
-        Raises `ValueError` as `fit`, and for images that were fitted already or have another geometry or grid.
+        Warns of copies of training images under other names. Raises `ValueError` as `fit`, and for images that were
+        fitted already or have another geometry or grid.
         """
         self.require_fitted()
         images, geometry = prepared(images, self.geometry_)
         patches = self.patch_rows(images, geometry, network_now(self))
         patches.check(on_error)
-        require_new(self.bank_.paths, getattr(patches.images, "paths", []))  # check before the work
+        paths = getattr(patches.images, "paths", [])
+        require_new(self.bank_.paths, paths)  # check before the work
+        warn_of_copies(paths, self.bank_.paths)
         new = InMemory()(patches, on_error, Coreset(sampler="identity"), Scoring(), self.seed)
         bank = grown(self.bank_, new, Coreset.of(self.coreset), int(self.seed), reason, self.progress)
         counts = len(new.paths), len(bank) - len(self.bank_), len(new)

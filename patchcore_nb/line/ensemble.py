@@ -6,7 +6,6 @@
 __all__ = ['MOST_MEMBERS', 'Ensemble']
 
 # %% ../../nbs/line/06_ensemble.ipynb #db491251
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -20,13 +19,23 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, as_dataset, batches, checked, prepared
-from .calibration import Calibrated, CalibratedPatchCore, held_out, training_set
+from ..data import Geometry, as_dataset, batches, checked, prepared, require_good
+from patchcore_nb.line.calibration import (
+    Calibrated,
+    CalibratedPatchCore,
+    GoodScores,
+    cross_validated,
+    held_out,
+    training_set,
+)
 from .views import Views
 from ..prediction import Calibration, Prediction
 from ..scorer import Bank, Scoring
 
 # %% ../../nbs/line/06_ensemble.ipynb #2d8bbe6b
+_NARROWEST = 1e-30  # a division by less would leave single precision
+
+
 def value_range(
     prediction: Prediction,  # prediction of several images
     remedy: str = "pass different images",  # advice for the error message
@@ -35,7 +44,7 @@ def value_range(
     values = {"scores": prediction.scores, "maps": prediction.maps}
     ranges = {name: [float(some.min()), float(some.max())] for name, some in values.items()}
     for name, (low, high) in ranges.items():
-        if not low < high:
+        if not high - low > _NARROWEST:
             raise ValueError(
                 f"the {name} of {len(prediction)} image(s) have no range to scale by, all are {low:.4g}: {remedy}"
             )
@@ -137,6 +146,7 @@ class Ensemble(Calibrated, BaseEstimator):
         "Fit all members on the same images. Raises as `PatchCore.fit`, and `ValueError` for members that do not match."
         _check(self.models, self.scaling)
         images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
+        require_good(images)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)):
             raise ValueError(
                 f'scaling="fit" splits the images, a {type(images).__name__} cannot be split: pass a list or a Dataset'
@@ -231,16 +241,20 @@ class Ensemble(Calibrated, BaseEstimator):
             )
         self.require_fitted()
 
-    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:
+    def _good_scores(self, images, good, folds, collect) -> GoodScores:
         first = self.models_[0]
-        if good is None:
-            images = training_set(first.bank_, images, self.geometry_, first.progress)
-            parts = (held_out(model, images, folds, collect) for model in self.models_)
-        else:
+        if good is not None:
             good = _opened(good, self.geometry_, "raise", first.progress)
-            parts = (model.unseen(good) for model in self.models_)
-        found = combine(parts, self.ranges_)
-        return found.scores, found.maps.max((1, 2))
+            return GoodScores.of([combine((model.unseen(good) for model in self.models_), self.ranges_)])
+        images, kinds = training_set(first.bank_, images, self.geometry_, first.progress), None
+
+        def judged() -> Iterator[Prediction]:
+            nonlocal kinds  # the same for all members
+            for model in self.models_:
+                found, kinds = cross_validated(model, images, folds, collect)
+                yield found
+
+        return GoodScores.of([combine(judged(), self.ranges_)], kinds)
 
     def state(self) -> dict[str, Any]:  # nested, with plain values and arrays
         "Everything a fitted ensemble has learned, for saving. Raises as `require_fitted`."
@@ -283,7 +297,7 @@ def _ranges_of(
         raise ValueError(f"an ensemble has at most {MOST_MEMBERS} members, this one {len(members)}")
     found = ranges and [{name: [*map(float, one[name])] for name in ("scores", "maps")} for one in ranges]
     every = [ends for one in found or () for ends in one.values()]
-    if not all(len(ends) == 2 and -math.inf < ends[0] < ends[1] < math.inf for ends in every):
+    if not all(len(ends) == 2 and _NARROWEST < ends[1] - ends[0] < np.inf for ends in every):
         raise ValueError("the ranges of the members are not two numbers each, the second larger")
     return found
 

@@ -32,7 +32,7 @@ def _read(
         if not mask.any():
             raise ValueError(
                 f"{name}={source}: no pixel of this picture is marked: "
-                "paint the mask white on black; values up to half of the maximum count as black"
+                "it is black everywhere; paint the mask white on black"
             )
         return mask
     mask = np.asarray(source)

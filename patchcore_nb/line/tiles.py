@@ -8,7 +8,7 @@ __all__ = ['TiledPatchCore']
 # %% ../../nbs/line/05_tiles.ipynb #2fb8dd7f
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from itertools import product
@@ -25,9 +25,18 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, batches, checked, prepared
+from ..data import Geometry, batches, checked, only_good, prepared, require_good
 from .augment import turns
-from .calibration import Calibrated, training_set
+from patchcore_nb.line.calibration import (
+    Calibrated,
+    GoodScores,
+    dealt,
+    hashed,
+    judged_good,
+    kinds_of,
+    require_unseen,
+    training_set,
+)
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
 from ..parameters import require_same
@@ -180,7 +189,7 @@ class _Tiles(Dataset):
 
     def _photograph(self, number: int) -> dict:
         if number != self._number:
-            batch = next(batches(Subset(self.photographs, [number]), self.prepared, 1))
+            batch = only_good(next(batches(Subset(self.photographs, [number]), self.prepared, 1)))
             path = batch.get("path", [""])[0]
             self._number, self._last = number, {"image": batch["image"][0], "path": path, "size": batch["size"][0]}
         return self._last
@@ -266,6 +275,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         sides = tile_sides(self.tile, self.overlap)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
+        require_good(images)
         model = clone(self.model).set_params(geometry=Geometry(None, None))  # tiles go in as they are
         Coreset.of(model.coreset)
         Scoring.of(model.scoring)  # check arguments before opening files
@@ -400,10 +410,14 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         tiled.fitted_with_ = tiled._parameters()
         return tiled
 
-    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:  # each `(n,)`
-        judged = _unseen(self, good) if good is not None else _held_out(self, images, folds, collect)
-        scores, peaks = _peaks(judged).T
-        return scores, peaks
+    def _good_scores(self, images, good, folds, collect) -> GoodScores:
+        if good is not None:
+            return GoodScores.of(_unseen(self, good))
+        return GoodScores.of(*_held_out(self, images, folds, collect))
+
+    def _rounding(self) -> float:
+        "The same of the tiles."
+        return self.model_._rounding()
 
 # %% ../../nbs/line/05_tiles.ipynb #91d65dd6
 def _indexed(images: Any) -> Any:  # the images
@@ -575,7 +589,7 @@ def _held_out(
     images: object,  # training photographs, as for calibrate
     folds: int,  # number of folds
     collect: Callable[..., Bank] | None,  # as for fit
-) -> Iterator[Prediction]:  # one photograph each, fold after fold
+) -> tuple[Iterator[Prediction], np.ndarray]:  # one photograph each, fold after fold; kinds, the same for equal ones
     "Predict training photographs, each by a model fitted without it."
     bank = replace(tiled.model_.bank_, paths=tuple(tiled.paths_))  # photographs in place of tiles
     images = training_set(bank, images, tiled.geometry_, tiled.model_.progress)
@@ -584,25 +598,31 @@ def _held_out(
             f"{n} photograph(s) in {folds} part(s) cannot be split into some to fit and some to score: "
             "at least 2 good photographs and 2 parts are needed"
         )
-    _require_rows(tiled, n, min(folds, n))
+    read = batches(images, tiled.geometry_, 1, tiled.model_.num_workers, tiled.model_.progress, "compare")
+    kinds = kinds_of(each for batch in read for each in hashed(batch["image"]))
+    parts = dealt(kinds, folds)
+    _require_rows(tiled, n, parts)
     model = clone(tiled.model_).set_params(geometry=tiled.geometry_)
     anew = clone(tiled).set_params(
         model=model, tile=tiled.tile_, overlap=tiled.overlap_, position_banks=tiled.position_banks_
     )
-    for first in range(min(folds, n)):
-        held = np.arange(first, n, folds)
-        others = Subset(images, np.setdiff1d(np.arange(n), held))
-        yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+
+    def judged() -> Iterator[Prediction]:
+        for held in parts:
+            others = Subset(images, np.setdiff1d(np.arange(n), held))
+            yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+
+    return judged(), kinds[np.concatenate(parts)]
 
 # %% ../../nbs/line/05_tiles.ipynb #66cb7e5c
 def _require_rows(
     tiled: TiledPatchCore,  # fitted
     photographs: int,  # number of training photographs
-    folds: int,  # number of folds
+    parts: Sequence[np.ndarray],  # numbers of the photographs of each fold
 ) -> None:
     "Raise `ValueError` if the bank of a fold would be too small to search."
     model, tiling = tiled.model_, Tiling(tiled.size_, tiled.tile_, tiled.overlap_)
-    left, grid, views = photographs - math.ceil(photographs / folds), model.bank_.grid, Views.of(model.views)
+    left, grid, views = photographs - max(map(len, parts)), model.bank_.grid, Views.of(model.views)
     assert grid is not None
     masks = _masks(model, tiled.geometry_, tiling).values()
     counts = [int(cells_inside(mask, grid).sum()) for mask in masks] or [math.prod(grid)] * len(tiling)
@@ -612,31 +632,30 @@ def _require_rows(
         model.scoring.require(Coreset.of(model.coreset).size(left * rows))
     except ValueError as error:
         each = " the bank of each position" if tiled.position_banks_ else ""
-        raise ValueError(f"{folds} parts leave {left} of {photographs} photographs to fit{each}: {error}") from error
+        raise ValueError(
+            f"{len(parts)} parts leave {left} of {photographs} photographs to fit{each}: {error}"
+        ) from error
 
 # %% ../../nbs/line/05_tiles.ipynb #c47c12b7
 def _unseen(
     tiled: TiledPatchCore,  # fitted
     good: object,  # photographs, as for predict
 ) -> Iterator[Prediction]:  # one photograph each, without verdicts
-    "Predict other good photographs. Raises `ValueError` at the first training photograph."
+    "Predict other good photographs. Raises `ValueError` at the first that was fitted or is labelled as defective."
     known, undecided = {os.path.realpath(path) for path in tiled.paths_ if path}, copy(tiled)
     undecided.model_ = copy(tiled.model_)
     undecided.calibration_ = None
-    for found in undecided.stream(good):
+    paths: list[str] = []
+    seen: list[bool] = []
+    for found in judged_good(undecided, good, 1, undecided.model_):
         if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]:
             raise ValueError(
                 f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs"
             )
+        paths += found.paths
+        seen += (found.scores <= tiled._rounding()).tolist()
         yield found
-
-
-def _peaks(
-    predictions: Iterable[Prediction],  # of any number of photographs each
-) -> np.ndarray:  # `(N, 2)`
-    "Image score and map maximum of each photograph; maps are not kept."
-    pairs = [pair for found in predictions for pair in zip(found.scores, found.maps.max((1, 2)))]
-    return np.array(pairs).reshape(-1, 2)
+    require_unseen(tiled.paths_, paths, np.array(seen))
 
 # %% ../../nbs/line/05_tiles.ipynb #fe831a8d
 def _audited(

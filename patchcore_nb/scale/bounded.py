@@ -354,14 +354,14 @@ class _Limited:
         scoring.require(coreset.size(probe.count))
         plan = probe.plan(coreset, parse_bytes(self.max_memory), self.exact)
         collector = RowCollector(probe.rows.shape[1], probe.count, coreset, seed, plan, patches.progress)
-        numbers = []
+        numbers = torch.empty(probe.count, dtype=torch.int64)  # small tensors in a list would fragment the memory
         del probe  # frees its rows
         for rows, of_rows in patches:
             collector.add(rows)
-            numbers.append(of_rows)
+            numbers[collector.seen - len(rows) : collector.seen] = of_rows
         scoring.require(coreset.size(collector.seen))  # a loader may drop its last batch
         bank_rows, picks = collector.finish()
-        return Bank.of(bank_rows, torch.cat(numbers)[picks], patches.paths, patches.grid, patches.skipped)
+        return Bank.of(bank_rows, numbers[picks], patches.paths, patches.grid, patches.skipped)
 
 # %% ../../nbs/scale/02_bounded.ipynb #9ae13e08
 class MergeReduce(_Limited):
