@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from .box.docstrings import complete_docstrings
+from .box.threads import used_by
 from .box.zoo import NETWORKS, build, find_weights, look_up, near, timm_layers
 
 # %% ../nbs/01_backbones.ipynb #e8453c2f
@@ -159,6 +160,19 @@ def _first(
     "Shorten a long list of names for an error message."
     return ", ".join(keys[:3]) + (f", … ({len(keys)} in all)" if len(keys) > 3 else "")
 
+
+def _no_size(
+    backbone: nn.Module,  # that refused a batch of images
+    size: Sequence[int],  # (H, W) of the images
+    reason: object,  # what it said
+) -> str:  # message
+    "Return the error message for images of a size that a network cannot take."
+    h, w = (getattr(backbone, "pretrained_cfg", None) or {}).get("input_size", (3, 224, 224))[1:]
+    return (
+        f"{type(backbone).__name__} takes no images of {size[0]}x{size[1]} ({reason}): give all of them a size that it"
+        f" takes, such as geometry=Geometry(({h}, {w})), on the command line --resize {h}x{w}"
+    )
+
 # %% ../nbs/01_backbones.ipynb #1be17b1f
 _MOST_LAYERS = 64  # more than any network has blocks worth tapping
 
@@ -197,11 +211,14 @@ class FeatureExtractor(nn.Module):
         self,
         x: Tensor,  # images, `(B, 3, H, W)` float, normalised, on the backbone's device
     ) -> list[Tensor]:  # one `(B, C_l, H/s_l, W/s_l)` per layer, in the order given
-        "Return the feature maps of images. Raises `ValueError` for another shape or for integers."
+        "Return the feature maps of images. Raises `ValueError` for integers, and a shape that the network cannot take."
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) float, got {tuple(x.shape)} {x.dtype}")
         copied = self._overwritten
-        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in copied else out)
+        try:
+            outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in copied else out)
+        except AssertionError as error:  # of timm, whose transformers take one size, or multiples of a patch
+            raise ValueError(_no_size(self.backbone, x.shape[2:], error)) from error
         return [_as_map(outputs[name], name, self.backbone, (x.shape[2], x.shape[3])) for name in self.layers]
 
     def train(
@@ -348,7 +365,7 @@ def load_backbone(
         if weights is not None:
             _fill(network, Path(weights).expanduser())
     _log.info("backbone %s: %s", name, f"weights from {weights}" if weights else f"untrained, seed {seed}")
-    return network.eval().requires_grad_(False)
+    return network.float().eval().requires_grad_(False)  # float: the default type may be another one
 
 # %% ../nbs/01_backbones.ipynb #9eb7f409
 def load_extractor(
@@ -361,9 +378,9 @@ def load_extractor(
 ) -> tuple[FeatureExtractor, tuple[int, int]]:  # and the default widths of its patch embedding
     "Return an extractor by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
-    backbone = load_backbone(name, weights, seed, progress)
-    extractor = FeatureExtractor(backbone.to(device).to(memory_format=torch.channels_last), layers)
-    return extractor, default_dims(name, extractor.channels)
+    used_by()  # the threads of torch start now: a forked process must do without them
+    backbone = load_backbone(name, weights, seed, progress).to(device).to(memory_format=torch.channels_last)
+    return (extractor := FeatureExtractor(backbone, layers)), default_dims(name, extractor.channels)
 
 # %% ../nbs/01_backbones.ipynb #d28e09f1
 complete_docstrings(__name__)

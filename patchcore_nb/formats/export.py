@@ -28,8 +28,16 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..box.docstrings import complete_docstrings
-from ..box.images import read_image, to_pil, to_rgb
-from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset
+from patchcore_nb.data import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Geometry,
+    ImageFolder,
+    ImageSet,
+    as_dataset,
+    as_picture,
+    known,
+)
 from .folder import DESCRIPTION, is_mount, require_content, write_state
 from ..line.views import Views
 from ..patches import Embedder, cells_inside, pixels_inside, to_rows
@@ -96,7 +104,7 @@ class NetworkInput(nn.Module):
         super().__init__()
         self.resize, self.size, self.may_go_down = geometry.resize, size, goes_down_first()
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-            self.register_buffer(name, torch.tensor(values)[:, None, None])
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32)[:, None, None])
 
     def forward(
         self,
@@ -226,12 +234,13 @@ class _Member(nn.Module):
         self.extractor, self.patches, self.scoring = network.extractor, network.patches, Scoring.of(model.scoring)
         rows = model.bank_.rows
         self.bank = _Bank(rows, bank_precision or precision_of(rows))
-        x = torch.zeros(1, 3, *size)
+        x = torch.zeros(1, 3, *size, dtype=torch.float32)
         with torch.no_grad():
             self.grid = h, w = tuple(self.patches(self.extractor(x)).shape[2:])
         (H, W), sigma = size, self.scoring.sigma
-        self.register_buffer("down", anomaly_maps(torch.eye(h)[:, :, None], (H, 1), sigma)[:, :, 0].T.contiguous())
-        self.register_buffer("across", anomaly_maps(torch.eye(w)[:, None, :], (1, W), sigma)[:, 0].contiguous())
+        one, other = (torch.eye(n, dtype=torch.float32) for n in (h, w))
+        self.register_buffer("down", anomaly_maps(one[:, :, None], (H, 1), sigma)[:, :, 0].T.contiguous())
+        self.register_buffer("across", anomaly_maps(other[:, None, :], (1, W), sigma)[:, 0].contiguous())
         batch = {"image": x, "size": torch.tensor([photograph]), "path": ["a photograph for the graph"]}
         mask = None if model.views is None else model.views.mask(batch, model.geometry_)
         self.region = None if mask is None else _Region(mask, self.grid, self.down, self.across)
@@ -273,6 +282,7 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
         raise ValueError(f"unknown bank_precision {bank_precision!r}: choose one of {', '.join(FILE_PRECISIONS)}")
     for member in model.members:
         member.require_fitted()
+        known(member.geometry_)
     if model.kind == "ensemble" and (model.scaling != "fit" or model.ranges_ is None):
         raise ValueError(
             "the scores of this ensemble depend on the other images of a prediction, which a file does "
@@ -656,10 +666,8 @@ def _listed(images: object) -> list:  # files, PIL images, arrays
     return images
 
 # %% ../../nbs/formats/05_export.ipynb #085bc4ef
-def _as_array(photograph: Any) -> np.ndarray:  # `(height, width, 3)` uint8, RGB, upright
-    if isinstance(photograph, (str, os.PathLike)):
-        return np.array(read_image(photograph))
-    return np.array(to_rgb(to_pil(photograph) if isinstance(photograph, np.ndarray) else photograph))
+def _as_array(photograph: Any, depth: int | None = None) -> np.ndarray:  # `(height, width, 3)` uint8, RGB, upright
+    return np.array(as_picture(photograph, depth)[0])
 
 # %% ../../nbs/formats/05_export.ipynb #46dae357
 def compare(
@@ -680,7 +688,7 @@ def _compared(model: Any, judge: Callable, file: str | Path, images: list, toler
     "Compare a model and its opened file."
     ours = model.predict(as_dataset(images, model.geometry_))
     decided = ours.calibration
-    theirs = [judge(_as_array(photograph)[None]) for photograph in images]
+    theirs = [judge(_as_array(photograph, model.geometry_.depth)[None]) for photograph in images]
     score, maps = (np.concatenate([found[name] for found in theirs]) for name in OUTPUTS[:2])
     if any(("is_anomalous" in found) != (decided is not None) for found in theirs):
         raise ValueError(

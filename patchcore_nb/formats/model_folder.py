@@ -107,6 +107,11 @@ def _require_input(geometry: Geometry, stated: Geometry | None) -> None:
             )
 
 # %% ../../nbs/formats/01_model_folder.ipynb #111087ff
+def _geometry_of(state: Mapping[str, Any]) -> Geometry | None:
+    "The geometry of a state; None: not known. Raises `TypeError` or `KeyError` if the state does not describe one."
+    return None if state["geometry"] is None else Geometry(**state["geometry"])
+
+
 def _thresholds(values: Mapping[str, Any]) -> Calibration:
     "The calibration of a state. Raises `TypeError` or `KeyError` if it does not describe one."
     return Calibration(**{**values, "made_with": {**values["made_with"]}})
@@ -157,7 +162,7 @@ class StoredPatchCore(PatchCore):
                 "geometry": self.geometry and asdict(self.geometry),
                 "seed": int(self.seed),
             },
-            "geometry": asdict(self.geometry_),
+            "geometry": self.geometry_ and asdict(self.geometry_),
             "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
             "weights_hash": network.extractor.weights_hash(),
             "layers": network.layers,
@@ -176,14 +181,14 @@ class StoredPatchCore(PatchCore):
         network: EmbeddingNetwork | None = None,  # use this network; None: build it
     ) -> Self:  # fitted model
         "Rebuild the model. Raises `ValueError` if the state is damaged or does not fit the weights."
-        model, bank, geometry = cls._unfitted(state, weights, device, progress), _bank(state["bank"]), state["geometry"]
+        model, bank = cls._unfitted(state, weights, device, progress), _bank(state["bank"])
         _require_sizes(Embedder.of(model.embedder), state["dims"], bank.rows.shape[1], model.seed)
         if (found := precision_of(bank.rows)) != (said := state["parameters"]["search"]["precision"]):
             raise ValueError(f"the bank has precision {found!r}, the parameters say {said!r:.50}")
         calibration = None if state["calibration"] is None else _thresholds(state["calibration"])
         network = network or model.build_network()
         _require_network(network, state, bank.rows.shape[1])
-        model.keep(replace(bank, rows=bank.rows.to(network.device)), network, Geometry(**geometry))
+        model.keep(replace(bank, rows=bank.rows.to(network.device)), network, _geometry_of(state))
         model.calibration_ = calibration
         return model
 
@@ -203,7 +208,7 @@ class StoredPatchCore(PatchCore):
             device=device,
             seed=found["seed"],
             progress=progress,
-            geometry=found["geometry"] and Geometry(**found["geometry"]),
+            geometry=_geometry_of(found),
         )
 
 # %% ../../nbs/formats/01_model_folder.ipynb #db40a6ee
@@ -268,7 +273,7 @@ def restore(
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
     if geometry not in (None, model.geometry_):
-        raise ValueError(f"{folder} works with {model.geometry_}, not with {geometry}")
+        raise ValueError(f"{folder} works with {model.geometry_ or 'tensors alone'}, not with {geometry}")
     model._remember(folder, mark)
     return model
 
@@ -330,7 +335,7 @@ class Stored:
 # %% ../../nbs/formats/01_model_folder.ipynb #60b0d6e0
 def saved_members(
     folder: str | Path,  # folder of a model or an ensemble, also official
-) -> tuple[str | None, list[Any]]:  # scaling or None; per member geometry or official entries
+) -> tuple[str | None, list[Any]]:  # scaling or None; per member geometry, None if not known, or official entries
     """Describe the members of a model folder without loading them.
 
     Raises `FileNotFoundError` or `ValueError` where loading would, and `ValueError` for a tiled model.
@@ -345,7 +350,7 @@ def saved_members(
             "use load_model, or patchcore_nb predict"
         )
     try:
-        return outline.get("scaling"), [Geometry(**single["geometry"]) for single in single_states(outline)]
+        return outline.get("scaling"), [_geometry_of(single) for single in single_states(outline)]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from ..box.images import read_mask, to_mask
-from ..data import Geometry
+from ..data import Geometry, known
 
 # %% ../../nbs/line/00_roi.ipynb #0da38c53
 def _read(
@@ -85,17 +85,20 @@ class RegionOfInterest:
 
     def mask(
         self,
-        geometry: Geometry,  # how photographs become network input
+        geometry: Geometry | None,  # how photographs become network input; None: not known
         size: tuple[int, int],  # (H, W) of the network input
     ) -> Tensor:  # `(H, W)` bool
-        "The region as a mask of the network input. Raises `ValueError` if the prepared mask has another size."
+        """The region as a mask of the network input.
+
+        Raises `ValueError` if the prepared mask has another size, or if nobody knows how to prepare it.
+        """
         return _network_mask(self, geometry, tuple(map(int, size)))
 
 # %% ../../nbs/line/00_roi.ipynb #dfcae4cd
 @lru_cache(maxsize=16)
 def _network_mask(
     region: RegionOfInterest,  # region of the photographs
-    geometry: Geometry,  # how they become network input
+    geometry: Geometry | None,  # how they become network input
     size: tuple[int, int],  # (H, W) of the network input
 ) -> Tensor:  # `(H, W)` bool
     "The mask of the network input, made once for all images."
@@ -104,7 +107,7 @@ def _network_mask(
     mask[region.edge : H - region.edge, region.edge : W - region.edge] = True
     if region.inside is None:
         return mask
-    prepared = geometry.inside(Image.fromarray(region.inside))
+    prepared = known(geometry).inside(Image.fromarray(region.inside))
     if tuple(prepared.shape) != size:
         raise ValueError(
             f"the mask of the region is {region.inside.shape} (height, width), {tuple(prepared.shape)} "

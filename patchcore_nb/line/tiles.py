@@ -39,7 +39,7 @@ from patchcore_nb.line.calibration import (
 )
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
-from ..parameters import require_same
+from ..parameters import require_good_labels, require_same
 from ..patchcore import PatchCore, concatenate
 from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
 from ..prediction import Calibration, Prediction
@@ -152,10 +152,12 @@ class Tiling:
 class _Tiles(Dataset):
     "Tiles of photographs of one size, photograph by photograph."
 
+    is_network_input = True  # made of photographs that have been judged as a whole
+
     def __init__(
         self,
         photographs: Any,  # a Dataset with a length, from as_dataset
-        geometry: Geometry,  # how they are resized
+        geometry: Geometry | None,  # how they are resized; None: not known, they are tensors
         tile: int | Sequence[int],  # as for Tiling
         overlap: int,  # as for Tiling
     ):
@@ -196,10 +198,10 @@ class _Tiles(Dataset):
 
 # %% ../../nbs/line/05_tiles.ipynb #38662744
 def _whole(
-    geometry: Geometry,  # of photographs
-) -> Geometry:
+    geometry: Geometry | None,  # of photographs; None: not known
+) -> Geometry | None:
     "The geometry itself. Raises `ValueError` if it crops."
-    if geometry.crop is not None:
+    if geometry is not None and geometry.crop is not None:
         raise ValueError(
             f"{geometry} crops, and tiles are cut from whole photographs: "
             "use Geometry(resize, None), for the data set as for the model"
@@ -209,7 +211,7 @@ def _whole(
 
 def _masks(
     model: PatchCore,  # model of the tiles
-    geometry: Geometry,  # of the photographs
+    geometry: Geometry | None,  # of the photographs
     tiling: Tiling,  # of one of them
 ) -> dict[int, Tensor]:  # tile number to `(h, w)` bool; empty without a region
     "Masks of the tiles, cut from the region of interest."
@@ -250,7 +252,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     kind: ClassVar[str] = "tiles"
     model_class: ClassVar[Any]  # class of the model of the tiles, used by from_state
     model_: PatchCore
-    geometry_: Geometry
+    geometry_: Geometry | None
 
     def __init__(
         self,
@@ -264,6 +266,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     def fit(
         self,
         data: object,  # good photographs of one size: ImageSet, Dataset, folder, list of paths, arrays
+        y: object = None,  # labels, as for PatchCore.fit: all 0
         on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for PatchCore.fit
     ) -> "TiledPatchCore":  # self
@@ -273,6 +276,8 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         photographs of different sizes.
         """
         sides = tile_sides(self.tile, self.overlap)
+        if y is not None:
+            require_good_labels(y)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
         require_good(images)
@@ -384,7 +389,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
             "tile": self.tile_,
             "overlap": self.overlap_,
             "position_banks": self.position_banks_,
-            "geometry": asdict(self.geometry_),
+            "geometry": self.geometry_ and asdict(self.geometry_),
             "size": self.size_,
             "paths": self.paths_,
             "model": self.model_.state(),
@@ -399,7 +404,8 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         progress: bool = True,  # show progress bars from now on
     ) -> "TiledPatchCore":  # fitted
         "Restore a model. Raises `ValueError` for a state that is damaged or does not match the weights."
-        geometry, tile = _whole(Geometry(**state["geometry"])), tile_sides(state["tile"], state["overlap"])
+        geometry = _whole(None if state["geometry"] is None else Geometry(**state["geometry"]))
+        tile = tile_sides(state["tile"], state["overlap"])
         tiling = Tiling(_photograph_size(state["size"]), tile, state["overlap"])
         model = cls.model_class.from_state(state["model"], weights=weights, device=device, progress=progress)
         _require_tiles(model.bank_, tiling, state["paths"], state["position_banks"])
@@ -474,7 +480,7 @@ def _judged(
         raise ValueError(f"no patch lies entirely inside {region}: enlarge the region")
     seen, highest = np.zeros(tiling.size, np.float32), []
     for numbers in np.array_split(looked_at, math.ceil(len(looked_at) / model.batch_size)):
-        embedding = finite(model.embed(tiling.cut(photograph, numbers)), {"path": [path] * len(numbers)})
+        embedding = finite(model.embed(tiling.cut(photograph, numbers)), {"path": [path] * len(numbers)}, grid)
         own = [memories[n] for n in numbers], [masks.get(n) for n in numbers]
         scores, maps = _scores_of_tiles(model.scoring, *own, embedding, tiling.sides)
         highest.append(scores.max())

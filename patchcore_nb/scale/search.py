@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from .quantised import QuantisedRows, precision_of
-from ..scorer import Flat, MemoryBank, fastest_exact
+from ..scorer import Flat, MemoryBank, fastest_exact, multiplies_exactly, product_error
 
 # %% ../../nbs/scale/00_search.ipynb #f6325caf
 def _seeds(
@@ -46,6 +46,7 @@ class Pruned:
         dim: int = 128,  # d, number of directions
     ):
         self.rows, self.flat, self.centre = rows, Flat(rows), rows.mean(0)
+        self.holds = multiplies_exactly(self.centre.device)  # else bounds would be rounded too far
         sample = rows[:: max(1, len(rows) // (4 * rows.shape[1]))] - self.centre
         vectors = torch.linalg.eigh(sample.T @ sample).eigenvectors  # ascending: principal directions last
         self.directions = vectors[:, -dim:].contiguous()  # (D, d)
@@ -69,9 +70,9 @@ class Pruned:
         chunk: int = 196,  # queries at a time; keeps the table of bounds in the cache
     ) -> Tensor:  # row numbers, nearest first, `(N, k)` int64
         "Return the k nearest rows of every query. Of equal rows the lower number comes first."
-        if k > len(self.rows) // 64 or len(queries) == 0:
+        if k > len(self.rows) // 64 or len(queries) == 0 or not (self.holds and multiplies_exactly(queries.device)):
             return self.flat.neighbours(queries, k)
-        table = torch.empty(len(self.rows), chunk)
+        table = torch.empty(len(self.rows), chunk, dtype=torch.float32)
         return torch.cat([self._nearest(q, k, table) for q in queries.split(chunk)])
 
     def _nearest(self, q: Tensor, k: int, table: Tensor) -> Tensor:
@@ -112,20 +113,18 @@ class Faiss(Flat):
         rows: Tensor,  # memory bank, `(n, D)` float32
     ):
         super().__init__(rows, with_faiss=True)
+        if rows.is_cuda:
+            self.product_form = _on_gpu
 
-    def neighbours(
-        self,
-        queries: Tensor,  # `(N, D)` float32
-        k: int,  # number of neighbours
-    ) -> Tensor:  # row numbers, `(N, k)` int64
-        "Return the k nearest rows of every query."
-        if not self.rows.is_cuda:
-            return super().neighbours(queries, k)
-        import faiss  # imported here: the package works without FAISS
-        import faiss.contrib.torch_utils  # lets FAISS take tensors
 
-        with torch.cuda.device(self.rows.device):  # FAISS waits for the stream of this device
-            return faiss.knn_gpu(_gpu_resources(), queries, self.rows, k, device=self.rows.device.index)[1]
+def _on_gpu(queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    "Squared distances, row numbers and error, as for `Flat`, on the CUDA device of the rows."
+    import faiss  # imported here: the package works without FAISS
+    import faiss.contrib.torch_utils  # lets FAISS take tensors
+
+    with torch.cuda.device(rows.device):  # FAISS waits for the stream of this device
+        found = faiss.knn_gpu(_gpu_resources(), queries, rows, k, device=rows.device.index)
+    return *found, product_error(queries)
 
 # %% ../../nbs/scale/00_search.ipynb #9f974679
 @cache
