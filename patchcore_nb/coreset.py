@@ -152,8 +152,7 @@ def approx_start(
     anchors: Tensor,  # row numbers, usually ten drawn at random
 ) -> Tensor:  # `(N,)`, mean distance to the anchors (L2)
     "Return the start of the approximate greedy sampler: the mean distance of each row to a few rows."
-    anchors = rows[anchors]
-    return _per_row(rows, lambda r: torch.cdist(r, anchors).mean(1), rows.dtype)
+    return _per_row(rows, lambda r: torch.cdist(r, rows[anchors]).mean(1), rows.dtype)
 
 # %% ../nbs/03_coreset.ipynb #b02ab958
 def random_projection(

@@ -9,6 +9,7 @@ __all__ = ['Geometry', 'Sample', 'ImageSet', 'MVTecAD', 'ImageFolder']
 import logging
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
@@ -27,7 +28,22 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, defau
 from tqdm.auto import tqdm
 
 from .box.docstrings import complete_docstrings
-from .box.images import IMAGE_SUFFIXES, is_url, read_image, read_mask, to_mask, to_pil, to_rgb
+from .box.folders import by_folder, image_files, is_good, listed
+from patchcore_nb.box.images import (
+    IMAGE_SUFFIXES,
+    brightest,
+    doubtful,
+    is_url,
+    read_image,
+    read_mask,
+    read_with_peak,
+    rgb_and_peak,
+    to_mask,
+    to_pil,
+    to_rgb,
+    warn_of_depth,
+)
+from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
 _MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
@@ -80,20 +96,35 @@ def _valid_size(
     sides = tuple(int(side) for side in sides)
     return sides if len(sides) == 2 else sides[0]
 
+
+def _valid_depth(
+    depth: int | None,  # as passed by the user or read from JSON
+) -> int | None:  # plain Python int
+    "Return a depth as a plain Python int."
+    if depth is not None and not (isinstance(depth, (int, np.integer)) and 8 <= depth <= 16):
+        raise ValueError(f"depth={depth!r}: expected the number of bits that deep images use, 8 to 16, or None")
+    return depth and int(depth)
+
 # %% ../nbs/00_data.ipynb #997ac988
 @dataclass(frozen=True)
 class Geometry:
-    """Resize and central crop of an image and its mask.
+    """Resize and central crop of an image and its mask, and the depth of deep images.
 
-    Raises `ValueError` if a size is not positive or the crop is larger than the image.
+    Raises `ValueError` for an invalid size or depth, a crop larger than the image, and values beyond the depth.
     """
 
     resize: int | tuple[int, int] | None = 256  # shorter side, or (height, width), pixels; None: unchanged
     crop: int | tuple[int, int] | None = None  # side of a central square, or (height, width), pixels; None: all
+    depth: int | None = None  # bits that images with more than 8 bits use, 8 to 16; None: 16
 
     def __post_init__(self):
         for name in ("resize", "crop"):
             object.__setattr__(self, name, _valid_size(getattr(self, name), name))
+        object.__setattr__(self, "depth", _valid_depth(self.depth))
+
+    def __repr__(self):
+        depth = "" if self.depth is None else f", depth={self.depth}"
+        return f"Geometry(resize={self.resize}, crop={self.crop}{depth})"
 
     def output_size(
         self,
@@ -117,7 +148,7 @@ class Geometry:
         pil: Image.Image,  # any mode
     ) -> Tensor:  # `(3, H, W)` float32, ImageNet-normalised
         "Return the network input of an image, resized bilinearly with antialiasing."
-        pixels = np.array(self._moved(to_rgb(pil), Image.Resampling.BILINEAR))
+        pixels = np.array(self._moved(to_rgb(pil, self.depth), Image.Resampling.BILINEAR))
         x = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
         mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=torch.float32)[..., None, None]
         return x.sub_(mean).div_(std)
@@ -204,14 +235,14 @@ class Sample(NamedTuple):
 def _open_sample(
     sample: Sample,  # image file
     geometry: Geometry,  # tried on the size, so that its error names the file
-) -> Image.Image:  # RGB
+) -> tuple[Image.Image, int]:  # RGB; its largest value, 0 if the scale is known
     "Read an image that the geometry can prepare."
-    image = read_image(sample.path)
+    image, peak = read_with_peak(sample.path, geometry.depth)
     try:
         _placed(geometry, image.height, image.width)
     except ValueError as error:
         raise ValueError(f"{sample.path}: {error}") from None
-    return image
+    return image, peak
 
 
 def _open_mask(
@@ -231,12 +262,23 @@ def _open_mask(
         )
     return mask
 
+
+def _codings(
+    found: list[Any],  # a `Finding` for each image; empty before `check`
+) -> str:  # such as ": 8 of values 0, 255"
+    "Return how the masks were read, as text."
+    counts = Counter(each.coding for each in found if each.coding).most_common()
+    told = [f"{count} {coding}" for coding, count in counts]
+    return f" ({'; '.join(told if len(told) < 5 else [*told[:4], 'others'])})" if told else ""
+
 # %% ../nbs/00_data.ipynb #da9c1a37
 class ImageSet(Dataset):
     """Image files with label, defect name and mask; items are dicts, decoded on request.
 
     Raises `ValueError` if some samples have masks and a defective one has none.
     """
+
+    is_network_input = True  # it need not be judged again
 
     def __init__(
         self,
@@ -260,12 +302,13 @@ class ImageSet(Dataset):
         self.labels = np.array([sample.label for sample in samples], dtype=int)
         self.defects = [sample.defect for sample in samples]
         self.skipped: list[tuple[str, str]] = []  # (path, reason), filled by `check`
+        self.found: list[Any] = []  # a `Finding` for each image, filled by `check`
 
     def __len__(self):
         return len(self.samples)
 
     def __repr__(self):
-        masks = ", with masks" if self.has_masks else ""
+        masks = f", with masks{_codings(self.found)}" if self.has_masks else ""
         return f"ImageSet({self.name}: {len(self)} images, {int(self.labels.sum())} defective{masks})"
 
     def __getitem__(
@@ -277,7 +320,9 @@ class ImageSet(Dataset):
         A set with masks adds the mask, `(H, W)` bool. The size is (height, width).
         """
         sample = self.samples[index]
-        image = _open_sample(sample, self.geometry)
+        image, peak = _open_sample(sample, self.geometry)
+        if not self.checked:
+            warn_of_depth(peak, sample.path)
         x, size = self.geometry.image(image), torch.tensor([image.height, image.width])
         item = {"image": x, "label": int(sample.label), "defect": sample.defect, "path": str(sample.path), "size": size}
         if self.has_masks:
@@ -288,6 +333,12 @@ class ImageSet(Dataset):
         "Return the same images without masks: prediction must not see them and need not read them."
         images = copy(self)
         images.has_masks = False
+        return images
+
+    def without_labels(self) -> "ImageSet":  # all good, and without masks
+        "Return the same images taken as good: `fit` refuses images that are labelled as defective."
+        images = self.without_masks()
+        images._hold([Sample(sample.path) for sample in self.samples])
         return images
 
     def subset(
@@ -305,25 +356,38 @@ class ImageSet(Dataset):
         on_error: str = "raise",  # "raise": stop at bad files; "skip": leave them out
         progress: bool = False,  # show a progress bar
     ) -> "ImageSet":  # the usable images; its attribute `skipped` lists the others
-        """Open every file now, before the long work.
+        """Open every file now, before the long work, and log a warning about masks that contradict the labels.
 
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
-        return checked(self, on_error, progress)
+        usable = checked(self, on_error, progress)
+        if not self.checked and (told := _contradictions(usable)):
+            _logger.warning("%s: %s", self.name, told)
+        return usable
 
 # %% ../nbs/00_data.ipynb #90dcbb54
+class Finding(NamedTuple):
+    "What was found in the files of a sample."
+
+    size: tuple[int, int] | None  # (H, W) of the network input; None: it cannot be used
+    reason: str = ""  # why it cannot
+    coding: str = ""  # of the mask, such as "values 0, 255"; "" without a mask
+    share: float = 0.0  # of its pixels that are defective, 0 to 1
+    peak: int = 0  # largest value of an image of more than 8 bits; 0: it has 8
+
+
 def _inspect(
     sample: Sample,  # what to open
     geometry: Geometry,  # what will be done with it
-) -> tuple[tuple[int, int] | None, str]:  # (H, W) of the network input and "", or None and the reason
-    "Return the size that a sample will have, or why it cannot be used."
+) -> Finding:  # from its image and its mask
+    "Open the files of a sample."
     try:
-        image = _open_sample(sample, geometry)
-        if sample.mask is not None:
-            _open_mask(sample, image)
+        image, peak = _open_sample(sample, geometry)
+        mask = None if sample.mask is None else _open_mask(sample, image)
     except (OSError, ValueError) as error:
-        return None, str(error)
-    return geometry.output_size(image.height, image.width), ""
+        return Finding(None, str(error))
+    found = Finding(geometry.output_size(image.height, image.width), peak=peak)
+    return found if mask is None else found._replace(coding=mask.info["coding"], share=float(np.mean(mask) / 255))
 
 
 def checked(
@@ -335,16 +399,17 @@ def checked(
 
     Raises `ValueError` that names the files that cannot be used.
     """
-    if on_error not in ("raise", "skip"):
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     if not isinstance(images, ImageSet) or images.checked:
         return _unopened(images, on_error)
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
-    sound = len(set(found)) <= 1 and not any(reason for _, reason in found)  # one size, and nothing against any
+    sizes = {each.size for each in found}
+    sound = len(sizes) <= 1 and not any(each.reason or each.peak for each in found)
     usable = copy(images) if sound else _sorted_out(images, found, on_error)
-    usable.checked = True
+    usable.checked, usable.found = True, [each for each in found if not each.reason]
     return usable
 
 # %% ../nbs/00_data.ipynb #fc5b15a0
@@ -352,22 +417,28 @@ _logger = logging.getLogger(__name__)
 
 
 def _sorted_out(
-    images: ImageSet,  # with bad files, or of several sizes
-    found: list[tuple[tuple[int, int] | None, str]],  # result of _inspect for each
+    images: ImageSet,  # with bad files, of several sizes, or with deep images
+    found: list[Finding],  # one for each
     on_error: str,  # "raise" or "skip"
 ) -> ImageSet:  # the good ones
-    "Leave out the bad files, if that is allowed and the rest has one size."
-    bad = [(path, reason) for path, (_, reason) in zip(images.paths, found) if reason]
+    "Leave out the bad files, if that is allowed and the rest has one size and a known depth."
+    bad = [(path, each.reason) for path, each in zip(images.paths, found) if each.reason]
     if bad and (on_error == "raise" or len(bad) == len(images)):
         raise ValueError(_bad_files(images.name, bad, len(images)))
     first: dict[tuple[int, int], str] = {}
-    for path, (size, _) in zip(images.paths, found):
-        if size:
-            first.setdefault(size, path)
+    for path, each in zip(images.paths, found):
+        if each.size:
+            first.setdefault(each.size, path)
     if len(first) > 1:
         raise ValueError(_sizes_differ(images.name, first))
+    if doubt := doubtful(peak := max((each.peak for each in found), default=0)):
+        raise ValueError(f"{images.name}: {doubt}")
+    if peak:
+        _logger.info("%s: values of more than 8 bits, up to %d, taken on the scale of 16 bits", images.name, peak)
+    if not bad:
+        return copy(images)
     _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
-    good = images.subset(i for i, (_, reason) in enumerate(found) if not reason)
+    good = images.subset(i for i, each in enumerate(found) if not each.reason)
     good.skipped = images.skipped + bad
     return good
 
@@ -378,7 +449,7 @@ def _unopened(images: Any, on_error: str) -> Any:  # the images
         return images
     name = "an iterator" if isinstance(images, _Stream) else f"a {type(images).__name__}"
     if isinstance(images, _Given):
-        files = [isinstance(image, (str, os.PathLike)) for image in images.images]
+        files = [isinstance(image, (str, os.PathLike, Sample)) for image in images.images]
         if len(files) == 1 or not any(files):
             return images  # a single file raises its own error, and arrays have been read
         name = "a list of files and others"
@@ -409,12 +480,33 @@ def _sizes_differ(
         " Give all images one size: geometry=Geometry((height, width)), on the command line --resize HEIGHTxWIDTH"
     )
 
+
+def _contradictions(
+    images: ImageSet,  # checked
+) -> str:  # "" if there are none
+    "Return which masks contradict their labels, as text."
+    pairs = [pair for pair in zip(images.samples, images.found) if pair[1].coding]
+    empty, full = [s for s, f in pairs if s.label and not f.share], [s for s, f in pairs if f.share == 1]
+    kinds = {
+        "empty masks of defective images, which pixel metrics count as good": empty,
+        "masks that call the whole image defective": full,
+        "good images with a mask that is not empty": [s for s, f in pairs if not s.label and f.share],
+    }
+    return "; ".join(f"{len(some)} {kind}, first {some[0].path}" for kind, some in kinds.items() if some)
+
 # %% ../nbs/00_data.ipynb #259bbaa7
 MVTEC_CATEGORIES = (
     *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut"),
     *("pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper"),
 )
 OFFICIAL = Geometry(256, 224)  # the protocol of the published figures
+
+
+def _folders(
+    folder: Path,  # may be absent
+) -> list[Path]:  # sorted by name
+    "Return the sub-folders that are not hidden."
+    return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
 def category_names(
@@ -429,35 +521,15 @@ def category_names(
     if not names:
         hint = f"; it looks like a category itself: pass {root.absolute().parent}" if (root / "train").is_dir() else ""
         raise FileNotFoundError(f"no categories in {root}: no folder there has train/{hint}")
+    if others := [path.name for path in _folders(root) if path.name not in names]:
+        _logger.info("%s: not categories, because they have no train/: %s", root, ", ".join(others))
     return names
-
-# %% ../nbs/00_data.ipynb #91696a90
-def _image_files(
-    folder: Path,  # may be absent
-    recursive: bool = False,  # also in sub-folders
-) -> list[Path]:  # sorted by path
-    "Return the image files of a folder, without hidden files and folders."
-    found = folder.rglob("*") if recursive else folder.glob("*")
-    return sorted(
-        path
-        for path in found
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
-
-
-def _folders(
-    folder: Path,  # may be absent
-) -> list[Path]:  # sorted by name
-    "Return the sub-folders that are not hidden."
-    return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 # %% ../nbs/00_data.ipynb #d86b55ba
 def _category_folder(
     root: str | os.PathLike,  # folder with one folder per category
     category: str,  # folder name
-) -> Path:  # the folder, which has train/good and test
+) -> Path:  # the folder, which has train/good (or ok) and test
     "Return the folder of a category. Raises `FileNotFoundError` that says what is there instead."
     root = Path(root)
     if not root.is_dir():
@@ -470,34 +542,64 @@ def _category_folder(
                 f"pass root={str(root.absolute().parent)!r}, category={root.absolute().name!r}"
             )
         raise FileNotFoundError(f"no category {category!r} in {root}; available: {', '.join(category_names(root))}")
-    for part in ("train/good", "test"):
-        if not (folder / part).is_dir():
+    has_good = any(is_good(part.name) for part in _folders(folder / "train"))
+    for part, is_there in (("train/good", has_good), ("test", (folder / "test").is_dir())):
+        if not is_there:
             there = ", ".join(path.name for path in _folders((folder / part).parent)) or "no folders"
             raise FileNotFoundError(f"{folder / part} is missing; {(folder / part).parent} has: {there}")
     return folder
 
 # %% ../nbs/00_data.ipynb #b154178f
+def _train_samples(
+    folder: Path,  # of a category
+) -> tuple[list[Sample], list[str]]:  # sorted by path; what is to be said about them
+    "Return the good images to train on."
+    paths: list[Path] = []
+    said = []
+    for part in map(listed, _folders(folder / "train")):
+        name = f"train/{part.name}"
+        if not is_good(part.name):
+            said.append(f"{name} is not learned ({len(part.files)} images)")
+            continue
+        paths += part.files
+        if part.name != "good":
+            said.append(f"{name} is taken as good")
+        said += [f"{name}: {told}" for told in (by_folder(part.files, part.root), part.rest) if told]
+    return [Sample(str(path)) for path in sorted(paths)], said
+
+
 def _test_samples(
     folder: Path,  # of a category
-) -> list[Sample]:  # sorted by defect name, then by file name
+) -> tuple[list[Sample], list[str]]:  # sorted by defect name, then by path; what is to be said about them
     "Return the test images of a category with defect names and masks; without ground_truth there are no masks."
-    truth, samples = folder / "ground_truth", []
-    for defect in _folders(folder / "test"):
-        masks = {path.stem: path for path in _image_files(truth / defect.name)}
-        for path in _image_files(defect):
-            if defect.name == "good":
-                samples.append(Sample(str(path)))
-                continue
-            expected = truth / defect.name / f"{path.stem}_mask.png"  # named by `check` where it is missing
-            mask = masks.get(f"{path.stem}_mask") or masks.get(path.stem) or expected
-            samples.append(Sample(str(path), 1, defect.name, str(mask) if truth.is_dir() else None))
-    return samples
+    truth, test, samples = folder / "ground_truth", listed(folder / "test"), []
+    masks = {path.relative_to(truth).with_suffix("").as_posix(): str(path) for path in image_files(truth)}
+    unused, folders = set(masks.values()), {path.name for path in _folders(test.root)}
+    said = [f"test/{name} is taken as good" for name in sorted(folders) if is_good(name) and name != "good"]
+    if not any(map(is_good, folders)):
+        said.append(f"test has no folder good, all of its images count as defective: {', '.join(sorted(folders))}")
+    for path in test.files:
+        inside = path.relative_to(test.root)
+        if len(inside.parts) == 1 or is_good(defect := inside.parts[0]):
+            samples += [Sample(str(path))] * (len(inside.parts) > 1)
+            continue
+        stem = inside.with_suffix("").as_posix()
+        mask = masks.get(f"{stem}_mask") or masks.get(stem) or str(truth / f"{stem}_mask.png")  # named if missing
+        unused.discard(mask)
+        samples.append(Sample(str(path), 1, defect, mask if truth.is_dir() else None))
+    lost = {"images directly in test": len(test.files) - len(samples), "masks without a defective image": len(unused)}
+    said += [f"{count} {what} left out" for what, count in lost.items() if count]
+    return samples, said + ([f"test: {test.rest}"] if test.rest else [])
 
 # %% ../nbs/00_data.ipynb #4e37b9f5
+_PARTS = ("train", "test", "ground_truth")
+
+
 class MVTecAD:
     """One category of a data set in MVTec AD layout, as the image sets `train`, `val` and `test`.
 
-    Raises `FileNotFoundError` if a folder is missing, `ValueError` if train or test has no images.
+    A warning is logged about whatever is left out or not taken literally. Raises `FileNotFoundError` if a folder is
+    missing, `OSError` if one cannot be read, `ValueError` if train or test has no images.
     """
 
     def __init__(
@@ -508,7 +610,7 @@ class MVTecAD:
         train_fraction: float = 1.0,  # 0 < fraction <= 1; the rest of train/good becomes val
     ):
         folder = _category_folder(root, category)
-        good, test = [Sample(str(path)) for path in _image_files(folder / "train/good")], _test_samples(folder)
+        (good, said), (test, more) = _train_samples(folder), _test_samples(folder)
         for part, samples in (("train/good", good), ("test/<good or defect name>", test)):
             if not samples:
                 raise ValueError(f"no images in {folder / part}; image files end in {', '.join(IMAGE_SUFFIXES)}")
@@ -519,6 +621,9 @@ class MVTecAD:
                 f" choose {1.01 / len(good):.3g} to 1"
             )
         self.name = Path(os.path.abspath(folder)).name  # "bottle" also for "bottle/"
+        more += [f"{part.name} is not read" for part in _folders(folder) if part.name not in _PARTS]
+        for sentence in said + more:
+            _logger.warning("%s: %s", self.name, sentence)
         geometry = geometry or OFFICIAL
         self.train = ImageSet(good[:n], geometry, f"{self.name}/train")
         self.val = ImageSet(good[n:], geometry, f"{self.name}/val")
@@ -529,25 +634,38 @@ class MVTecAD:
 
 # %% ../nbs/00_data.ipynb #0dbe0859
 class ImageFolder(ImageSet):
-    """All images below a folder, sorted by path, taken as good and without masks.
+    """All photographs below a folder, sorted by path, without masks; a line about them is logged.
 
-    Raises `FileNotFoundError` if it is not a folder, `ValueError` if it contains no images.
+    Where a sub-folder is named good or ok, images in the folders beside it are labelled as defective. Raises
+    `FileNotFoundError` if it is not a folder, `OSError` if a sub-folder cannot be read, `ValueError` without images.
     """
 
     def __init__(
         self,
-        root: str | os.PathLike,  # searched with all its sub-folders
+        root: str | os.PathLike,  # searched with all its sub-folders and links
         geometry: Geometry | None = None,  # None: the whole image, its shorter side 256
     ):
         if not Path(root).is_dir():
             raise FileNotFoundError(f"{root} is not a folder")
-        paths = _image_files(Path(root), recursive=True)
-        if not paths:
-            raise ValueError(f"no images in {root} and its sub-folders; image files end in {', '.join(IMAGE_SUFFIXES)}")
-        super().__init__([Sample(str(path)) for path in paths], geometry, Path(root).name)
+        there = listed(root)
+        if not there.files:
+            rest = f" ({there.rest})" if there.rest else ""
+            raise ValueError(
+                f"no images in {root} and its sub-folders{rest}; image files end in {', '.join(IMAGE_SUFFIXES)}"
+            )
+        labels = zip(there.files, there.defects)
+        super().__init__([Sample(str(path), int(d != "good"), d) for path, d in labels], geometry, there.name)
+        self.root, self.rest = there.root, there.rest
+        several = self.rest or len({os.path.dirname(path) for path in self.paths}) > 1
+        _logger.log(logging.WARNING if several else logging.INFO, "%s", self._told())
+
+    def _told(self) -> str:
+        counts = by_folder(self.paths, self.root)
+        told = f"{self.name}: {len(self)} images" + f" ({counts})" * bool(counts)
+        return f"{told}; {self.rest}" if self.rest else told
 
     def __repr__(self):
-        return f"ImageFolder({self.name}: {len(self)} images)"  # whether they show defects is not known
+        return f"ImageFolder({self._told()})"
 
 # %% ../nbs/00_data.ipynb #54869d11
 def known(
@@ -569,28 +687,49 @@ def network_input(
 ) -> Tensor:  # `(3, H, W)` float32, normalised
     """Return a single image as network input; a float tensor counts as normalised already.
 
-    Raises `ValueError` if a tensor is not `(3, H, W)`, not float or not finite, `TypeError` on other types.
+    Raises `ValueError` if a tensor is not `(3, H, W)`, float, finite and normalised, `TypeError` on other types.
     """
     return _with_size(image, geometry)[0]
 
 
-def _with_size(image: object, geometry: Geometry | None) -> tuple[Tensor, Tensor]:
-    "Return the network input, and (height, width) of the photograph, (0, 0) where a tensor was given."
+def _with_size(
+    image: object,  # as for network_input
+    geometry: Geometry | None,  # applied to all but tensors; None: not known
+    judged: bool = False,  # scale and normalisation have been looked at
+) -> tuple[Tensor, Tensor]:  # network input; (height, width) of the photograph, (0, 0) where a tensor was given
+    if isinstance(image, Tensor):
+        x = _sound(image)
+        if not judged:
+            require_normalised([x])
+        return x, torch.zeros(2, dtype=torch.int64)
+    geometry = known(geometry)
+    picture, peak = as_picture(image, geometry.depth)
+    name = image if isinstance(image, (str, os.PathLike)) else ""
+    if not judged:
+        warn_of_depth(peak, "an image")
+    try:
+        return geometry.image(picture), torch.tensor([picture.height, picture.width])
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}" if name else str(error)) from error
+
+
+def as_picture(
+    image: object,  # path, PIL image or array
+    depth: int | None,  # as in Geometry
+) -> tuple[Image.Image, int]:  # RGB, 8 bits, upright; its largest value, 0 if there is nothing to say
+    "Return an image as a picture. Raises `TypeError` for anything else."
     if isinstance(image, (str, os.PathLike)):
-        geometry, read = known(geometry), read_image(image)
-        try:
-            return geometry.image(read), torch.tensor([read.height, read.width])
-        except ValueError as error:
-            raise ValueError(f"{image}: {error}") from error
+        return read_image(image, depth), 0  # it has said what is doubtful
     if isinstance(image, np.ndarray):
-        image = to_pil(image)
+        return to_rgb(to_pil(image, depth)), 0 if depth else brightest(image)
     if isinstance(image, Image.Image):
-        image = to_rgb(image)
-        return known(geometry).image(image), torch.tensor([image.height, image.width])
-    if not isinstance(image, Tensor):
-        raise TypeError(
-            f"{type(image).__name__} is not an image: expected path, PIL image, NumPy array, float tensor (3, H, W)"
-        )
+        return rgb_and_peak(image, str(getattr(image, "tile", "")), depth)
+    raise TypeError(
+        f"{type(image).__name__} is not an image: expected path, PIL image, NumPy array, float tensor (3, H, W)"
+    )
+
+
+def _sound(image: Tensor) -> Tensor:  # `(3, H, W)` float32
     if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
         raise ValueError(
             f"tensor of shape {tuple(image.shape)}, {image.dtype}: expected normalised network input, (3, H, W) float; "
@@ -598,20 +737,37 @@ def _with_size(image: object, geometry: Geometry | None) -> tuple[Tensor, Tensor
         )
     if not torch.isfinite(image).all():
         raise ValueError("tensor holds NaN or infinite values: remove or replace them first")
-    return image.float(), torch.zeros(2, dtype=torch.int64)
+    return image.float()
+
+
+def require_normalised(
+    tensors: Sequence[Tensor],  # all that is known together
+) -> None:
+    "Raise `ValueError` for values of pictures: all from 0 to 1, or none below 0 and some beyond a normalised white."
+    tensors = [x for x in tensors if x.numel() and x.is_floating_point()]
+    low, high = min((float(x.min()) for x in tensors), default=-1), max((float(x.max()) for x in tensors), default=0)
+    if low >= 0 and not 1 < high <= 3:
+        raise ValueError(
+            f"tensors with values from {low:.4g} to {high:.4g} are pictures, not network input: after ToTensor, add"
+            f" transforms.Normalize({IMAGENET_MEAN}, {IMAGENET_STD}), or pass pictures as PIL images or NumPy arrays"
+        )
 
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
-    data: object,  # one image, a folder, a batch tensor, or a list of these
-) -> Iterator:  # single images
+    data: object,  # one image, a folder, a batch, or a list or array of these
+) -> Iterator:  # single images; those of a folder as samples
     "Yield the single images in what was passed, in order."
-    if isinstance(data, (list, tuple)):
+    if isinstance(data, Sample):
+        yield data
+    elif isinstance(data, (list, tuple)):
         for part in data:
             yield from _each(part)
     elif isinstance(data, (str, os.PathLike)) and Path(data).is_dir():
-        yield from ImageFolder(data).paths
-    elif isinstance(data, Tensor) and data.ndim == 4:
+        yield from ImageFolder(data).samples
+    elif isinstance(data, (Tensor, np.ndarray)) and data.ndim == 4:
         yield from data
+    elif isinstance(data, np.ndarray) and data.dtype.kind in "OU":  # of paths or images
+        yield from _each(data.tolist())
     elif isinstance(data, (str, os.PathLike, Image.Image, np.ndarray, Tensor)):
         yield data
     else:
@@ -624,18 +780,24 @@ def _each(
 class _Given(Dataset):
     "Images as they were passed, converted to network input on request."
 
+    is_network_input = True
+
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
+        self.samples = [image for image in images if isinstance(image, Sample)]
+        _judge(images, geometry)
 
     def __len__(self):
         return len(self.images)
 
     def __getitem__(self, index):
-        return _item(self.images[index], self.geometry)
+        return _item(self.images[index], self.geometry, not isinstance(self.images[index], (str, os.PathLike)))
 
 
 class _Stream(IterableDataset):
     "Images that arrive one after another, for instance from a camera."
+
+    is_network_input = True
 
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
@@ -644,9 +806,21 @@ class _Stream(IterableDataset):
         return (_item(image, self.geometry) for part in self.images for image in _each(part))
 
 
-def _item(image, geometry):
+def _judge(images, geometry):
+    "Look at tensors and deep images as a whole. Raise `ValueError` if they are not on the scale that they seem to be."
+    require_normalised([image for image in images if isinstance(image, Tensor) and len(image) == 3 == image.ndim])
+    shown = [image for image in images if isinstance(image, (np.ndarray, Image.Image))]
+    peak = max(map(brightest, shown)) if shown and known(geometry).depth is None else 0
+    if len(shown) == 1:
+        warn_of_depth(peak, "an image")  # which may be a dark one
+    elif doubt := doubtful(peak):
+        raise ValueError(f"{len(shown)} images: {doubt}")
+
+
+def _item(image, geometry, judged=False):
     "Return an image as an item of a data set."
-    x, size = _with_size(image, geometry)
+    image = image.path if isinstance(image, Sample) else image
+    x, size = _with_size(image, geometry, judged)
     return {"image": x, "path": str(image) if isinstance(image, (str, os.PathLike)) else "", "size": size}
 
 # %% ../nbs/00_data.ipynb #bc828bc5
@@ -665,8 +839,9 @@ def as_dataset(
     images = list(_each(data))
     if not images:
         raise ValueError("no images were passed: the list is empty")
-    if len(images) > 1 and all(isinstance(image, (str, os.PathLike)) for image in images):
-        return ImageSet([Sample(str(path)) for path in images], known(geometry))
+    files = all(isinstance(image, (str, os.PathLike, Sample)) for image in images)
+    if files and (len(images) > 1 or isinstance(images[0], Sample)):
+        return ImageSet([im if isinstance(im, Sample) else Sample(str(im)) for im in images], known(geometry))
     return _Given(images, geometry)
 
 
@@ -674,6 +849,34 @@ def _part(subset: Subset) -> Dataset:
     "Return a subset of an `ImageSet` as an `ImageSet`, so that its files stay known; any other subset unchanged."
     whole = _part(subset.dataset) if type(subset.dataset) is Subset else subset.dataset
     return whole.subset(subset.indices) if isinstance(whole, ImageSet) else subset
+
+# %% ../nbs/00_data.ipynb #reqgood1
+def require_good(
+    data: object,  # as returned by as_dataset
+) -> None:
+    "Raises `ValueError` for images that are labelled as defective, if the data set knows its labels."
+    samples = [each for part in getattr(data, "datasets", [data]) for each in getattr(part, "samples", ())]
+    if bad := [each for each in samples if isinstance(each, Sample) and each.label == 1]:
+        kinds = ", ".join(f"{name} {count}" for name, count in Counter(each.defect for each in bad).most_common(5))
+        raise ValueError(
+            f"{len(bad)} of {len(samples)} images are labelled as defective ({kinds}), first {bad[0].path}:"
+            " only good parts are learned. Pass the good ones, such as the folder train/good or MVTecAD(...).train;"
+            " images.without_labels() takes all of them as good"
+        )
+
+
+def only_good(
+    batch: dict,  # of any data set
+) -> dict:  # itself
+    "Return a batch. Raises `ValueError` for images in it that have the label 1."
+    if isinstance(labels := batch.get("label"), Tensor) and labels.ndim == 1 and labels.eq(1).any():
+        first = int(labels.eq(1).nonzero()[0])
+        name = batch.get("path", {first: ""})[first] or f"number {first}"
+        raise ValueError(
+            f"{int(labels.eq(1).sum())} of {len(labels)} images of a batch are labelled as defective (label 1), first"
+            f" {name}: only good parts are learned. Leave them out; without the key 'label' they are taken as good"
+        )
+    return batch
 
 # %% ../nbs/00_data.ipynb #fbb62c68
 WHOLE = Geometry()  # of photographs, where nothing else is said
@@ -743,6 +946,7 @@ def _stacked(
 def _collate(
     items: list,  # of a data set of the user's: dicts, tuples, or bare images
     geometry: Geometry | None,  # applied to images that are not tensors
+    judged: bool = False,  # the items have been made by this package
 ) -> dict:  # as of _stacked
     "Convert items to dicts and stack them."
     dicts = []
@@ -752,7 +956,7 @@ def _collate(
             item = {"image": item, "path": item if isinstance(item, (str, os.PathLike)) else ""}
         if "image" not in item:
             raise ValueError(f"data set item has no key 'image', only: {', '.join(map(str, item))}")
-        image, size = _with_size(item["image"], geometry)
+        image, size = _with_size(item["image"], geometry, judged)
         known = {key: value for key, value in item.items() if value is not None}
         dicts.append({"size": size} | known | {"image": image, "path": str(known.get("path", ""))})
     common = set.intersection(*map(set, dicts))  # a batch has what all of its images have
@@ -762,6 +966,7 @@ def _collate(
 # %% ../nbs/00_data.ipynb #0dc20a91
 def _checked_batch(
     batch: object,  # what a DataLoader yields: dict, tuple, or tensor
+    judged: bool = True,  # whether it is normalised has been looked at
 ) -> dict:  # with `image` `(B, 3, H, W)` float32
     "Bring a batch of any loader into the form that is used from here on."
     batch = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
@@ -770,9 +975,17 @@ def _checked_batch(
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
         got = f"tensor {tuple(x.shape)} {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"batch with image = {got}: expected a float tensor (B, 3, H, W), normalised")
+    if not judged:
+        require_normalised([x])
     size = batch.get("size")  # ours, or another value under the same name
     known = isinstance(size, Tensor) and size.shape == (len(x), 2) and not size.is_floating_point()
     return {**batch, "image": x.float(), "size": size if known else torch.zeros(len(x), 2, dtype=torch.int64)}
+
+
+def _made(data: object) -> bool:
+    "Whether the items of a data set, also inside of what torch wraps around it, have been made by this package."
+    parts = [data.dataset] if hasattr(data, "dataset") else list(getattr(data, "datasets", ()))
+    return getattr(data, "is_network_input", False) or (bool(parts) and all(map(_made, parts)))
 
 
 _SAID_OF = {"embed": "fit", "predict": "predict"}  # description of `batches`: word for the log
@@ -814,18 +1027,20 @@ def batches(
     "Yield batches of network input from anything that holds images, in order."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if used_by() != os.getpid():
+        say_one_thread()
     images = as_dataset(data, geometry)
-    ours = isinstance(images, (ImageSet, _Given, _Stream))
+    ours, judged = isinstance(images, (ImageSet, _Given, _Stream)), not isinstance(images, DataLoader) or _made(images)
     if isinstance(images, _Stream):
         num_workers = 0  # each process would go through the whole stream
     if isinstance(images, ImageSet) and images.has_masks:
         images = images.without_masks()
     if not isinstance(images, DataLoader):
         own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
-        collate = _stacked if ours else partial(_collate, geometry=geometry)
+        collate = _stacked if ours else partial(_collate, geometry=geometry, judged=_made(images))
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
     for batch in tqdm(images, desc=description, disable=not progress):
-        yield said(batch if ours else _checked_batch(batch), geometry, description)
+        yield said(batch if ours else _checked_batch(batch, judged), geometry, description)
 
 # %% ../nbs/00_data.ipynb #9887aded
 complete_docstrings(__name__)

@@ -27,14 +27,14 @@ from sklearn.base import clone
 
 from . import __version__
 from .box.docstrings import complete_docstrings
-from .data import ImageSet, MVTecAD, read_mask
+from .data import ImageSet, MVTecAD, read_mask, require_good
 from .metrics import image_metrics, pixel_metrics
 from .prediction import Prediction
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
 METRICS = (
-    *("instance_auroc", "full_pixel_auroc", "full_pro", "anomaly_pixel_auroc", "anomaly_pro"),  # the official columns
-    *("instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
+    *("instance_auroc", "full_pixel_auroc", "anomaly_pixel_auroc"),  # the official columns
+    *("full_pro", "anomaly_pro", "instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
 )
 COLUMNS = (
     *METRICS,
@@ -45,17 +45,23 @@ COLUMNS = (
     "fit_seconds",
     "predict_ms_per_image",
 )
+_logger = logging.getLogger(__name__)
 
 # %% ../nbs/07_evaluate.ipynb #09602b90
 def read_masks(
     images: ImageSet,  # test images with masks
     size: tuple[int, int],  # (H, W) of the anomaly maps
 ) -> np.ndarray:  # `(N, H, W)` bool, True = defect, False everywhere in good images
-    "Read the masks of a test set in the geometry of its images."
-    masks = np.zeros((len(images), *size), dtype=bool)
+    "Read the masks of a test set in the geometry of its images, with a warning if nothing is left of some."
+    masks, lost = np.zeros((len(images), *size), dtype=bool), []
     for mask, sample in zip(masks, images.samples):
         if sample.mask is not None:
-            mask[:] = images.geometry.mask(read_mask(sample.mask)).numpy()
+            drawn = read_mask(sample.mask)
+            mask[:] = images.geometry.mask(drawn).numpy()
+            lost += [sample.path] * (drawn.getbbox() is not None and not mask.any())
+    if lost:
+        told = "%s: %d defects vanish when resized, or lie outside of the crop; their pixels count as good, first %s"
+        _logger.warning(told, images.name, len(lost), lost[0])
     return masks
 
 # %% ../nbs/07_evaluate.ipynb #709b7f2e
@@ -73,6 +79,30 @@ def judge(
         if ((shares > 0) & (shares < 1)).any():  # an image with defective and good pixels
             found |= pixel_metrics(prediction.maps, masks)
     return found
+
+# %% ../nbs/07_evaluate.ipynb #whyundf2
+_IMAGE_METRICS = ("instance_auroc", "instance_ap", "instance_f1_max")
+
+
+def reasons(
+    images: ImageSet,  # test images
+    found: Collection[str],  # names of the metrics that judge has computed
+) -> dict[str, str]:  # metric → why it is undefined
+    "Return why metrics are missing."
+    of_images = "only defective images" if images.labels.all() else "only good images"
+    of_pixels = "masks are all empty or full" if images.has_masks else "no masks"
+    of_pixels = of_pixels if images.labels.any() else "only good images"
+    return {name: of_images if name in _IMAGE_METRICS else of_pixels for name in METRICS if name not in found}
+
+
+def row_of(
+    name: str,  # category
+    images: ImageSet,  # test images
+    prediction: Prediction,  # of these images, in the same order
+) -> dict:  # "category", `COLUMNS` with the metrics, and "undefined", the reasons for those that are None
+    "Return the metrics of a category as a row of the table."
+    found = judge(images, prediction)
+    return {"category": name, **dict.fromkeys(COLUMNS), **found, "undefined": reasons(images, found)}
 
 # %% ../nbs/07_evaluate.ipynb #e34d0efe
 _NO_INFLUENCE = ("progress", "num_workers", "batch_size", "search__faiss_threads")  # batch size: up to rounding
@@ -130,10 +160,22 @@ def _write(path: Path, text: str) -> None:
                 left.unlink()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")  # line ends as they are
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+# %% ../nbs/07_evaluate.ipynb #writabl1
+def require_writable(
+    folder: str | Path,  # folder of results; made if it is not there
+) -> None:
+    "Raise `OSError` unless files can be made and renamed in a folder."
+    probe = Path(folder) / ".probe"
+    try:
+        _write(probe, "")
+        probe.unlink(missing_ok=True)  # a run beside this one may have been faster
+    except OSError as error:
+        raise OSError(f"nothing can be written to {folder}: {error}; choose a folder that can be written") from error
 
 # %% ../nbs/07_evaluate.ipynb #7b28bb73
 def _keep(folder: str | Path | None, name: str, fingerprint: str, row: dict, skipped: list) -> None:
@@ -176,6 +218,7 @@ def _opened(task: _Task, model: Any, on_error: str) -> _Task:
     if task.row:
         return task
     progress = model.members[0].progress
+    require_good(task.train)
     task.train, task.test = task.train.check(on_error, progress), task.test.check(on_error, progress)
     if getattr(model, "scaling", None) == "test" and len(task.test) < 2:
         raise ValueError(
@@ -190,9 +233,6 @@ def _opened(task: _Task, model: Any, on_error: str) -> _Task:
     return task
 
 # %% ../nbs/07_evaluate.ipynb #810a0ca4
-_logger = logging.getLogger(__name__)
-
-
 def _evaluate_one(
     model: Any,  # a copy is fitted
     task: _Task,  # checked, without a row
@@ -215,7 +255,7 @@ def _evaluate_one(
     _logger.info("%s: fitted in %.0f s, scored in %.0f s; metrics follow", task.name, fit_seconds, predict_seconds)
     if on_category:
         on_category(task.name, test, fitted, prediction)
-    found = judge(test, prediction) | {
+    row = row_of(task.name, test, prediction) | {
         "train_images": len(train),
         "test_images": len(test),
         "skipped_images": len(task.skipped),
@@ -223,7 +263,7 @@ def _evaluate_one(
         "fit_seconds": round(fit_seconds, 2),
         "predict_ms_per_image": round(1000 * predict_seconds / len(test), 1),
     }
-    return {"category": task.name, **{column: found.get(column) for column in COLUMNS}}, prediction
+    return row, prediction
 
 # %% ../nbs/07_evaluate.ipynb #fe5c4005
 def mean_row(
@@ -238,11 +278,12 @@ def write_results(
     path: str | Path,  # results.csv
     rows: list[dict],  # from evaluate
 ) -> None:
-    "Write the table in the layout of the official results.csv, with empty cells where a metric is undefined."
+    "Write the table in the layout of the official script; the reason stands where a metric is undefined."
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    table = csv.writer(text)  # with the line ends of Windows, as officially
     table.writerow(["Row Names", *COLUMNS])
-    table.writerows([row["category"], *(row[column] for column in COLUMNS)] for row in rows)
+    told = [row | {name: why for name, why in row.get("undefined", {}).items() if row[name] is None} for row in rows]
+    table.writerows([row["category"], *(row[column] for column in COLUMNS)] for row in told)
     _write(Path(path), text.getvalue())
 
 # %% ../nbs/07_evaluate.ipynb #3f6f6018
@@ -260,12 +301,13 @@ _SHORT = {
 def format_table(
     rows: list[dict],  # as returned by evaluate
 ) -> str:  # aligned lines of text; metrics in percent
-    "Format the main columns as a table, without those that are empty."
-    columns = [column for column in _SHORT if any(row[column] is not None for row in rows)]
+    "Format the main columns as a table; the reason stands where a metric is undefined."
+    why = [row.get("undefined", {}) for row in rows]
+    columns = [c for c in _SHORT if any(row[c] is not None or c in of_row for row, of_row in zip(rows, why))]
     cells = [["", *(_SHORT[column] for column in columns)]]
-    for row in rows:
-        values = [(row[column], 100 if column in METRICS else 1) for column in columns]
-        cells.append([row["category"], *("" if value is None else f"{scale * value:.1f}" for value, scale in values)])
+    for row, of_row in zip(rows, why):
+        scaled = {c: row[c] * (100 if c in METRICS else 1) for c in columns if row[c] is not None}
+        cells.append([row["category"], *(f"{scaled[c]:.1f}" if c in scaled else of_row.get(c, "") for c in columns)])
     widths = [max(map(len, column)) for column in zip(*cells)]
     lines = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells]
     return "\n".join("  ".join(line).rstrip() for line in lines)
@@ -306,18 +348,19 @@ def evaluate(
     pictures: Callable[[ImageSet, Prediction], dict] | None = None,  # draws pictures for the logger
     collect: Any = None,  # makes the bank from the rows, as in fit; None: in memory
     workers: Any = None,  # workers that predict, as in PatchCore.predict; None: this process
-) -> list[dict]:  # one row per category: "category" and `COLUMNS`, None where undefined; last their "Mean"
+) -> list[dict]:  # a row per category, as row_of makes it: None where undefined, with the reason; last their "Mean"
     """Fit, predict and compute the metrics of category after category.
 
-    Raises `ValueError` before the first fit if there is no category, if two have the same name, if a file cannot be
-    used, if the model cannot predict on workers, or if an ensemble would have to scale the score of a single image.
+    Raises `OSError` before the first fit if the folder cannot be written, and `ValueError` if there is no category, if
+    two have the same name, if a file cannot be used, if the model cannot predict on workers, or if an ensemble would
+    have to scale the score of a single image.
     """
     categories = list(categories)
     _require_names([category.name for category in categories])
     if workers is not None and "workers" not in signature(model.predict).parameters:
         raise ValueError(f"{type(model).__name__} predicts in one process: leave out workers")
     if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        require_writable(folder)
     tasks = []
     for category, fingerprint in zip(categories, fingerprints(model, categories, collect)):
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)

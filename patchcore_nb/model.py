@@ -84,9 +84,10 @@ def load_model(
     geometry: Geometry | None = None,  # resize and crop, which the folder of an official model lacks
     search: str | Search | None = None,  # nearest-neighbour search, as in PatchCore; None: exact
     progress: bool = True,  # whether the model shows progress bars
+    sha256: str | None = None,  # SHA-256 that the file model.json must have, in hexadecimal; None: any
 ) -> PatchCore | TiledPatchCore | Ensemble:  # the fitted model
     "Read a model of any class. Raises as `PatchCore.load` does."
-    return restore([PatchCore, TiledPatchCore, Ensemble], folder, weights, device, geometry, search, progress)
+    return restore([PatchCore, TiledPatchCore, Ensemble], folder, weights, device, geometry, search, progress, sha256)
 
 # %% ../nbs/08_model.ipynb #a7135e8e
 complete_docstrings(__name__)

@@ -18,7 +18,7 @@ from typing_extensions import Self
 from .box.docstrings import complete_docstrings
 from .coreset import Coreset
 from .data import WHOLE, Geometry, batches, checked, prepared
-from .parameters import Composed, require_same
+from .parameters import Composed, require_good_labels, require_same
 from .patches import Embedder, EmbeddingNetwork, PatchRows, finite, torch_device
 from .prediction import Calibration, Prediction
 from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
@@ -71,15 +71,17 @@ class PatchCore(Composed):
     def fit(
         self,
         data: object,  # images of good parts: ImageSet, Dataset, DataLoader, folder, list of paths, PIL images, arrays
+        y: object = None,  # labels, as scikit-learn passes them: all 0, since all images are good; None: the same
         on_error: str = "raise",  # unreadable files: "raise" before any image is embedded, or "skip" them
         collect: Callable[..., Bank] | None = None,  # makes the bank from the rows, e.g. a MergeReduce; None: in memory
     ) -> Self:  # the fitted model
         "Fill the memory bank. Raises `ValueError` for unusable parameters, images or features, and as `collect` does."
-        collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
+        collect, coreset, scoring = collect or InMemory(), Coreset.of(self.coreset), Scoring.of(self.scoring)
+        if y is not None:
+            require_good_labels(y)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry, WHOLE)
-        patches = self.patch_rows(images, geometry, network)
-        bank = collect(patches, on_error, coreset, Scoring.of(self.scoring), self.seed)
+        bank = collect(self.patch_rows(images, geometry, network), on_error, coreset, scoring, self.seed)
         if self.search is not None:
             bank = replace(bank, rows=self.parts["search"].of(self.search).stored(bank.rows))
         return self.keep(bank, network, geometry)

@@ -9,6 +9,7 @@ __all__ = ['embedding_kernels', 'PatchEmbedding', 'to_rows', 'Embedder']
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from .backbones import load_extractor
 from .box.docstrings import complete_docstrings
-from .data import Geometry, batches, checked
+from .data import Geometry, batches, checked, only_good, require_good
 
 # %% ../nbs/02_patches.ipynb #34bab4c0
 def _pool_matrix(
@@ -77,14 +78,15 @@ class PatchEmbedding(nn.Module):
         pretrain_dim: int = 1024,  # numbers kept per layer
         target_dim: int = 1024,  # D, width of the patch embedding
     ):
-        "Raises `ValueError` if a size is smaller than 1."
+        "Raises `ValueError` if a size is smaller than 1, or if the kernels would have more than 2**27 numbers."
         super().__init__()
         sizes = dict(patch_size=patch_size, stride=stride, pretrain_dim=pretrain_dim, target_dim=target_dim)
         if small := [name for name, value in sizes.items() if value < 1]:
             raise ValueError(f"{small[0]} must be at least 1, got {sizes[small[0]]}")
+        if target_dim * patch_size**2 * max(128, sum(channels) // len(channels)) > 1 << 27:  # half a gigabyte
+            raise ValueError(f"kernels of patch_size={patch_size} and target_dim={target_dim} do not fit: reduce one")
         self.channels, self.patch_size, self.stride, self.target_dim = tuple(channels), patch_size, stride, target_dim
-        self.padding = (patch_size - 1) // 2
-        self.rows, self.groups = [], []
+        self.padding, self.rows, self.groups = (patch_size - 1) // 2, [], []
         for i, (rows, kernels) in enumerate(embedding_kernels(channels, patch_size, pretrain_dim, target_dim)):
             weight, groups = _as_groups(kernels)
             self.register_buffer(f"weight{i}", weight, persistent=False)
@@ -127,6 +129,7 @@ def to_rows(
 
 # %% ../nbs/02_patches.ipynb #57c49c0e
 PRECISIONS = ("f32", "bf16")
+LARGEST = {"patch_size": 31, "stride": 64, "pretrain_dim": 16_384, "target_dim": 16_384}  # beyond any use
 
 
 def torch_device(
@@ -156,12 +159,12 @@ class Embedder:
     precision: str = "f32"  # of the backbone, f32 or bf16; f32: TF32 where torch uses it
 
     def __post_init__(self):
-        "Raises `ValueError` for sizes below 1, an unknown precision, and weights that are not a path."
+        "Raises `ValueError` for sizes outside `LARGEST`, an unknown precision, and weights that are not a path."
         if isinstance(self.layers, list):
             object.__setattr__(self, "layers", tuple(self.layers))
-        for name in ("patch_size", "stride", "pretrain_dim", "target_dim"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name, most in LARGEST.items():
+            if not ((n := getattr(self, name)) is None or isinstance(n, Integral) and n is not True and 1 <= n <= most):
+                raise ValueError(f"{name} must be a whole number from 1 to {most}, got {n!r:.50}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
         if not isinstance(self.weights, str | os.PathLike | None):
@@ -212,13 +215,16 @@ class EmbeddingNetwork(nn.Module):
         images: Tensor,  # network input, `(B, 3, H, W)`
         precision: str | None = None,  # of the backbone, f32 or bf16; None: as specified
     ) -> Tensor:  # patch embeddings, `(B, D, h, w)` float32
-        "Embed a batch. Raises `ValueError` for an unknown precision."
+        "Embed a batch. Raises `ValueError` for an unknown precision, and inside `torch.autocast`."
         if precision not in (None, *PRECISIONS):
             raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-        images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
+        if torch.is_autocast_enabled(self.device.type):
+            raise ValueError(
+                'leave torch.autocast: distances need float32; Embedder(precision="bf16") is for the network'
+            )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=(precision or self.spec.precision) == "bf16"):
-            features = self.extractor(images)  # [(B, C_l, H_l, W_l)]
-        return self.patches([f.float() for f in features])  # (B, D, h, w)
+            features = self.extractor(images.to(self.device, torch.float32, memory_format=torch.channels_last))
+        return self.patches([f.float() for f in features])  # from [(B, C_l, H_l, W_l)] to (B, D, h, w)
 
 # %% ../nbs/02_patches.ipynb #740fb904
 def cell_box(
@@ -312,21 +318,22 @@ class PatchRows:
 
     size: tuple[int, int] | None = None  # (H, W) of the network input, after the first batch
     grid: tuple[int, int]  # (h, w), patches down and across, after the first batch
-    total = 0  # rows of all images, after the first batch
     skipped: Sequence[tuple[str, str]] = ()  # unreadable files and why, after check
+    paths: list[str]  # of the images seen so far, "" where unknown
 
     def __init__(
         self,
-        images: object,  # a data set, loader or sequence, as for data.as_dataset
+        images: object,  # of good parts: a data set, loader or sequence, as for data.as_dataset
         geometry: Geometry | None,  # how they are prepared; None: not known, they are tensors
         network: EmbeddingNetwork,  # embeds them
         batch_size: int = 8,  # images embedded at a time
         num_workers: int = 0,  # processes that load images
         progress: bool = False,  # show progress bars
     ):
+        "Raises `ValueError` if the data set knows that some images show defects."
+        require_good(images)
         self.images, self.geometry, self.network = images, geometry, network
         self.batch_size, self.num_workers, self.progress = batch_size, num_workers, progress
-        self.paths: list[str] = []  # of the images seen so far, "" where unknown
 
     def check(
         self,
@@ -336,20 +343,11 @@ class PatchRows:
         self.images = checked(self.images, on_error, self.progress)
         self.skipped = list(getattr(self.images, "skipped", []))
 
-    def checked(
-        self,
-        on_error: str,  # for unreadable files: "raise", or "skip" them
-    ) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64
-        "Check all files, then yield the same batches as iteration does."
-        self.check(on_error)
-        yield from self
-
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64
-        self.paths, self.total = [], 0
+        self.paths = []
         for batch in batches(self.images, self.geometry, self.batch_size, self.num_workers, self.progress, "embed"):
             found = self.rows(batch, len(self.paths))
             self.paths += batch.get("path", [""] * len(batch["image"]))
-            self.total = self.total or self.count()
             yield found
 
     def rows(
@@ -367,11 +365,11 @@ class PatchRows:
         images: Tensor,  # network input, `(B, 3, H, W)`
         batch: dict,  # where they come from
     ) -> Tensor:  # `(B, D, h, w)`, finite
-        "Return patch embeddings. Raises `ValueError` for images of another size than those before."
+        "Return patch embeddings. Raises `ValueError` for images of another size than those before, and for defects."
         if (size := tuple(batch["image"].shape[2:])) != (self.size or size):
             raise ValueError(f"images of different sizes, {self.size} and {size}: use a geometry with a fixed size")
         self.size = size
-        return finite(self.network(images), batch)
+        return finite(self.network(images), only_good(batch))
 
     def count(
         self,

@@ -6,10 +6,10 @@
 __all__ = ['Calibration', 'Prediction']
 
 # %% ../nbs/04a_prediction.ipynb #ce3b7ac4
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from .box.docstrings import complete_docstrings
 from .data import Geometry, to_photograph
 
 # %% ../nbs/04a_prediction.ipynb #8793583d
+_LARGEST = float(np.finfo(np.float32).max)  # a score is single precision
+
+
 @dataclass(frozen=True)
 class Calibration:
     "Two thresholds, and what is known about their false alarms."
@@ -26,21 +29,22 @@ class Calibration:
     method: str = "fixed"  # how it was made: "5 folds", "good images", or "fixed"
     images: int = 0  # good images it was made from; 0: fixed
     false_alarm_rate: float | None = None  # share of good images that may be flagged; None: fixed
-    expected_rate: float | None = None  # share expected, larger if images are too few; None: fixed
-    interval: tuple[float, float] | None = None  # 95 % interval of the rate of these very thresholds; None: fixed
+    expected_rate: float | None = None  # share expected, larger if images are too few; None: folds, or fixed
+    interval: tuple[float, float] | None = None  # 95 % interval of the rate of this threshold; None: folds, or fixed
     made_with: Mapping[str, object] = field(default_factory=dict)  # parameters that its scores depend on
 
     def __post_init__(self):
-        "Raises `ValueError` for a threshold that is not a finite number."
-        for name in ("threshold", "pixel_threshold"):
-            value = getattr(self, name)
-            if value is None and name == "pixel_threshold":
-                continue
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-                raise ValueError(f"{name}={value!r}: expected a finite number")
-            object.__setattr__(self, name, float(value))
-        if self.interval is not None:
-            object.__setattr__(self, "interval", tuple(self.interval))  # a list, if read from JSON
+        "Raises `ValueError` for thresholds that single precision cannot hold, as scores are, and rates that are none."
+        for name in ("threshold", "pixel_threshold", "false_alarm_rate", "expected_rate"):
+            value, ends = getattr(self, name), (0, 1) if name.endswith("rate") else (-_LARGEST, _LARGEST)
+            if value is not None or name == "threshold":
+                object.__setattr__(self, name, _number(name, value, *ends))
+        if self.interval is not None:  # a list, if read from JSON
+            object.__setattr__(self, "interval", tuple(_number("interval", value, 0, 1) for value in self.interval))
+            if len(self.interval) != 2 or self.false_alarm_rate is None or self.expected_rate is None:
+                raise ValueError(f"interval={self.interval!r:.50}: expected two rates, beside two others")
+        if not isinstance(self.images, Integral) or not 0 <= self.images < 2**63 or not isinstance(self.method, str):
+            raise ValueError(f"images={self.images!r:.50}, method={self.method!r:.50}: expected a number and a text")
 
     def current(
         self,
@@ -56,15 +60,25 @@ class Calibration:
         return self
 
     def __str__(self):
+        begins = f"defective from a score of {self.threshold:.4g} on"
+        if self.false_alarm_rate is None:
+            return f"{begins} (fixed: nothing is known about false alarms)"
+        asked, made = self.false_alarm_rate, f"from {self.images} good images ({self.method})"
         if self.interval is None:
-            return f"defective from a score of {self.threshold:.4g} on (fixed: nothing is known about false alarms)"
+            return f"{begins}; of good images at most about {max(asked, 1 / (self.images + 1)):.2%} are flagged; {made}"
         low, high = self.interval
         return (
-            f"defective from a score of {self.threshold:.4g} on; of good images {self.expected_rate:.2%} "
-            "are expected to be flagged "
-            f"({self.false_alarm_rate:.2%} allowed), in 95 of 100 cases {low:.2%} to {high:.2%}; "
-            f"from {self.images} good images ({self.method})"
+            f"{begins}; of good images {self.expected_rate:.2%} are expected to be flagged "
+            f"({asked:.2%} allowed), in 95 of 100 cases {low:.2%} to {high:.2%}; {made}"
         )
+
+
+def _number(name: str, value: Any, least: float, most: float) -> float:
+    "The number. Raises `ValueError` for anything else, outside the range, and too close to 0 to divide a score by."
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not number or not least <= value <= most or 0 < abs(value) < np.finfo(np.float32).tiny:
+        raise ValueError(f"{name}={value!r:.50}: expected a finite number that single precision can hold")
+    return float(value)
 
 # %% ../nbs/04a_prediction.ipynb #16b7cc2f
 @dataclass
@@ -97,11 +111,11 @@ class Prediction:
         return self.maps >= limit
 
     @property
-    def relative_scores(self) -> np.ndarray:  # `(N,)` float, 1 at the threshold
+    def relative_scores(self) -> np.ndarray:  # `(N,)` float64, 1 at the threshold
         "Image scores divided by the threshold. Raises `ValueError` unless there is a positive threshold."
         if (limit := self._calibrated().threshold) <= 0:
             raise ValueError(f"scores have no scale from 0 to the threshold, which is {limit:.4g}")
-        return self.scores / limit
+        return self.scores.astype(float) / float(np.float32(limit))  # verdicts compare in single precision, too
 
     def on_photograph(
         self,

@@ -10,8 +10,10 @@ import errno
 import glob
 import hashlib
 import json
+import logging
 import os
 import platform
+import re
 import shutil
 import time
 import uuid
@@ -19,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path, PurePath
@@ -27,6 +30,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
@@ -176,17 +180,34 @@ def _write_description(path: Path, state: dict, arrays_hash: str) -> None:  # st
     path.write_text(text, encoding="utf-8")
 
 # %% ../../nbs/formats/00_folder.ipynb #e25a5591
-def _read_description(path: Path) -> dict:
+_MOST_PARTS, _MOST_VALUES = 300_000, 4_000_000  # three parts for each edit of the bank; a value for each file
+
+
+def _require_modest(content: bytes) -> None:
+    "Raise `ValueError` for JSON that would take far more memory than its own size."
+    plain = content.replace(rb"\\", b"").replace(rb"\"", b"")  # no escaped quotes
+    many = plain.count(b'"') > 2 * _MOST_VALUES
+    outside = b"" if many else re.sub(rb'"[^"]*"', b"", plain)
+    if many or outside.count(b",") > _MOST_VALUES or outside.count(b"[") + outside.count(b"{") > _MOST_PARTS:
+        raise ValueError("it consists of too many parts")
+
+
+def _read_description(path: Path, sha256: str | None = None) -> dict:
     """Read and check a description.
 
-    Raises `FileNotFoundError` if it is missing, and `ValueError` if it is of another kind, newer, damaged or changed.
+    Raises `FileNotFoundError` if it is missing, and `ValueError` if it is of another kind, newer, damaged or changed,
+    or if the file has another hash than expected.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} is not a model folder: it has no {path.name}")
     if (size := path.stat().st_size) > _LARGEST:
         raise ValueError(f"{path} is damaged: {size} bytes, more than the {_LARGEST} of a description; it was not read")
+    content = path.read_bytes()
+    if sha256 is not None and (actual := hashlib.sha256(content).hexdigest()) != sha256.lower():
+        raise ValueError(f"{path} is not the expected file: its SHA-256 is {actual}, not {sha256:.80}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        _require_modest(content)
+        found = json.loads(content.decode())
         seal = _seal(found) if isinstance(found, dict) else None
     except (ValueError, RecursionError) as error:  # nested without end
         raise ValueError(f"{path} is damaged: {error}") from error
@@ -201,10 +222,12 @@ def _read_description(path: Path) -> dict:
     return found
 
 # %% ../../nbs/formats/00_folder.ipynb #a94fe80e
-def _described(folder: Path) -> tuple[dict, dict[str, _Reference], str]:  # state, its references, hash of the arrays
+def _described(
+    folder: Path, sha256: str | None = None
+) -> tuple[dict, dict[str, _Reference], str]:  # state, its references, hash of the arrays
     "What the description in a folder says. Raises what `_read_description` raises."
     path = folder / DESCRIPTION
-    found = _read_description(path)
+    found = _read_description(path, sha256)
     try:
         state, digest = found["state"], found["arrays"]["sha256"]
         if not isinstance(state, dict) or not isinstance(digest, str):
@@ -238,16 +261,23 @@ def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:  # hash of 
 def require_content(
     path: str | Path,  # file of a model folder
 ) -> None:
-    "Raise `ValueError` if the file is missing or a Git LFS pointer."
-    if not Path(path).is_file():
-        raise ValueError(f"{path} is missing")
+    "Raise `ValueError` if the file is missing, not an ordinary one, without its content, or larger than the memory."
+    if not Path(path).is_file():  # of a link: what it leads to
+        what = "not an ordinary file" if Path(path).exists() else "missing"
+        raise ValueError(f"{path} is {what}")
+    found = os.stat(path)
+    on_disk = 512 * getattr(found, "st_blocks", found.st_size)  # not known on Windows
+    if found.st_size > 64 << 20 and on_disk < found.st_size / 64:
+        raise ValueError(f"{path} is damaged: the disk holds {on_disk} of its {found.st_size} bytes; it was not read")
+    if found.st_size > psutil.virtual_memory().total:
+        raise ValueError(f"{path}: {found.st_size} bytes do not fit into the memory")
     with open(path, "rb") as f:
         if f.read(40).startswith(b"version https://git-lfs"):
             raise ValueError(f"{path} is only a Git LFS pointer to the file: run `git lfs pull` in its repository")
 
 # %% ../../nbs/formats/00_folder.ipynb #535d56ac
 def _require_size(path: Path, references: dict[str, _Reference]) -> None:
-    "Raise `ValueError` if the file cannot hold these arrays or exceeds the memory. Reads only eight bytes of it."
+    "Raise `ValueError` if the file cannot hold these arrays. Reads only its first bytes."
     require_content(path)
     with open(path, "rb") as f:
         head = int.from_bytes(f.read(8), "little")
@@ -257,11 +287,6 @@ def _require_size(path: Path, references: dict[str, _Reference]) -> None:
             f"{path} is damaged or not the file the model was saved with: "
             f"{found.st_size} bytes do not fit the {promised} of its arrays"
         )
-    on_disk = 512 * getattr(found, "st_blocks", found.st_size)  # not known on Windows
-    if found.st_size > 64 << 20 and on_disk < found.st_size / 64:
-        raise ValueError(f"{path} is damaged: the disk holds {on_disk} of its {found.st_size} bytes; it was not read")
-    if found.st_size > psutil.virtual_memory().total:
-        raise ValueError(f"{path}: {found.st_size} bytes do not fit into the memory")
 
 # %% ../../nbs/formats/00_folder.ipynb #0b287e0c
 def _read_array(found: Any, reference: _Reference) -> np.ndarray:
@@ -291,21 +316,63 @@ def _read_arrays(path: Path, references: dict[str, _Reference], digest: str) -> 
         raise ValueError(f"{path}: {path.stat().st_size} bytes do not fit into the memory") from error
 
 # %% ../../nbs/formats/00_folder.ipynb #ecd372ea
-_MODELS = (DESCRIPTION, "*patchcore_params.pkl")  # a model folder has one of these files
+def is_mount(
+    path: str | Path,  # absolute, links resolved
+) -> bool:  # False if it cannot be known
+    "Return whether another disk, folder or file is mounted there."
+    with suppress(OSError):
+        if str(path) in {part.mountpoint for part in psutil.disk_partitions(all=True)}:
+            return True
+    return os.path.ismount(path)
 
 
 def _place(folder: str | Path) -> Path:  # absolute, links resolved
-    "The place of a model. Raises `OSError` if it cannot hold a model or holds something else."
+    "The place of a model. Raises `OSError` if no folder can be put there."
     place = Path(os.path.realpath(folder))
     if place.is_symlink():
         raise OSError(f"{place} is a symbolic link that leads to itself: choose another name")
-    is_model = any(found.is_file() for pattern in _MODELS for found in place.glob(pattern))
-    if place.exists() and not is_model and (not place.is_dir() or any(place.iterdir())):
-        raise FileExistsError(f"{place} is there and is not a model folder: choose another name")
-    if os.path.ismount(place):
+    if is_mount(place):
         inside = place / "model"
         raise OSError(f"{place} is a mount point, which cannot be replaced: choose a folder in it, as {inside}")
     return place
+
+# %% ../../nbs/formats/00_folder.ipynb #free0001
+_MODELS = (DESCRIPTION, "*patchcore_params.pkl")  # a model folder has one of these files
+_OWN = (*_MODELS, ARRAYS, "*nnscorer_search_index.faiss")  # the files of a model; all others are the user's
+
+
+def _require_free(place: Path) -> None:
+    "Raise `FileExistsError` if the place holds something else than a model."
+    is_model = any(found.is_file() for pattern in _MODELS for found in place.glob(pattern))
+    if place.exists() and not is_model and (not place.is_dir() or any(place.iterdir())):
+        raise FileExistsError(f"{place} is there and is not a model folder: choose another name")
+
+# %% ../../nbs/formats/00_folder.ipynb #lock0001
+_PATIENCE = 300  # seconds that a save waits for another one
+_logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    "Keep other saves away from a place. Raises `OSError` if one of them does not end."
+    lock = FileLock(place.with_name(f".{place.name}-lock"), mode=0o666)  # for all users of a shared folder
+    try:
+        lock.acquire(timeout=min(5, _PATIENCE))
+    except Timeout:
+        _logger.warning("another program is saving to %s: waiting up to %d s for it", place.name, _PATIENCE)
+        try:
+            lock.acquire(timeout=_PATIENCE)
+        except Timeout as error:
+            raise OSError(f"another program is saving there, and has not ended after {_PATIENCE} s") from error
+    except NotImplementedError:  # a file system without locks: saves are whole, but one of two may fail
+        pass
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            with suppress(OSError):  # Windows keeps a file that is open
+                os.unlink(lock.lock_file)  # whoever waits notices it, and locks a new file
+            lock.release()
 
 # %% ../../nbs/formats/00_folder.ipynb #3b74d8f3
 def check_destination(
@@ -317,45 +384,88 @@ def check_destination(
     mount point, or a place where no folder can be made or renamed.
     """
     place = _place(folder)
-    probe, renamed = _beside(place, "new"), _beside(place, "gone")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        probe.mkdir()
-        with suppress(FileNotFoundError):
-            os.rename(probe, renamed)  # another save has tidied up, so one can write
+        with _alone(place):
+            _require_free(place)
+            _try_out(place)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise OSError(f"no model can be saved to {place}: {error}; choose a folder that can be written") from error
+    return place
+
+
+def _try_out(place: Path) -> None:
+    "Make and rename a folder as a save does. Raises `OSError` if that is not possible."
+    probe, renamed, aside = _beside(place, "new"), _beside(place, "gone"), _beside(place, "old")
+    try:
+        probe.mkdir()
+        os.rename(probe, renamed)
+        if place.exists():
+            os.rename(place, aside)  # a reader looks there meanwhile
     finally:
+        if aside.exists():
+            os.rename(aside, place)
         for path in (probe, renamed):
             with suppress(OSError):
                 path.rmdir()
-    return place
+
+# %% ../../nbs/formats/00_folder.ipynb #mark0001
+def model_mark(
+    folder: str | Path,  # model folder
+) -> str | None:  # None: no model is there
+    "Return a hash that changes when a model with other content is saved in a folder."
+    with suppress(OSError, ValueError, KeyError):
+        found = _read_description(Path(folder) / DESCRIPTION)
+        return _seal({"state": found["state"], "arrays": found["arrays"]})  # without the date
+    files = sorted(path for pattern in _OWN for path in Path(folder).glob(pattern))
+    found = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(found).encode()).hexdigest() if found else None
+
+
+def _require_known(place: Path, known: str | None) -> None:
+    "Raise `OSError` if a model is there and has another mark; None: any may be there."
+    if known is not None and model_mark(place) not in (None, known):
+        raise OSError(
+            "another model was saved there since this one was loaded or saved: load it and repeat the change, "
+            "save to another folder, or replace it with overwrite=True"
+        )
 
 # %% ../../nbs/formats/00_folder.ipynb #fc86bcfe
 @contextmanager
 def replaced_folder(
     folder: str | Path,  # model folder; an existing one stays until the end
+    known: str | None = None,  # mark of the model that may be replaced; None: any
 ) -> Iterator[Path]:  # empty folder to write into
     """Context manager for a new folder that replaces the old one when the block ends, or vanishes after an error.
 
-    Raises `OSError` if it cannot be written, or if another save to the same place interferes.
+    Files in the old folder that are not a model's move to the new one. Raises `FileExistsError` if something other than
+    a model is there, and `OSError` if the folder cannot be written, if another save does not end, or if the model there
+    is not the known one.
     """
     place = _place(folder)
     temporary = _beside(place, "new")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        _tidy(place)
-        temporary.mkdir()
-        yield temporary
-        for path in (*temporary.rglob("*"), temporary):
-            _flush(path)
-        _swap(temporary, place)
+        with _alone(place):
+            _require_free(place)
+            _tidy(place)
+            _require_known(place, known)
+            try:
+                temporary.mkdir()
+                yield temporary
+                for path in (*temporary.rglob("*"), temporary):
+                    _flush(path)
+                _swap(temporary, place)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise OSError(
             f"the model could not be saved to {folder}: {error}; what was there before is unchanged"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 # %% ../../nbs/formats/00_folder.ipynb #012f4c46
 def _beside(place: Path, state: str) -> Path:
@@ -370,23 +480,38 @@ def _left(place: Path, state: str) -> list[Path]:
 # %% ../../nbs/formats/00_folder.ipynb #09c8addd
 def _tidy(place: Path) -> None:
     "Finish what killed saves began."
-    for folder in _left(place, "old") + _left(place, "new"):
-        back = folder.name.endswith("old") and not place.exists()
-        with suppress(OSError):  # another save may have been faster
-            os.rename(folder, place if back else _beside(place, "gone"))
-    for folder in _left(place, "gone"):
+    for folder in _left(place, "old"):
+        os.rename(folder, _beside(place, "gone") if place.exists() else place)
+    for folder in _left(place, "new"):
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in _left(place, "gone"):
+        _remove(folder, place)
+
+
+def _remove(old: Path, place: Path) -> None:
+    "Remove a folder that was replaced. Files that are not a model's move to the place."
+    for path in list(old.iterdir()):
+        is_file = path.is_symlink() or not path.is_dir()
+        with suppress(OSError):
+            if is_file and any(fnmatch(path.name, pattern) for pattern in _OWN):
+                path.unlink()
+            elif place.is_dir() and not os.path.lexists(place / path.name):
+                os.rename(path, place / path.name)
+    try:
+        old.rmdir()
+    except OSError as error:
+        _logger.warning("files of %s that could not be moved or removed stay in %s: %s", place.name, old.name, error)
 
 # %% ../../nbs/formats/00_folder.ipynb #2d404832
 def _swap(new: Path, place: Path) -> None:
     "Put a complete folder in its place, and remove the old one."
     old = _beside(place, "old")
-    if place.exists():
-        os.rename(place, old)
     try:
+        if place.exists():
+            os.rename(place, old)
         os.rename(new, place)
     except BaseException:  # also after an interruption the old model goes back
-        if old.exists():
+        if old.exists() and not place.exists():
             os.rename(old, place)
         raise
     _flush(place.parent)
@@ -445,6 +570,26 @@ def read_consistent(
     )
 
 # %% ../../nbs/formats/00_folder.ipynb #3a84fa62
+def saved_folder(
+    folder: str | Path,  # model folder to write; an existing one is replaced
+    fill: Callable[[Path], None],  # function that writes the files of a model into an empty folder
+    known: str | None = None,  # mark of the model that may be replaced; None: any
+) -> str | None:  # mark of the new model
+    "Write a model folder. Raises what `replaced_folder` raises."
+    with replaced_folder(folder, known) as new:
+        fill(new)
+        mark = model_mark(new)
+    return mark
+
+
+def state_files(
+    state: dict,  # numbers, texts, None, lists, dictionaries and arrays
+) -> Callable[[Path], None]:  # writes its two files into a folder
+    "Prepare the files of a state. Raises `ValueError` if a value cannot be stored."
+    plain, arrays = _taken_out(state)
+    return lambda new: _write_description(new / DESCRIPTION, plain, _write_arrays(new / ARRAYS, arrays))
+
+
 def write_state(
     folder: str | Path,  # model folder to write; an existing one is replaced
     state: dict,  # numbers, texts, None, lists, dictionaries and arrays
@@ -454,23 +599,22 @@ def write_state(
     Raises `ValueError` if a value cannot be stored, and `OSError` if the folder cannot be written. After an error the
     old folder is unchanged.
     """
-    plain, arrays = _taken_out(state)
-    with replaced_folder(folder) as new:
-        _write_description(new / DESCRIPTION, plain, _write_arrays(new / ARRAYS, arrays))
+    saved_folder(folder, state_files(state))
     return Path(folder)
 
 # %% ../../nbs/formats/00_folder.ipynb #141368e3
 def read_state(
     folder: str | Path,  # model folder of write_state
+    sha256: str | None = None,  # SHA-256 that model.json must have, 64 hexadecimal digits; None: any
 ) -> dict:  # state, with lists for tuples and texts for paths
     """Read the state in a folder. Nothing in it is executed.
 
-    Raises `FileNotFoundError` if it is not a model folder, and `ValueError` if a file is missing, damaged, changed or
-    newer than this version.
+    Raises `FileNotFoundError` if it is not a model folder, and `ValueError` if a file is missing, damaged, changed,
+    newer than this version or not the expected one.
     """
 
     def read(at):
-        state, references, digest = _described(at)
+        state, references, digest = _described(at, sha256)
         return _put_back(state, _read_arrays(at / ARRAYS, references, digest))
 
     return read_consistent(folder, read)

@@ -6,10 +6,12 @@
 __all__ = []
 
 # %% ../../nbs/formats/01_model_folder.ipynb #79f0faf6
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from numbers import Integral
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,8 +22,16 @@ from typing_extensions import Self
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
 from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry
-from .folder import DESCRIPTION, read_outline, read_state, write_state
-from .official import check_official_files, official_prefixes, read_official, write_official
+from patchcore_nb.formats.folder import (
+    DESCRIPTION,
+    model_mark,
+    read_consistent,
+    read_outline,
+    read_state,
+    saved_folder,
+    state_files,
+)
+from .official import check_official_files, official_files, official_prefixes, read_official
 from ..patchcore import PatchCore
 from ..patches import Embedder, EmbeddingNetwork
 from ..prediction import Calibration
@@ -58,8 +68,12 @@ def _bank(state: Mapping[str, Any]) -> Bank:
         raise ValueError(f"the origins of the {len(rows)} rows are not (n, 3) int32")
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ValueError("the training images are not a list of names")
+    if grid is not None and not (len(grid) == 2 and all(type(side) is int and 1 <= side < 1 << 16 for side in grid)):
+        raise ValueError(f"the patch grid is {grid!r:.50}, not a pair of whole numbers")
+    if (origin < -1).any() or (origin >= (len(paths), *(grid or (1 << 16, 1 << 16)))).any():
+        raise ValueError("the origins of the rows lie outside of the training images")
     history = tuple(_history_entry(entry) for entry in state["history"])
-    return Bank(rows, origin, tuple(paths), None if grid is None else (int(grid[0]), int(grid[1])), history)
+    return Bank(rows, origin, tuple(paths), None if grid is None else (grid[0], grid[1]), history)
 
 
 def _history_entry(entry: Mapping[str, Any]) -> HistoryEntry:
@@ -68,16 +82,29 @@ def _history_entry(entry: Mapping[str, Any]) -> HistoryEntry:
     return HistoryEntry(**{**entry, "changed": tuple(entry["changed"]), "radius": pair})
 
 # %% ../../nbs/formats/01_model_folder.ipynb #2027cd81
-_MOST = {"patch_size": 31, "stride": 64, "pretrain_dim": 16_384, "target_dim": 16_384}  # as in official folders
+_LARGEST_INPUT = 25_000_000  # pixels, a whole photograph; more is for tiles
 
 
-def _require_sizes(embedder: Embedder) -> None:
-    "Raise `ValueError` for a size so large that building the network could fill the memory."
-    for name, most in _MOST.items():
-        value = getattr(embedder, name)
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if value is not None and not (whole and 1 <= value <= most):
-            raise ValueError(f"{name}={value!r:.50}: expected a whole number from 1 to {most}")
+def _require_sizes(embedder: Embedder, dims: Any, width: int, seed: Any) -> None:
+    "Raise `ValueError` for numbers that do not fit the bank, or with which no network should be built."
+    if type(seed) is not int or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed={seed!r:.50} is not a whole number of 64 bits")
+    for promised in (embedder.target_dim, None if dims is None else dims[1]):
+        if promised not in (None, width):
+            raise ValueError(f"the embeddings have {promised!r:.50} dimensions, the bank has {width}")
+    if width * embedder.patch_size**2 > 1 << 20:  # as in PatchEmbedding, before there are channels
+        raise ValueError(f"kernels of patch_size={embedder.patch_size} and {width} dimensions do not fit: reduce one")
+
+
+def _require_input(geometry: Geometry, stated: Geometry | None) -> None:
+    "Raise `ValueError` for photographs so large that a prediction could fill the memory, unless the caller wants it."
+    for size in (geometry.resize, geometry.crop):
+        height, width = size if isinstance(size, tuple) else (size or 1,) * 2
+        if height * width > _LARGEST_INPUT and geometry != stated:
+            raise ValueError(
+                f"it enlarges photographs to more than {_LARGEST_INPUT:,} pixels: load it with geometry={geometry} "
+                "if this is meant"
+            )
 
 # %% ../../nbs/formats/01_model_folder.ipynb #111087ff
 def _geometry_of(state: Mapping[str, Any]) -> Geometry | None:
@@ -124,7 +151,6 @@ class StoredPatchCore(PatchCore):
         self.require_fitted()
         scoring, embedder, network = Scoring.of(self.scoring), Embedder.of(self.embedder), self.embedder_
         views: Any = self.views
-        _require_sizes(embedder)  # do not save what could not be loaded
         return {
             "kind": self.kind,
             "parameters": {
@@ -156,6 +182,7 @@ class StoredPatchCore(PatchCore):
     ) -> Self:  # fitted model
         "Rebuild the model. Raises `ValueError` if the state is damaged or does not fit the weights."
         model, bank = cls._unfitted(state, weights, device, progress), _bank(state["bank"])
+        _require_sizes(Embedder.of(model.embedder), state["dims"], bank.rows.shape[1], model.seed)
         if (found := precision_of(bank.rows)) != (said := state["parameters"]["search"]["precision"]):
             raise ValueError(f"the bank has precision {found!r}, the parameters say {said!r:.50}")
         calibration = None if state["calibration"] is None else _thresholds(state["calibration"])
@@ -170,10 +197,7 @@ class StoredPatchCore(PatchCore):
         "An unfitted model with the parameters of a state."
         found = state["parameters"]
         embedder, search = Embedder(**found["embedder"]), Search(**found["search"])
-        _require_sizes(embedder)
         embedder = embedder if weights == "as saved" else replace(embedder, weights=weights)
-        if type(found["seed"]) is not int:
-            raise ValueError(f"seed={found['seed']!r:.50} is not a whole number")
         views = None if found["views"] is None else cls.parts["views"].from_dict(found["views"])
         return cls(
             embedder,
@@ -191,10 +215,16 @@ class StoredPatchCore(PatchCore):
 def read_model(
     folder: str | Path,  # model folder of this package or of the official code
     geometry: Geometry | None = None,  # for an official folder, which does not store the resize
+    sha256: str | None = None,  # SHA-256 of model.json, 64 hexadecimal digits; None: any
 ) -> dict[str, Any]:  # state
-    "Read the state of a model folder of this package or of the official code."
-    ours = (Path(folder) / DESCRIPTION).exists()
-    return read_official(folder, geometry) if not ours and official_prefixes(folder) else read_state(folder)
+    "Read the state of a model folder. Raises `ValueError` if it is not the model with that hash."
+    if sha256 is not None and not (isinstance(sha256, str) and re.fullmatch("[0-9a-fA-F]{64}", sha256)):
+        raise ValueError(f"sha256={sha256!r:.80}: expected the 64 hexadecimal digits that sha256sum prints")
+    if (Path(folder) / DESCRIPTION).exists() or not official_prefixes(folder):
+        return read_state(folder, sha256)
+    if sha256 is not None:
+        raise ValueError(f"{folder} is in the official format, where no hash stands for all files: save it in ours")
+    return read_official(folder, geometry)
 
 # %% ../../nbs/formats/01_model_folder.ipynb #c031b9aa
 def single_states(
@@ -215,9 +245,11 @@ def restore(
     geometry: Geometry | None,  # for an official folder, as for load
     search: Any,  # nearest-neighbour search, as for load
     progress: bool,  # show progress bars
+    sha256: str | None,  # SHA-256 of model.json, as for load
 ) -> Any:  # fitted model of one of the classes
     "Load the model in a folder. Raises `ValueError` with the name of the folder if anything does not fit."
-    state = read_model(folder, geometry)
+    mark = read_consistent(folder, model_mark)
+    state = read_model(folder, geometry, sha256)
     wanted, search = {cls.kind: cls for cls in classes}, Search.of(search)
     if (kind := str(state.get("kind"))) not in wanted:
         raise ValueError(
@@ -234,13 +266,15 @@ def restore(
             if (kept, search.precision) == ("f32", "sq8"):
                 raise ValueError("the bank is kept in f32, search asks for sq8: fit with Search(precision='sq8')")
             single["parameters"]["search"] = asdict(replace(search, precision=kept))
+            _require_input(Geometry(**single["geometry"]), geometry)
         model = wanted[kind].from_state(state, weights=weights, device=device, progress=progress)
-    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise ValueError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{folder} is damaged: {type(error).__name__}: {str(error):.500}") from error
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
     if geometry not in (None, model.geometry_):
         raise ValueError(f"{folder} works with {model.geometry_ or 'tensors alone'}, not with {geometry}")
+    model._remember(folder, mark)
     return model
 
 # %% ../../nbs/formats/01_model_folder.ipynb #45f34d77
@@ -249,24 +283,36 @@ class Stored:
 
     members: Any
     state: Any
+    _marks: Mapping[str, str | None] = MappingProxyType({})  # folder: mark of the model that this one came from
+
+    def _remember(
+        self,
+        folder: str | Path,  # model folder
+        mark: str | None,  # mark of the model that was read or written there
+    ) -> None:
+        "Note which model is in a folder. A later save there refuses to replace another one."
+        self._marks = {**self._marks, os.path.realpath(folder): mark}
 
     def save(
         self,
         folder: str | Path,  # model folder to write; an existing one is replaced
         format: str = "patchcore_nb",  # or "official": files that the official code reads
+        overwrite: bool = False,  # also replace a model that others saved there since this one was loaded
     ) -> Path:  # the folder
-        """Save the model in a folder.
+        """Save the model in a folder. Files in it that are not a model's stay there.
 
-        Raises `NotFittedError` before `fit`, `OSError` if the folder cannot be written, and `ValueError` if the format
-        cannot hold the model. After an error the old folder is unchanged.
+        Raises `NotFittedError` before `fit`, `OSError` if the folder cannot be written or another model was saved there
+        since this one was loaded from or saved there, and `ValueError` if the format cannot hold the model. After an
+        error the old folder is unchanged.
         """
         if format not in ("patchcore_nb", "official"):
             raise ValueError(f'format={format!r}: expected "patchcore_nb" or "official"')
-        if format == "patchcore_nb":
-            return write_state(folder, self.state())
         for member in self.members:
             member.require_fitted()
-        return write_official(self, folder)
+        files = official_files(self) if format == "official" else state_files(self.state())
+        known = None if overwrite else self._marks.get(os.path.realpath(folder))
+        self._remember(folder, saved_folder(folder, files, known))
+        return Path(folder)
 
     @classmethod
     def load(
@@ -277,13 +323,14 @@ class Stored:
         geometry: Geometry | None = None,  # for an official folder, which does not store the resize
         search: str | Search | None = None,  # nearest-neighbour search, as for PatchCore
         progress: bool = True,  # show progress bars in later calls
+        sha256: str | None = None,  # SHA-256 that the file model.json must have, in hexadecimal; None: any
     ) -> Self:  # fitted model
         """Load a model. Nothing in the folder is executed.
 
         Raises `FileNotFoundError` if the folder holds no model, and `ValueError` if the model is damaged, newer than
-        this version, of another kind, or does not fit the weights or the geometry.
+        this version, of another kind, has another hash, or does not fit the weights or the geometry.
         """
-        return restore([cls], folder, weights, device, geometry, search, progress)
+        return restore([cls], folder, weights, device, geometry, search, progress, sha256)
 
 # %% ../../nbs/formats/01_model_folder.ipynb #60b0d6e0
 def saved_members(

@@ -32,7 +32,7 @@ def _read(
         if not mask.any():
             raise ValueError(
                 f"{name}={source}: no pixel of this picture is marked: "
-                "paint the mask white on black; values up to half of the maximum count as black"
+                "it is black everywhere; paint the mask white on black"
             )
         return mask
     mask = np.asarray(source)
@@ -54,8 +54,8 @@ class RegionOfInterest:
         edge: int = 0,  # border of the network input that is left out, pixels
     ):
         "Raises `ValueError` for an invalid mask, masks of different sizes, or an edge that is not a number of pixels."
-        if not isinstance(edge, (int, np.integer)) or isinstance(edge, bool) or edge < 0:
-            raise ValueError(f"edge={edge!r}: expected a number of pixels, 0 or more")
+        if not isinstance(edge, (int, np.integer)) or isinstance(edge, bool) or not 0 <= edge <= 10_000:
+            raise ValueError(f"edge={edge!r:.50}: expected a number of pixels, from 0 to 10,000")
         masks = [] if keep is None else [_read(keep, "keep")]
         if ignore is not None:
             masks.append(~_read(ignore, "ignore"))

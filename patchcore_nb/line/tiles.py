@@ -8,7 +8,7 @@ __all__ = ['TiledPatchCore']
 # %% ../../nbs/line/05_tiles.ipynb #2fb8dd7f
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from itertools import product
@@ -25,12 +25,21 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, batches, checked, prepared
+from ..data import Geometry, batches, checked, only_good, prepared, require_good
 from .augment import turns
-from .calibration import Calibrated, training_set
+from patchcore_nb.line.calibration import (
+    Calibrated,
+    GoodScores,
+    dealt,
+    hashed,
+    judged_good,
+    kinds_of,
+    require_unseen,
+    training_set,
+)
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
-from ..parameters import require_same
+from ..parameters import require_good_labels, require_same
 from ..patchcore import PatchCore, concatenate
 from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
 from ..prediction import Calibration, Prediction
@@ -38,15 +47,20 @@ from ..scale.quantised import QuantisedRows
 from ..scorer import Bank, InMemory, MemoryBank, Scoring
 
 # %% ../../nbs/line/05_tiles.ipynb #604ae8ab
+_MOST_PIXELS = 1 << 22  # pixels of all tiles along one side
+
+
 def tile_starts(
     length: int,  # L, side of the photograph, pixels
     tile: int,  # t, side of a tile, pixels
     overlap: int,  # o, least number of shared pixels, less than t
 ) -> np.ndarray:  # first pixel of each tile, `(n,)` int
-    "Where tiles begin along one side."
+    "Where tiles begin along one side. Raises `ValueError` if they would cover it hundreds of times."
     if tile >= length:
         return np.zeros(1, dtype=int)
     count = math.ceil((length - overlap) / (tile - overlap))
+    if count * tile > _MOST_PIXELS:
+        raise ValueError(f"{count} tiles of {tile} pixels along {length}: choose a smaller overlap, or larger tiles")
     return np.rint(np.linspace(0, length - tile, count)).astype(int)
 
 # %% ../../nbs/line/05_tiles.ipynb #32b36fc7
@@ -61,6 +75,9 @@ def tile_weights(
     return (falling / np.bincount(at.ravel(), falling.ravel())[at]).astype(np.float32)
 
 # %% ../../nbs/line/05_tiles.ipynb #1f67eb32
+LARGEST_TILE, _MOST_TILES = 4096, 100_000  # pixels a side; tiles of a photograph
+
+
 def tile_sides(
     tile: int | Sequence[int],  # side of a square, or (height, width), pixels
     overlap: int,  # pixels
@@ -68,12 +85,24 @@ def tile_sides(
     "Height and width of a tile. Raises `ValueError` unless both are positive and larger than the overlap."
     sides = tuple(tile) if isinstance(tile, Sequence) and not isinstance(tile, str) else (tile, tile)
     if len(sides) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sides):
-        raise ValueError(f"tile={tile!r}: expected a positive int, or (height, width) of two positive ints")
+        raise ValueError(f"tile={tile!r:.50}: expected a positive int, or (height, width) of two positive ints")
+    if max(sides) > LARGEST_TILE:
+        raise ValueError(f"tile={tile!r:.50}: a tile is network input, of at most {LARGEST_TILE} pixels a side")
     if not isinstance(overlap, Integral) or not 0 <= overlap < min(sides):
         raise ValueError(
-            f"overlap={overlap!r}: expected whole pixels from 0 to less than the tile's shorter side, {min(sides)}"
+            f"overlap={overlap!r:.50}: expected whole pixels from 0 to less than the tile's shorter side, {min(sides)}"
         )
     return int(sides[0]), int(sides[1])
+
+
+def _photograph_size(
+    size: Any,  # (height, width) as read from a model folder
+) -> tuple[int, int]:  # the same
+    "The size of a photograph. Raises `ValueError` for another value, and for sides that no photograph has."
+    pair = isinstance(size, (list, tuple)) and len(size) == 2
+    if not pair or not all(type(side) is int and 1 <= side < 1 << 17 for side in size):
+        raise ValueError(f"size={size!r:.50}: expected (height, width) of a photograph")
+    return size[0], size[1]
 
 # %% ../../nbs/line/05_tiles.ipynb #3933f443
 class Tiling:
@@ -85,10 +114,12 @@ class Tiling:
         tile: int | Sequence[int],  # side or (height, width), pixels
         overlap: int,  # least number of shared pixels
     ):
-        "Raises `ValueError` as `tile_sides` does."
+        "Raises `ValueError` as `tile_sides` does, and for more tiles than anyone could want."
         (h, w), (H, W) = tile_sides(tile, overlap), map(int, size)
         self.size, self.sides = (H, W), (min(h, H), min(w, W))
         starts = [tile_starts(length, t, min(overlap, t - 1)) for length, t in zip(self.size, self.sides)]
+        if (count := len(starts[0]) * len(starts[1])) > _MOST_TILES:
+            raise ValueError(f"{count} tiles of a photograph are more than {_MOST_TILES}: choose larger ones")
         self.places = list(product(*(range(len(s)) for s in starts)))  # (row, column) of each tile
         self.boxes = [
             tuple(slice(s[i], s[i] + side) for s, i, side in zip(starts, place, self.sides)) for place in self.places
@@ -120,6 +151,8 @@ class Tiling:
 # %% ../../nbs/line/05_tiles.ipynb #b4b7bf4a
 class _Tiles(Dataset):
     "Tiles of photographs of one size, photograph by photograph."
+
+    is_network_input = True  # made of photographs that have been judged as a whole
 
     def __init__(
         self,
@@ -158,7 +191,7 @@ class _Tiles(Dataset):
 
     def _photograph(self, number: int) -> dict:
         if number != self._number:
-            batch = next(batches(Subset(self.photographs, [number]), self.prepared, 1))
+            batch = only_good(next(batches(Subset(self.photographs, [number]), self.prepared, 1)))
             path = batch.get("path", [""])[0]
             self._number, self._last = number, {"image": batch["image"][0], "path": path, "size": batch["size"][0]}
         return self._last
@@ -233,6 +266,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     def fit(
         self,
         data: object,  # good photographs of one size: ImageSet, Dataset, folder, list of paths, arrays
+        y: object = None,  # labels, as for PatchCore.fit: all 0
         on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for PatchCore.fit
     ) -> "TiledPatchCore":  # self
@@ -242,8 +276,11 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         photographs of different sizes.
         """
         sides = tile_sides(self.tile, self.overlap)
+        if y is not None:
+            require_good_labels(y)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
+        require_good(images)
         model = clone(self.model).set_params(geometry=Geometry(None, None))  # tiles go in as they are
         Coreset.of(model.coreset)
         Scoring.of(model.scoring)  # check arguments before opening files
@@ -369,7 +406,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         "Restore a model. Raises `ValueError` for a state that is damaged or does not match the weights."
         geometry = _whole(None if state["geometry"] is None else Geometry(**state["geometry"]))
         tile = tile_sides(state["tile"], state["overlap"])
-        tiling = Tiling(tile_sides(state["size"], 0), tile, state["overlap"])
+        tiling = Tiling(_photograph_size(state["size"]), tile, state["overlap"])
         model = cls.model_class.from_state(state["model"], weights=weights, device=device, progress=progress)
         _require_tiles(model.bank_, tiling, state["paths"], state["position_banks"])
         tiled = cls(clone(model).set_params(geometry=geometry), tile, state["overlap"], state["position_banks"])
@@ -379,10 +416,14 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         tiled.fitted_with_ = tiled._parameters()
         return tiled
 
-    def _good_scores(self, images, good, folds, collect) -> tuple[np.ndarray, np.ndarray]:  # each `(n,)`
-        judged = _unseen(self, good) if good is not None else _held_out(self, images, folds, collect)
-        scores, peaks = _peaks(judged).T
-        return scores, peaks
+    def _good_scores(self, images, good, folds, collect) -> GoodScores:
+        if good is not None:
+            return GoodScores.of(_unseen(self, good))
+        return GoodScores.of(*_held_out(self, images, folds, collect))
+
+    def _rounding(self) -> float:
+        "The same of the tiles."
+        return self.model_._rounding()
 
 # %% ../../nbs/line/05_tiles.ipynb #91d65dd6
 def _indexed(images: Any) -> Any:  # the images
@@ -554,7 +595,7 @@ def _held_out(
     images: object,  # training photographs, as for calibrate
     folds: int,  # number of folds
     collect: Callable[..., Bank] | None,  # as for fit
-) -> Iterator[Prediction]:  # one photograph each, fold after fold
+) -> tuple[Iterator[Prediction], np.ndarray]:  # one photograph each, fold after fold; kinds, the same for equal ones
     "Predict training photographs, each by a model fitted without it."
     bank = replace(tiled.model_.bank_, paths=tuple(tiled.paths_))  # photographs in place of tiles
     images = training_set(bank, images, tiled.geometry_, tiled.model_.progress)
@@ -563,25 +604,31 @@ def _held_out(
             f"{n} photograph(s) in {folds} part(s) cannot be split into some to fit and some to score: "
             "at least 2 good photographs and 2 parts are needed"
         )
-    _require_rows(tiled, n, min(folds, n))
+    read = batches(images, tiled.geometry_, 1, tiled.model_.num_workers, tiled.model_.progress, "compare")
+    kinds = kinds_of(each for batch in read for each in hashed(batch["image"]))
+    parts = dealt(kinds, folds)
+    _require_rows(tiled, n, parts)
     model = clone(tiled.model_).set_params(geometry=tiled.geometry_)
     anew = clone(tiled).set_params(
         model=model, tile=tiled.tile_, overlap=tiled.overlap_, position_banks=tiled.position_banks_
     )
-    for first in range(min(folds, n)):
-        held = np.arange(first, n, folds)
-        others = Subset(images, np.setdiff1d(np.arange(n), held))
-        yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+
+    def judged() -> Iterator[Prediction]:
+        for held in parts:
+            others = Subset(images, np.setdiff1d(np.arange(n), held))
+            yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+
+    return judged(), kinds[np.concatenate(parts)]
 
 # %% ../../nbs/line/05_tiles.ipynb #66cb7e5c
 def _require_rows(
     tiled: TiledPatchCore,  # fitted
     photographs: int,  # number of training photographs
-    folds: int,  # number of folds
+    parts: Sequence[np.ndarray],  # numbers of the photographs of each fold
 ) -> None:
     "Raise `ValueError` if the bank of a fold would be too small to search."
     model, tiling = tiled.model_, Tiling(tiled.size_, tiled.tile_, tiled.overlap_)
-    left, grid, views = photographs - math.ceil(photographs / folds), model.bank_.grid, Views.of(model.views)
+    left, grid, views = photographs - max(map(len, parts)), model.bank_.grid, Views.of(model.views)
     assert grid is not None
     masks = _masks(model, tiled.geometry_, tiling).values()
     counts = [int(cells_inside(mask, grid).sum()) for mask in masks] or [math.prod(grid)] * len(tiling)
@@ -591,31 +638,30 @@ def _require_rows(
         model.scoring.require(Coreset.of(model.coreset).size(left * rows))
     except ValueError as error:
         each = " the bank of each position" if tiled.position_banks_ else ""
-        raise ValueError(f"{folds} parts leave {left} of {photographs} photographs to fit{each}: {error}") from error
+        raise ValueError(
+            f"{len(parts)} parts leave {left} of {photographs} photographs to fit{each}: {error}"
+        ) from error
 
 # %% ../../nbs/line/05_tiles.ipynb #c47c12b7
 def _unseen(
     tiled: TiledPatchCore,  # fitted
     good: object,  # photographs, as for predict
 ) -> Iterator[Prediction]:  # one photograph each, without verdicts
-    "Predict other good photographs. Raises `ValueError` at the first training photograph."
+    "Predict other good photographs. Raises `ValueError` at the first that was fitted or is labelled as defective."
     known, undecided = {os.path.realpath(path) for path in tiled.paths_ if path}, copy(tiled)
     undecided.model_ = copy(tiled.model_)
     undecided.calibration_ = None
-    for found in undecided.stream(good):
+    paths: list[str] = []
+    seen: list[bool] = []
+    for found in judged_good(undecided, good, 1, undecided.model_):
         if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]:
             raise ValueError(
                 f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs"
             )
+        paths += found.paths
+        seen += (found.scores <= tiled._rounding()).tolist()
         yield found
-
-
-def _peaks(
-    predictions: Iterable[Prediction],  # of any number of photographs each
-) -> np.ndarray:  # `(N, 2)`
-    "Image score and map maximum of each photograph; maps are not kept."
-    pairs = [pair for found in predictions for pair in zip(found.scores, found.maps.max((1, 2)))]
-    return np.array(pairs).reshape(-1, 2)
+    require_unseen(tiled.paths_, paths, np.array(seen))
 
 # %% ../../nbs/line/05_tiles.ipynb #fe831a8d
 def _audited(

@@ -539,6 +539,7 @@ def plot_radius(
     label = textwrap.fill(f"{name}: {radii[-1]:.3g} with {len(radii)}", 32)
     ax.plot(np.arange(1, len(radii) + 1), radii, label=label, **_next_style(ax))
     ax.set(xlabel="rows in the coreset", ylabel="covering radius (feature distance)", xscale="log")
+    ax.autoscale(axis="y")  # a second curve may be higher
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_formatter("{x:g}")
     if total is not None and not ax.child_axes:  # one axis for all curves

@@ -22,7 +22,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
-from ..box.images import read_image, read_mask
+from ..box.folders import own_mark
+from ..box.images import read_mask, read_with_peak
 from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
 from ..prediction import Prediction
 
@@ -170,7 +171,7 @@ def _panels_of(
         item = images[index]
         return to_picture(item["image"]), anomaly_map, item["mask"].numpy() if "mask" in item else None
     sample = images.samples[index]
-    picture = np.asarray(read_image(sample.path))
+    picture = np.asarray(read_with_peak(sample.path, images.geometry.depth)[0])
     back = to_photograph(anomaly_map, images.geometry, *picture.shape[:2])
     if not images.has_masks:
         return picture, back, None
@@ -207,14 +208,18 @@ def save_heatmaps(
 ) -> list[Path]:  # the files, in the order of the images
     """Write one picture per image as a PNG file: photograph, ground truth, anomaly map and overlay.
 
-    Raises `ValueError` if images and prediction do not belong together.
+    The files are marked as drawn by this package, so that `fit` and `predict` leave them out. Raises `ValueError` if
+    images and prediction do not belong together, and if a picture would replace a photograph.
     """
     folder, files = Path(folder), []
+    photographs = set(map(os.path.realpath, images.paths))
+    if lost := [name for name in picture_names(images.paths) if os.path.realpath(folder / name) in photographs]:
+        raise ValueError(f"{folder / lost[0]} is a photograph, which its heatmap would replace: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = heatmaps(images, prediction, threshold, original)
     for name, picture in tqdm(drawn, total=len(images), desc="heatmaps", disable=not progress):
         files.append(folder / name)
-        picture.save(files[-1])
+        picture.save(files[-1], pnginfo=own_mark())
     return files
 
 # %% ../../nbs/look/00_viz.ipynb #24d9c268

@@ -183,8 +183,12 @@ class RowCollector:
         progress: bool = False,  # show progress bars
     ):
         self.count, self.coreset, self.seed, self.progress = count, coreset, seed, progress
-        self.rows = MappedRows(count, width) if plan.mapped else torch.empty(plan.chunk or count, width)
-        self.kept = torch.empty(plan.union, width) if plan.chunk else None  # rows kept of the chunks
+        self.rows = (
+            MappedRows(count, width) if plan.mapped else torch.empty(plan.chunk or count, width, dtype=torch.float32)
+        )
+        self.kept = (
+            torch.empty(plan.union, width, dtype=torch.float32) if plan.chunk else None
+        )  # rows kept of the chunks
         self.numbers = torch.empty(plan.union, dtype=torch.int64)  # their numbers
         self.seen = self.filled = self.stayed = 0
 
@@ -354,14 +358,14 @@ class _Limited:
         scoring.require(coreset.size(probe.count))
         plan = probe.plan(coreset, parse_bytes(self.max_memory), self.exact)
         collector = RowCollector(probe.rows.shape[1], probe.count, coreset, seed, plan, patches.progress)
-        numbers = []
+        numbers = torch.empty(probe.count, dtype=torch.int64)  # small tensors in a list would fragment the memory
         del probe  # frees its rows
         for rows, of_rows in patches:
             collector.add(rows)
-            numbers.append(of_rows)
+            numbers[collector.seen - len(rows) : collector.seen] = of_rows
         scoring.require(coreset.size(collector.seen))  # a loader may drop its last batch
         bank_rows, picks = collector.finish()
-        return Bank.of(bank_rows, torch.cat(numbers)[picks], patches.paths, patches.grid, patches.skipped)
+        return Bank.of(bank_rows, numbers[picks], patches.paths, patches.grid, patches.skipped)
 
 # %% ../../nbs/scale/02_bounded.ipynb #9ae13e08
 class MergeReduce(_Limited):

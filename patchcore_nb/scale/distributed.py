@@ -9,12 +9,13 @@ __all__ = ['image_urls', 'OnWorkers', 'ShardedBank']
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
+from ..box.folders import is_good, kind_by_name
 from ..box.images import IMAGE_SUFFIXES
 from ..coreset import Coreset
 from ..data import ImageSet, checked, said
@@ -65,17 +67,25 @@ def parts_of(
 def image_urls(
     folder: str,  # URL that fsspec can list, such as "s3://bucket/good"
 ) -> list[str]:  # sorted URLs
-    """List the images in a folder and its subfolders, without hidden ones.
+    """List the images in a folder and its subfolders, without hidden ones and masks; logs what is left out.
 
     Raises `ValueError` if there are none, and `ImportError` if the library of the store is missing.
     """
     import fsspec  # imported here: the package works without it
 
     store, place = fsspec.core.url_to_fs(folder)
-    found = [path for path in store.find(place) if Path(path).suffix.lower() in IMAGE_SUFFIXES]
-    found = [path for path in found if not any(part.startswith(".") for part in path[len(place) :].split("/"))]
-    if not found:
+    inside = {path: PurePosixPath(path[len(place) :].strip("/")) for path in store.find(place)}
+    inside = {path: name for path, name in inside.items() if not any(part.startswith(".") for part in name.parts)}
+    stems = {name.stem for name in inside.values() if name.suffix.lower() in IMAGE_SUFFIXES}
+    kinds = {path: kind_by_name(name, stems) for path, name in inside.items()}
+    if not (found := [path for path, kind in kinds.items() if not kind]):
         raise ValueError(f"no images in {folder}; image files end in {', '.join(IMAGE_SUFFIXES)}")
+    if left_out := Counter(filter(None, kinds.values())):
+        _logger.warning("%s: left out: %s", folder, ", ".join(f"{count} {kind}" for kind, count in left_out.items()))
+    around = {above.parent for path in found for above in inside[path].parents if is_good(above.name)}
+    beside = {above.name for path in found for above in inside[path].parents if above.name and above.parent in around}
+    if others := ", ".join(sorted(name for name in beside if not is_good(name))):
+        _logger.warning("%s: not all images show good parts: beside the folder good there is %s", folder, others)
     return sorted(map(store.unstrip_protocol, found))
 
 # %% ../../nbs/scale/03_distributed.ipynb #541c5ad0
