@@ -348,7 +348,7 @@ def evaluate(
     pictures: Callable[[ImageSet, Prediction], dict] | None = None,  # draws pictures for the logger
     collect: Any = None,  # makes the bank from the rows, as in fit; None: in memory
     workers: Any = None,  # workers that predict, as in PatchCore.predict; None: this process
-) -> list[dict]:  # one row per category: "category" and `COLUMNS`, None where undefined; last their "Mean"
+) -> list[dict]:  # a row per category, as row_of makes it: None where undefined, with the reason; last their "Mean"
     """Fit, predict and compute the metrics of category after category.
 
     Raises `OSError` before the first fit if the folder cannot be written, and `ValueError` if there is no category, if

@@ -137,6 +137,14 @@ class Prediction:
         height, width = map(int, self.sizes[index])
         return height, width
 
+    def unseen(
+        self,
+        index: int,  # which image
+    ) -> float:  # 0 to 1
+        "Return the share of a photograph that the crop left out; 0 also where its size is not known."
+        known = self.geometry is not None and self.sizes is not None and self.sizes[index].all()
+        return self.geometry.unseen(*self.photograph_size(index)) if self.geometry and known else 0.0
+
     def _calibrated(self) -> Calibration:
         if self.calibration is None:
             raise ValueError(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli import Commands, all_of, hush, made_folder, unfitted_model
+from .cli import Commands, UserPath, all_of, hush, made_folder, unfitted_model
 
 if TYPE_CHECKING:  # imported where they are used, so that --help answers at once
     from patchcore_nb.data import Geometry, ImageSet
@@ -57,7 +57,7 @@ def _unused_option(*names, **kind):
 
 # %% ../../nbs/apps/02_official_cli.ipynb #47580fb1
 _SHARED = [
-    click.Argument(["results_path"]),
+    click.Argument(["results_path"], type=UserPath()),
     click.Option(
         ["--gpu"],
         type=int,
@@ -226,7 +226,7 @@ def _dataset_options(batch_size):
     "Return the options of both versions of `dataset`."
     return [
         click.argument("name", type=click.Choice(["mvtec"])),
-        click.argument("data_path", type=click.Path(exists=True, file_okay=False)),
+        click.argument("data_path", type=UserPath(exists=True, file_okay=False)),
         click.option(
             "--subdatasets", "-d", multiple=True, required=True, help="Folder below DATA_PATH; may be repeated."
         ),
@@ -292,6 +292,7 @@ def _test_dataset(batch_size, num_workers, **images):
     "--patch_core_paths",
     "-p",
     "folders",
+    type=UserPath(),
     multiple=True,
     required=True,
     help="Model folder: one per dataset, in their order, or one for all.",
@@ -462,23 +463,24 @@ def _require_saved(folder: Path, geometry: "Geometry", count: int) -> bool:
     return stated
 
 
-def _saved_geometry(member: "Geometry | dict") -> "tuple[Geometry, bool]":
+def _saved_geometry(member: "Geometry | dict | None") -> "tuple[Geometry, bool]":
     "Return the geometry of a saved model, and whether the folder states the resize; else it is the usual one."
+    from patchcore_nb.data import known
     from patchcore_nb.formats.official import noted_geometry, official_geometry
 
     if not isinstance(member, dict):
-        return member, True
+        return known(member), True
     noted = noted_geometry(member)
     return noted or official_geometry(member["input_shape"]), noted is not None
 
 
-def _contradicts(folder: Path, known: "Geometry", geometry: "Geometry", states_resize: bool) -> str:
+def _contradicts(folder: Path, saved: "Geometry", geometry: "Geometry", states_resize: bool) -> str:
     "Return the message for a command with other sizes than those of the model."
-    sizes = f"--resize {known.resize} --imagesize {known.crop}"
+    sizes = f"--resize {saved.resize} --imagesize {saved.crop}"
     command = f"the command says {geometry.resize} and {geometry.crop}"
     if states_resize:
         return f"{folder} was fitted with {sizes}, {command}: use those of the fit"
-    usual = f"{folder} was fitted with --imagesize {known.crop}; it does not state the resize, usually {known.resize}"
+    usual = f"{folder} was fitted with --imagesize {saved.crop}; it does not state the resize, usually {saved.resize}"
     other = "if it was fitted with another resize, load it with PatchCore.load(folder, geometry=...) and save it anew"
     return f"{usual}, and {command}: use {sizes}; {other}"
 

@@ -140,7 +140,7 @@ def near(
     known: list[str],  # names that exist
 ) -> str:  # part of an error message
     "Return the known names that resemble an unknown one, as part of a sentence."
-    close = difflib.get_close_matches(wrong, known, n=4, cutoff=0.5)
+    close = difflib.get_close_matches(wrong[:200], known, n=4, cutoff=0.5)
     return f"did you mean {', '.join(close)}?" if close else "nothing has a similar name"
 
 

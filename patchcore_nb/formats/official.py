@@ -20,12 +20,13 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from ..box.zoo import local_weights
-from ..data import Geometry
+from ..data import Geometry, known
 from .bank_file import bank_shape, read_bank, write_bank
 from .folder import read_consistent, require_content, saved_folder
-from ..patches import Embedder, EmbeddingNetwork
+from ..line.ensemble import MOST_MEMBERS
+from ..patches import LARGEST, Embedder, EmbeddingNetwork
 from ..scale.quantised import precision_of
-from ..scorer import Scoring
+from ..scorer import MOST_NEIGHBOURS, Scoring
 
 # %% ../../nbs/formats/03_official.ipynb #74865629
 class _Unpickler(pickle.Unpickler):
@@ -105,7 +106,7 @@ def _is_name(value):
 
 
 def _are_names(value):
-    return type(value) in (list, tuple) and len(value) > 0 and all(map(_is_name, value))
+    return type(value) in (list, tuple) and 1 <= len(value) <= 64 and all(map(_is_name, value))  # as FeatureExtractor
 
 
 def _whole(most):
@@ -120,14 +121,15 @@ def _is_note(value):
 # %% ../../nbs/formats/03_official.ipynb #2add2e0c
 _ENTRIES = {
     "backbone.name": (_is_name, "a name"),
-    "layers_to_extract_from": (_are_names, "one or more layer names"),
+    "layers_to_extract_from": (_are_names, "1 to 64 layer names"),
     "input_shape": (_is_shape, f"(3, height, width) with sides up to {_SIDE}"),
-    **dict.fromkeys(("pretrain_embed_dimension", "target_embed_dimension"), _whole(16_384)),
-    "patchsize": _whole(31),
-    "patchstride": _whole(64),
+    "pretrain_embed_dimension": _whole(LARGEST["pretrain_dim"]),
+    "target_embed_dimension": _whole(LARGEST["target_dim"]),
+    "patchsize": _whole(LARGEST["patch_size"]),
+    "patchstride": _whole(LARGEST["stride"]),
 }
 _OPTIONAL = {
-    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), _whole(1024)),
+    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), _whole(MOST_NEIGHBOURS)),
     _NOTE: (_is_note, f"a note of patchcore_nb, with sides up to {_SIDE}"),
 }
 
@@ -245,7 +247,8 @@ def noted_geometry(
     "Return the geometry in the note of this package."
     if not (note := params.get(_NOTE)):
         return None
-    return Geometry(*(tuple(size) if isinstance(size, list) else size for size in (note["resize"], note["crop"])))
+    resize, crop = (tuple(size) if isinstance(size, list) else size for size in (note["resize"], note["crop"]))
+    return Geometry(resize, crop)
 
 
 def _fixed_size(geometry: Geometry) -> tuple[int, int] | None:  # (height, width)
@@ -316,7 +319,7 @@ def to_official(
     network: EmbeddingNetwork,  # network of the model
     scoring: Scoring | None,  # scoring of the model; None: the defaults
     views: object,  # its Views; None: whole images
-    geometry: Geometry,  # preparation of the training images
+    geometry: Geometry | None,  # preparation of the training images; None: not known, which is an error
 ) -> dict:  # official entry -> plain value
     "Translate a model to official parameters. Raises `ValueError` if the official code could not run it."
     spec, layers, scoring = network.spec, network.layers, Scoring.of(scoring)
@@ -328,6 +331,12 @@ def to_official(
         )
     _require_official_layers(layers, network.extractor.last_layer)
     _require_official_scores(scoring, getattr(views, "region", None))
+    geometry = known(geometry)
+    if geometry.depth is not None:
+        raise ValueError(
+            f"the official code clips images of more than 8 bits and has no place for depth={geometry.depth}:"
+            " save the model in our format"
+        )
     size = _fixed_size(geometry)
     if size is None:
         raise ValueError(
@@ -367,8 +376,10 @@ def member_prefixes(
 def official_prefixes(
     folder: str | Path,  # any folder
 ) -> list[str]:  # [""] for one model; "Ensemble-1-2_" and so on; [] for none
-    "List the prefixes of the models in an official folder. Raises `ValueError` if an ensemble is incomplete."
+    "List the prefixes of the models in an official folder. Raises `ValueError` for a wrong number of models."
     found = {path.name.removesuffix(PARAMS_FILE) for path in Path(folder).glob(f"*{PARAMS_FILE}")}
+    if len(found) > MOST_MEMBERS:
+        raise ValueError(f"{folder} holds {len(found)} models, more than the {MOST_MEMBERS} of an ensemble")
     expected = member_prefixes(len(found))
     if found != set(expected):
         raise ValueError(

@@ -31,7 +31,7 @@ from typing_extensions import Self
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, ImageSet, as_dataset, batches, checked, only_good, prepared, require_good
+from ..data import WHOLE, Geometry, ImageSet, as_dataset, batches, checked, only_good, prepared, require_good
 from ..patchcore import PatchCore, concatenate
 from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..prediction import Calibration, Prediction
@@ -332,7 +332,7 @@ def warn_of_copies(
 def training_set(
     bank: Bank,  # the memory bank made from the images
     images: object = None,  # training images as passed to fit; None: the files that the bank names
-    geometry: Geometry = Geometry(),  # how they are prepared  # noqa: B008 (it is frozen)
+    geometry: Geometry | None = WHOLE,  # how they are prepared; None: not known, they are tensors
     progress: bool = True,  # show a progress bar while files are opened
 ) -> Any:  # a Dataset with a length, in the order of the bank's paths
     """The images a model was fitted on.
@@ -495,7 +495,8 @@ class _Embedded(NamedTuple):
 
 def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     "The rows of all images. Raises `ValueError` after the first batch if the bank of a fold would be too small."
-    images, geometry = prepared(images, getattr(model, "geometry_", model.geometry))
+    fitted = hasattr(model, "bank_")
+    images, geometry = prepared(images, *((model.geometry_, None) if fitted else (model.geometry, WHOLE)))
     views, N = cast(Any, model.views), len(images)
     patches, paths, sizes, hashes = model.patch_rows(images, geometry, network_now(model)), [], [], []
     for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Pruned:
         "Return the k nearest rows of every query. Of equal rows the lower number comes first."
         if k > len(self.rows) // 64 or len(queries) == 0 or not (self.holds and multiplies_exactly(queries.device)):
             return self.flat.neighbours(queries, k)
-        table = torch.empty(len(self.rows), chunk)
+        table = torch.empty(len(self.rows), chunk, dtype=torch.float32)
         return torch.cat([self._nearest(q, k, table) for q in queries.split(chunk)])
 
     def _nearest(self, q: Tensor, k: int, table: Tensor) -> Tensor:
@@ -304,9 +305,12 @@ class Search:
         "Raise `ValueError` for an unknown engine or precision, or for fewer than one thread."
         if self.precision not in BANK_PRECISIONS:
             allowed = ", ".join(BANK_PRECISIONS)
-            raise ValueError(f"unknown precision {self.precision!r} of the bank: choose one of {allowed}")
-        if self.faiss_threads is not None and self.faiss_threads < 1:
-            raise ValueError(f"faiss_threads must be at least 1, got {self.faiss_threads}")
+            raise ValueError(f"unknown precision {self.precision!r:.50} of the bank: choose one of {allowed}")
+        threads = 1 if self.faiss_threads is None else self.faiss_threads
+        if not isinstance(threads, Integral) or threads > 1024:  # more than a machine has processors
+            raise ValueError(f"faiss_threads={threads!r:.50}: expected a whole number from 1 to 1024")
+        if threads < 1:
+            raise ValueError(f"faiss_threads must be at least 1, got {threads}")
         if self.engine is not None and self.engine not in ENGINES:
             raise ValueError(f"unknown engine {self.engine!r}: choose one of {', '.join(ENGINES)}")
 
