@@ -240,6 +240,7 @@ def reweighting(
 
 # %% ../nbs/04_scorer.ipynb #78724fc1
 IMAGE_SCORES = ("max", "reweighted", "top_percent")
+MOST_NEIGHBOURS, LARGEST_SIGMA = 1024, 1000  # beyond any use: a wider Gaussian leaves the mean of the map
 
 
 def mean_of_highest(
@@ -315,16 +316,16 @@ class Scoring:
     def __post_init__(self):
         "Raises `ValueError` for values that cannot work, whatever the bank."
         if not isinstance(self.k, Integral) or isinstance(self.k, bool):
-            raise ValueError(f"k={self.k!r}: expected a whole number")
+            raise ValueError(f"k={self.k!r:.50}: expected a whole number")
         object.__setattr__(self, "k", int(self.k))  # FAISS takes no NumPy integer
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, got {self.k}")
-        if not isinstance(self.sigma, Real) or self.sigma == math.inf:
-            raise ValueError(f"sigma={self.sigma!r}: expected a number of pixels")
-        if not self.sigma >= 0:
-            raise ValueError(f"sigma must not be negative, got {self.sigma}")
+        if not 1 <= self.k <= MOST_NEIGHBOURS:
+            raise ValueError(f"k must be from 1 to {MOST_NEIGHBOURS}, got {self.k}")
+        if not isinstance(self.sigma, Real) or isinstance(self.sigma, bool) or not 0 <= self.sigma <= LARGEST_SIGMA:
+            raise ValueError(f"sigma={self.sigma!r:.50}: expected a number of pixels from 0 to {LARGEST_SIGMA}")
+        if not isinstance(self.squared, (bool, np.bool_)):
+            raise ValueError(f"squared={self.squared!r:.50}: expected True or False")
         if self.image_score not in IMAGE_SCORES:
-            raise ValueError(f"unknown image_score {self.image_score!r}: choose one of {', '.join(IMAGE_SCORES)}")
+            raise ValueError(f"unknown image_score {self.image_score!r:.50}: choose one of {', '.join(IMAGE_SCORES)}")
 
     @classmethod
     def of(
@@ -526,7 +527,7 @@ def fastest_exact(
 ) -> Any:  # one of these classes, or Flat
     "Return the first index class that is worth its preparation for such rows."
     n, width, on_cpu = len(rows), rows.shape[-1], rows.device.type == "cpu"
-    pays = (index for index in indexes if on_cpu and n >= index.least_rows and width >= index.least_width)
+    pays = (i for i in indexes if on_cpu and n >= max(i.least_rows, width) and width >= i.least_width)
     return next(pays, Flat)
 
 # %% ../nbs/04_scorer.ipynb #08710df5
