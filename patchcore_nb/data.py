@@ -361,8 +361,10 @@ class ImageSet(Dataset):
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
         usable = checked(self, on_error, progress)
-        if not self.checked and (told := _contradictions(usable)):
-            _logger.warning("%s: %s", self.name, told)
+        if self.has_masks and not self.checked:
+            _logger.info("%s: masks%s", self.name, _codings(usable.found))
+            if told := _contradictions(usable):
+                _logger.warning("%s: %s", self.name, told)
         return usable
 
 # %% ../nbs/00_data.ipynb #90dcbb54
@@ -855,11 +857,11 @@ def require_good(
     data: object,  # as returned by as_dataset
 ) -> None:
     "Raises `ValueError` for images that are labelled as defective, if the data set knows its labels."
-    samples = [each for part in getattr(data, "datasets", [data]) for each in getattr(part, "samples", ())]
-    if bad := [each for each in samples if isinstance(each, Sample) and each.label == 1]:
+    parts = [part for part in getattr(data, "datasets", [data]) if isinstance(part, (ImageSet, _Given))]
+    if bad := [sample for part in parts for sample in part.samples if sample.label == 1]:
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(each.defect for each in bad).most_common(5))
         raise ValueError(
-            f"{len(bad)} of {len(samples)} images are labelled as defective ({kinds}), first {bad[0].path}:"
+            f"{len(bad)} of {sum(map(len, parts))} images are labelled as defective ({kinds}), first {bad[0].path}:"
             " only good parts are learned. Pass the good ones, such as the folder train/good or MVTecAD(...).train;"
             " images.without_labels() takes all of them as good"
         )
