@@ -266,7 +266,7 @@ def restore(
             if (kept, search.precision) == ("f32", "sq8"):
                 raise ValueError("the bank is kept in f32, search asks for sq8: fit with Search(precision='sq8')")
             single["parameters"]["search"] = asdict(replace(search, precision=kept))
-            _require_input(Geometry(**single["geometry"]), geometry)
+            _require_input(_geometry_of(single) or Geometry(), geometry)
         model = wanted[kind].from_state(state, weights=weights, device=device, progress=progress)
     except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{folder} is damaged: {type(error).__name__}: {str(error):.500}") from error
