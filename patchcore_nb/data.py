@@ -1007,15 +1007,14 @@ def _say_unseen(geometry: Geometry, height: int, width: int, work: str) -> None:
             _logger.warning(text, work, size, resized, percent, each)
 
 
-def said(
-    batch: dict,  # of `batches`
-    geometry: Geometry | None,  # that made its images
-    work: str,  # for which they are made
-) -> dict:  # the batch itself
+def say_unseen(
+    sizes: Tensor,  # (height, width) of photographs, `(B, 2)`
+    geometry: Geometry | None,  # that made network input of them
+    work: str,  # for which it is made
+) -> None:
     "Log what a crop leaves out, with the first photograph of each size."
-    for size in set(map(tuple, batch["size"].tolist())) if geometry and geometry.crop and work in _SAID_OF else ():
-        _say_unseen(geometry, *size, _SAID_OF[work])
-    return batch
+    for height, width in set(map(tuple, sizes.tolist())) if geometry else ():
+        _say_unseen(geometry, height, width, _SAID_OF[work])
 
 
 def batches(
@@ -1042,7 +1041,10 @@ def batches(
         collate = _stacked if ours else partial(_collate, geometry=geometry, judged=_made(images))
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
     for batch in tqdm(images, desc=description, disable=not progress):
-        yield said(batch if ours else _checked_batch(batch, judged), geometry, description)
+        batch = batch if ours else _checked_batch(batch, judged)
+        if geometry and geometry.crop and description in _SAID_OF:
+            say_unseen(batch["size"], geometry, description)
+        yield batch
 
 # %% ../nbs/00_data.ipynb #9887aded
 complete_docstrings(__name__)

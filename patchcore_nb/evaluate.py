@@ -327,7 +327,7 @@ def _tell(logger: Any, row: dict) -> None:
     if logger:
         logger.metrics(row["category"], {column: row[column] for column in COLUMNS})
 
-# %% ../nbs/07_evaluate.ipynb #090c2c05
+
 def _require_names(names: Sequence[str]) -> None:
     "Raise `ValueError` if there are no categories, or if two have the same name."
     if not names:

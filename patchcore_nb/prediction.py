@@ -45,6 +45,8 @@ class Calibration:
                 raise ValueError(f"interval={self.interval!r:.50}: expected two rates, beside two others")
         if not isinstance(self.images, Integral) or not 0 <= self.images < 2**63 or not isinstance(self.method, str):
             raise ValueError(f"images={self.images!r:.50}, method={self.method!r:.50}: expected a number and a text")
+        if not isinstance(self.made_with, Mapping):
+            raise ValueError(f"made_with={self.made_with!r:.50}: expected parameters by name")
 
     def current(
         self,

@@ -136,9 +136,8 @@ class Flat:
         rows: Tensor,  # memory bank, `(n, D)` float32
         with_faiss: bool | None = None,  # search with FAISS, on the CPU; None: if it is installed
     ):
-        here = isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss") is not None
-        self.rows = rows
-        self.product_form = _faiss_neighbours if (here if with_faiss is None else with_faiss) else _torch_neighbours
+        here = with_faiss is None and isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss")
+        self.rows, self.product_form = rows, _faiss_neighbours if with_faiss or here else _torch_neighbours
 
     def neighbours(
         self,

@@ -27,7 +27,7 @@ from ..box.docstrings import complete_docstrings
 from ..box.folders import is_good, kind_by_name
 from ..box.images import IMAGE_SUFFIXES
 from ..coreset import Coreset
-from ..data import ImageSet, checked, said
+from ..data import ImageSet, checked, say_unseen
 from ..patchcore import PatchCore, concatenate
 from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..prediction import Prediction
@@ -374,7 +374,7 @@ class OnWorkers:
             same["sent"] = SentNetwork.of(patches.network, self.device)
             found = each_part(_part_coreset_there, parts, same, self.client, patches.progress, "embed")
         usable_parts, skipped = of_usable_parts(found, images)
-        said({"size": torch.stack([part.photograph for part in usable_parts])}, patches.geometry, "embed")
+        say_unseen(torch.stack([part.photograph for part in usable_parts]), patches.geometry, "embed")
         bank = merged(usable_parts, coreset, scoring, seed, patches.network.device, patches.progress)
         return replace(bank, skipped=tuple(skipped))
 
@@ -397,7 +397,7 @@ class OnWorkers:
         same = {"sent": sent, "on_error": on_error}
         found = each_part(_predict_there, parts, same, self.client, model.progress, "predict")
         prediction = concatenate(*of_usable_parts(found, images))
-        said({"size": torch.from_numpy(prediction.sizes)}, model.geometry_, "predict")  # workers have logs of their own
+        say_unseen(torch.from_numpy(prediction.sizes), model.geometry_, "predict")  # workers have logs of their own
         return prediction
 
 # %% ../../nbs/scale/03_distributed.ipynb #163d50f0
