@@ -11,7 +11,8 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from .box.docstrings import complete_docstrings
+from .box.threads import used_by
 from .box.zoo import NETWORKS, build, find_weights, look_up, near, timm_layers
 
 # %% ../nbs/01_backbones.ipynb #e8453c2f
@@ -158,7 +160,23 @@ def _first(
     "Shorten a long list of names for an error message."
     return ", ".join(keys[:3]) + (f", … ({len(keys)} in all)" if len(keys) > 3 else "")
 
+
+def _no_size(
+    backbone: nn.Module,  # that refused a batch of images
+    size: Sequence[int],  # (H, W) of the images
+    reason: object,  # what it said
+) -> str:  # message
+    "Return the error message for images of a size that a network cannot take."
+    h, w = (getattr(backbone, "pretrained_cfg", None) or {}).get("input_size", (3, 224, 224))[1:]
+    return (
+        f"{type(backbone).__name__} takes no images of {size[0]}x{size[1]} ({reason}): give all of them a size that it"
+        f" takes, such as geometry=Geometry(({h}, {w})), on the command line --resize {h}x{w}"
+    )
+
 # %% ../nbs/01_backbones.ipynb #1be17b1f
+_MOST_LAYERS = 64  # more than any network has blocks worth tapping
+
+
 class FeatureExtractor(nn.Module):
     """Feature maps of some layers of a frozen network, computed no further than the last of them.
 
@@ -173,11 +191,11 @@ class FeatureExtractor(nn.Module):
         layers: tuple[str, ...] | list[str],  # dotted names such as features.denseblock2, in any order
     ):
         super().__init__()
-        if isinstance(layers, str) or not layers:
-            raise ValueError(f"layers must be one or more layer names in a tuple or list, got {layers!r}")
+        if isinstance(layers, str) or not 1 <= len(layers) <= _MOST_LAYERS:
+            raise ValueError(f"layers must be 1 to {_MOST_LAYERS} layer names in a tuple or list, got {layers!r:.200}")
         known = [name for name, _ in backbone.named_modules(remove_duplicate=False) if name]
         if unknown := [name for name in layers if name not in known]:
-            raise ValueError(_no_layer(backbone, unknown[0], known))
+            raise ValueError(_no_layer(backbone, str(unknown[0])[:200], known))
         self.backbone, self.layers = backbone, tuple(layers)
         super().train(False)
         self.channels, self.strides, self._ran, self._overwritten, self.last_layer = _probe(backbone, self.layers)
@@ -193,11 +211,14 @@ class FeatureExtractor(nn.Module):
         self,
         x: Tensor,  # images, `(B, 3, H, W)` float, normalised, on the backbone's device
     ) -> list[Tensor]:  # one `(B, C_l, H/s_l, W/s_l)` per layer, in the order given
-        "Return the feature maps of images. Raises `ValueError` for another shape or for integers."
+        "Return the feature maps of images. Raises `ValueError` for integers, and a shape that the network cannot take."
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) float, got {tuple(x.shape)} {x.dtype}")
         copied = self._overwritten
-        outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in copied else out)
+        try:
+            outputs = _run(self.backbone, x, self.layers, lambda name, out: out.clone() if name in copied else out)
+        except AssertionError as error:  # of timm, whose transformers take one size, or multiples of a patch
+            raise ValueError(_no_size(self.backbone, x.shape[2:], error)) from error
         return [_as_map(outputs[name], name, self.backbone, (x.shape[2], x.shape[3])) for name in self.layers]
 
     def train(
@@ -236,6 +257,21 @@ def default_dims(
 # %% ../nbs/01_backbones.ipynb #2fc3932a
 # torchvision's first DenseNet files say `norm.1` for what is called `norm1` now.
 _DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
+
+
+def _require_alike(
+    path: Path,  # weights file
+    held: int,  # bytes of the network
+) -> None:
+    "Raise `ValueError` for a file of far more numbers than the network has, also if they are compressed."
+    if not path.is_file():  # a pipe or a device would be read without end
+        return
+    size = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    if size > 4 * held + (64 << 20):  # four times: double precision, and a part that is not used
+        raise ValueError(f"{path} holds {size} bytes, the network {held}: these are not its weights")
 
 
 def _read_weights(
@@ -286,7 +322,9 @@ def _fill(
     path: Path,  # weights file
 ) -> None:  # parameters that a trunk leaves out become NaN
     "Load a weights file into a network. Raises `ValueError` if the file belongs to another network."
-    state, own = _read_weights(path), network.state_dict()
+    own = network.state_dict()
+    _require_alike(path, sum(tensor.nbytes for tensor in own.values()))
+    state = _read_weights(path)
     # timm translates its older weights files with a function beside the network.
     if translate := getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None):
         state = translate(state, network)
@@ -327,7 +365,7 @@ def load_backbone(
         if weights is not None:
             _fill(network, Path(weights).expanduser())
     _log.info("backbone %s: %s", name, f"weights from {weights}" if weights else f"untrained, seed {seed}")
-    return network.eval().requires_grad_(False)
+    return network.float().eval().requires_grad_(False)  # float: the default type may be another one
 
 # %% ../nbs/01_backbones.ipynb #9eb7f409
 def load_extractor(
@@ -340,9 +378,9 @@ def load_extractor(
 ) -> tuple[FeatureExtractor, tuple[int, int]]:  # and the default widths of its patch embedding
     "Return an extractor by name. Raises as `load_backbone` and `FeatureExtractor` do."
     layers = layers or default_layers(name)
-    backbone = load_backbone(name, weights, seed, progress)
-    extractor = FeatureExtractor(backbone.to(device).to(memory_format=torch.channels_last), layers)
-    return extractor, default_dims(name, extractor.channels)
+    used_by()  # the threads of torch start now: a forked process must do without them
+    backbone = load_backbone(name, weights, seed, progress).to(device).to(memory_format=torch.channels_last)
+    return (extractor := FeatureExtractor(backbone, layers)), default_dims(name, extractor.channels)
 
 # %% ../nbs/01_backbones.ipynb #d28e09f1
 complete_docstrings(__name__)

@@ -7,12 +7,14 @@ __all__ = ['Geometry', 'Sample', 'ImageSet', 'MVTecAD', 'ImageFolder']
 
 # %% ../nbs/00_data.ipynb #6dc29aad
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +29,21 @@ from tqdm.auto import tqdm
 
 from .box.docstrings import complete_docstrings
 from .box.folders import by_folder, image_files, is_good, listed
-from .box.images import IMAGE_SUFFIXES, is_url, read_image, read_mask, to_mask, to_pil, to_rgb
+from patchcore_nb.box.images import (
+    IMAGE_SUFFIXES,
+    brightest,
+    doubtful,
+    is_url,
+    read_image,
+    read_mask,
+    read_with_peak,
+    rgb_and_peak,
+    to_mask,
+    to_pil,
+    to_rgb,
+    warn_of_depth,
+)
+from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
 _MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
@@ -80,20 +96,35 @@ def _valid_size(
     sides = tuple(int(side) for side in sides)
     return sides if len(sides) == 2 else sides[0]
 
+
+def _valid_depth(
+    depth: int | None,  # as passed by the user or read from JSON
+) -> int | None:  # plain Python int
+    "Return a depth as a plain Python int."
+    if depth is not None and not (isinstance(depth, (int, np.integer)) and 8 <= depth <= 16):
+        raise ValueError(f"depth={depth!r}: expected the number of bits that deep images use, 8 to 16, or None")
+    return depth and int(depth)
+
 # %% ../nbs/00_data.ipynb #997ac988
 @dataclass(frozen=True)
 class Geometry:
-    """Resize and central crop of an image and its mask.
+    """Resize and central crop of an image and its mask, and the depth of deep images.
 
-    Raises `ValueError` if a size is not positive or the crop is larger than the image.
+    Raises `ValueError` for an invalid size or depth, a crop larger than the image, and values beyond the depth.
     """
 
     resize: int | tuple[int, int] | None = 256  # shorter side, or (height, width), pixels; None: unchanged
-    crop: int | tuple[int, int] | None = 224  # side of a square, or (height, width), pixels; None: all
+    crop: int | tuple[int, int] | None = None  # side of a central square, or (height, width), pixels; None: all
+    depth: int | None = None  # bits that images with more than 8 bits use, 8 to 16; None: 16
 
     def __post_init__(self):
         for name in ("resize", "crop"):
             object.__setattr__(self, name, _valid_size(getattr(self, name), name))
+        object.__setattr__(self, "depth", _valid_depth(self.depth))
+
+    def __repr__(self):
+        depth = "" if self.depth is None else f", depth={self.depth}"
+        return f"Geometry(resize={self.resize}, crop={self.crop}{depth})"
 
     def output_size(
         self,
@@ -103,12 +134,21 @@ class Geometry:
         "Return the size of an image after resize and crop."
         return _placed(self, height, width)[2]
 
+    def unseen(
+        self,
+        height: int,  # of the image, pixels
+        width: int,  # of the image, pixels
+    ) -> float:  # 0 to 1
+        "Return the share of an image that the crop leaves out: defects there are not seen."
+        resized, size = map(math.prod, _placed(self, height, width)[1:])
+        return 1 - size / resized
+
     def image(
         self,
         pil: Image.Image,  # any mode
     ) -> Tensor:  # `(3, H, W)` float32, ImageNet-normalised
         "Return the network input of an image, resized bilinearly with antialiasing."
-        pixels = np.array(self._moved(to_rgb(pil), Image.Resampling.BILINEAR))
+        pixels = np.array(self._moved(to_rgb(pil, self.depth), Image.Resampling.BILINEAR))
         x = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
         mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=torch.float32)[..., None, None]
         return x.sub_(mean).div_(std)
@@ -145,8 +185,7 @@ def _placed(
     "Return where the network input lies in the resized photograph, and both sizes."
     resized = (height, width) if geometry.resize is None else _resized(height, width, geometry.resize)
     size = resized if geometry.crop is None else _cropped(*resized, geometry.crop)
-    top, left = (round((r - s) / 2) for r, s in zip(resized, size))
-    return (top, left), resized, size
+    return (round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)), resized, size
 
 # %% ../nbs/00_data.ipynb #60e1f134
 def placement(
@@ -196,14 +235,14 @@ class Sample(NamedTuple):
 def _open_sample(
     sample: Sample,  # image file
     geometry: Geometry,  # tried on the size, so that its error names the file
-) -> Image.Image:  # RGB
+) -> tuple[Image.Image, int]:  # RGB; its largest value, 0 if the scale is known
     "Read an image that the geometry can prepare."
-    image = read_image(sample.path)
+    image, peak = read_with_peak(sample.path, geometry.depth)
     try:
         _placed(geometry, image.height, image.width)
     except ValueError as error:
         raise ValueError(f"{sample.path}: {error}") from None
-    return image
+    return image, peak
 
 
 def _open_mask(
@@ -239,10 +278,12 @@ class ImageSet(Dataset):
     Raises `ValueError` if some samples have masks and a defective one has none.
     """
 
+    is_network_input = True  # it need not be judged again
+
     def __init__(
         self,
         samples: Iterable[Sample],  # or tuples (path, label, defect, mask file or None)
-        geometry: Geometry | None = None,  # None: resize 256, crop 224
+        geometry: Geometry | None = None,  # None: the whole image, its shorter side 256
         name: str = "images",  # for messages and progress bars
     ):
         self.geometry = geometry or Geometry()
@@ -279,7 +320,9 @@ class ImageSet(Dataset):
         A set with masks adds the mask, `(H, W)` bool. The size is (height, width).
         """
         sample = self.samples[index]
-        image = _open_sample(sample, self.geometry)
+        image, peak = _open_sample(sample, self.geometry)
+        if not self.checked:
+            warn_of_depth(peak, sample.path)
         x, size = self.geometry.image(image), torch.tensor([image.height, image.width])
         item = {"image": x, "label": int(sample.label), "defect": sample.defect, "path": str(sample.path), "size": size}
         if self.has_masks:
@@ -318,8 +361,10 @@ class ImageSet(Dataset):
         Raises `ValueError` on unreadable images, missing or wrong masks, and images of different sizes.
         """
         usable = checked(self, on_error, progress)
-        if not self.checked and (told := _contradictions(usable)):
-            _logger.warning("%s: %s", self.name, told)
+        if self.has_masks and not self.checked:
+            _logger.info("%s: masks%s", self.name, _codings(usable.found))
+            if told := _contradictions(usable):
+                _logger.warning("%s: %s", self.name, told)
         return usable
 
 # %% ../nbs/00_data.ipynb #90dcbb54
@@ -330,6 +375,7 @@ class Finding(NamedTuple):
     reason: str = ""  # why it cannot
     coding: str = ""  # of the mask, such as "values 0, 255"; "" without a mask
     share: float = 0.0  # of its pixels that are defective, 0 to 1
+    peak: int = 0  # largest value of an image of more than 8 bits; 0: it has 8
 
 
 def _inspect(
@@ -338,12 +384,12 @@ def _inspect(
 ) -> Finding:  # from its image and its mask
     "Open the files of a sample."
     try:
-        image = _open_sample(sample, geometry)
+        image, peak = _open_sample(sample, geometry)
         mask = None if sample.mask is None else _open_mask(sample, image)
     except (OSError, ValueError) as error:
         return Finding(None, str(error))
-    size = geometry.output_size(image.height, image.width)
-    return Finding(size) if mask is None else Finding(size, "", mask.info["coding"], float(np.mean(mask) / 255))
+    found = Finding(geometry.output_size(image.height, image.width), peak=peak)
+    return found if mask is None else found._replace(coding=mask.info["coding"], share=float(np.mean(mask) / 255))
 
 
 def checked(
@@ -355,14 +401,15 @@ def checked(
 
     Raises `ValueError` that names the files that cannot be used.
     """
-    if on_error not in ("raise", "skip"):
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ValueError(f'on_error={on_error!r}: expected "raise" or "skip"')
     if not isinstance(images, ImageSet) or images.checked:
         return _unopened(images, on_error)
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
-    sound = len({each[:2] for each in found}) <= 1 and not any(each.reason for each in found)  # of one size
+    sizes = {each.size for each in found}
+    sound = len(sizes) <= 1 and not any(each.reason or each.peak for each in found)
     usable = copy(images) if sound else _sorted_out(images, found, on_error)
     usable.checked, usable.found = True, [each for each in found if not each.reason]
     return usable
@@ -372,11 +419,11 @@ _logger = logging.getLogger(__name__)
 
 
 def _sorted_out(
-    images: ImageSet,  # with bad files, or of several sizes
+    images: ImageSet,  # with bad files, of several sizes, or with deep images
     found: list[Finding],  # one for each
     on_error: str,  # "raise" or "skip"
 ) -> ImageSet:  # the good ones
-    "Leave out the bad files, if that is allowed and the rest has one size."
+    "Leave out the bad files, if that is allowed and the rest has one size and a known depth."
     bad = [(path, each.reason) for path, each in zip(images.paths, found) if each.reason]
     if bad and (on_error == "raise" or len(bad) == len(images)):
         raise ValueError(_bad_files(images.name, bad, len(images)))
@@ -386,6 +433,12 @@ def _sorted_out(
             first.setdefault(each.size, path)
     if len(first) > 1:
         raise ValueError(_sizes_differ(images.name, first))
+    if doubt := doubtful(peak := max((each.peak for each in found), default=0)):
+        raise ValueError(f"{images.name}: {doubt}")
+    if peak:
+        _logger.info("%s: values of more than 8 bits, up to %d, taken on the scale of 16 bits", images.name, peak)
+    if not bad:
+        return copy(images)
     _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
     good = images.subset(i for i, each in enumerate(found) if not each.reason)
     good.skipped = images.skipped + bad
@@ -426,7 +479,7 @@ def _sizes_differ(
     return (
         f"{name}: images end up with {len(first)} different sizes (height x width)"
         f" and cannot be stacked into batches: {examples}."
-        " Give all images one size with resize=(height, width), or with a crop"
+        " Give all images one size: geometry=Geometry((height, width)), on the command line --resize HEIGHTxWIDTH"
     )
 
 
@@ -435,11 +488,10 @@ def _contradictions(
 ) -> str:  # "" if there are none
     "Return which masks contradict their labels, as text."
     pairs = [pair for pair in zip(images.samples, images.found) if pair[1].coding]
+    empty, full = [s for s, f in pairs if s.label and not f.share], [s for s, f in pairs if f.share == 1]
     kinds = {
-        "empty masks of defective images, which pixel metrics count as good": [
-            s for s, f in pairs if s.label and not f.share
-        ],
-        "masks that call the whole image defective": [s for s, f in pairs if f.share == 1],
+        "empty masks of defective images, which pixel metrics count as good": empty,
+        "masks that call the whole image defective": full,
         "good images with a mask that is not empty": [s for s, f in pairs if not s.label and f.share],
     }
     return "; ".join(f"{len(some)} {kind}, first {some[0].path}" for kind, some in kinds.items() if some)
@@ -449,6 +501,7 @@ MVTEC_CATEGORIES = (
     *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut"),
     *("pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper"),
 )
+OFFICIAL = Geometry(256, 224)  # the protocol of the published figures
 
 
 def _folders(
@@ -511,10 +564,9 @@ def _train_samples(
             said.append(f"{name} is not learned ({len(part.files)} images)")
             continue
         paths += part.files
-        counts = by_folder(part.files, part.root)
-        said += [f"{name} is taken as good"] * (part.name != "good") + [
-            f"{name}: {each}" for each in (counts, part.rest) if each
-        ]
+        if part.name != "good":
+            said.append(f"{name} is taken as good")
+        said += [f"{name}: {told}" for told in (by_folder(part.files, part.root), part.rest) if told]
     return [Sample(str(path)) for path in sorted(paths)], said
 
 
@@ -538,8 +590,8 @@ def _test_samples(
         unused.discard(mask)
         samples.append(Sample(str(path), 1, defect, mask if truth.is_dir() else None))
     lost = {"images directly in test": len(test.files) - len(samples), "masks without a defective image": len(unused)}
-    said += [f"test: {test.rest}"] * bool(test.rest) + [f"{n} {what} left out" for what, n in lost.items() if n]
-    return samples, said
+    said += [f"{count} {what} left out" for what, count in lost.items() if count]
+    return samples, said + ([f"test: {test.rest}"] if test.rest else [])
 
 # %% ../nbs/00_data.ipynb #4e37b9f5
 _PARTS = ("train", "test", "ground_truth")
@@ -556,7 +608,7 @@ class MVTecAD:
         self,
         root: str | os.PathLike,  # folder with one folder per category
         category: str,  # folder name, such as "bottle"
-        geometry: Geometry | None = None,  # None: resize 256, crop 224
+        geometry: Geometry | None = None,  # None: OFFICIAL
         train_fraction: float = 1.0,  # 0 < fraction <= 1; the rest of train/good becomes val
     ):
         folder = _category_folder(root, category)
@@ -574,6 +626,7 @@ class MVTecAD:
         more += [f"{part.name} is not read" for part in _folders(folder) if part.name not in _PARTS]
         for sentence in said + more:
             _logger.warning("%s: %s", self.name, sentence)
+        geometry = geometry or OFFICIAL
         self.train = ImageSet(good[:n], geometry, f"{self.name}/train")
         self.val = ImageSet(good[n:], geometry, f"{self.name}/val")
         self.test = ImageSet(test, geometry, f"{self.name}/test")
@@ -585,14 +638,14 @@ class MVTecAD:
 class ImageFolder(ImageSet):
     """All photographs below a folder, sorted by path, without masks; a line about them is logged.
 
-    Raises `FileNotFoundError` if it is not a folder, `OSError` if a sub-folder cannot be read, `ValueError` if it
-    contains no images.
+    Where a sub-folder is named good or ok, images in the folders beside it are labelled as defective. Raises
+    `FileNotFoundError` if it is not a folder, `OSError` if a sub-folder cannot be read, `ValueError` without images.
     """
 
     def __init__(
         self,
         root: str | os.PathLike,  # searched with all its sub-folders and links
-        geometry: Geometry | None = None,  # None: resize 256, crop 224
+        geometry: Geometry | None = None,  # None: the whole image, its shorter side 256
     ):
         if not Path(root).is_dir():
             raise FileNotFoundError(f"{root} is not a folder")
@@ -617,34 +670,68 @@ class ImageFolder(ImageSet):
         return f"ImageFolder({self._told()})"
 
 # %% ../nbs/00_data.ipynb #54869d11
+def known(
+    geometry: Geometry | None,  # of a model; None: it was fitted on tensors
+) -> Geometry:  # the same
+    "Return a geometry. Raises `ValueError` if there is none."
+    if geometry is None:
+        raise ValueError(
+            "how photographs are prepared is not known: neither the model nor the data it was fitted on, tensors or a"
+            " data set of yours, has a geometry. Pass tensors prepared in the same way, or fit with"
+            " PatchCore(geometry=Geometry(...))"
+        )
+    return geometry
+
+
 def network_input(
     image: str | os.PathLike | Image.Image | np.ndarray | Tensor,  # one image
-    geometry: Geometry,  # applied to all but tensors
+    geometry: Geometry | None,  # applied to all but tensors; None: not known, and tensors only
 ) -> Tensor:  # `(3, H, W)` float32, normalised
     """Return a single image as network input; a float tensor counts as normalised already.
 
-    Raises `ValueError` if a tensor is not `(3, H, W)`, not float or not finite, `TypeError` on other types.
+    Raises `ValueError` if a tensor is not `(3, H, W)`, float, finite and normalised, `TypeError` on other types.
     """
     return _with_size(image, geometry)[0]
 
 
-def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
-    "Return the network input, and (height, width) of the photograph, (0, 0) where a tensor was given."
+def _with_size(
+    image: object,  # as for network_input
+    geometry: Geometry | None,  # applied to all but tensors; None: not known
+    judged: bool = False,  # scale and normalisation have been looked at
+) -> tuple[Tensor, Tensor]:  # network input; (height, width) of the photograph, (0, 0) where a tensor was given
+    if isinstance(image, Tensor):
+        x = _sound(image)
+        if not judged:
+            require_normalised([x])
+        return x, torch.zeros(2, dtype=torch.int64)
+    geometry = known(geometry)
+    picture, peak = as_picture(image, geometry.depth)
+    name = image if isinstance(image, (str, os.PathLike)) else ""
+    if not judged:
+        warn_of_depth(peak, "an image")
+    try:
+        return geometry.image(picture), torch.tensor([picture.height, picture.width])
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}" if name else str(error)) from error
+
+
+def as_picture(
+    image: object,  # path, PIL image or array
+    depth: int | None,  # as in Geometry
+) -> tuple[Image.Image, int]:  # RGB, 8 bits, upright; its largest value, 0 if there is nothing to say
+    "Return an image as a picture. Raises `TypeError` for anything else."
     if isinstance(image, (str, os.PathLike)):
-        read = read_image(image)
-        try:
-            return geometry.image(read), torch.tensor([read.height, read.width])
-        except ValueError as error:
-            raise ValueError(f"{image}: {error}") from error
+        return read_image(image, depth), 0  # it has said what is doubtful
     if isinstance(image, np.ndarray):
-        image = to_pil(image)
+        return to_rgb(to_pil(image, depth)), 0 if depth else brightest(image)
     if isinstance(image, Image.Image):
-        image = to_rgb(image)
-        return geometry.image(image), torch.tensor([image.height, image.width])
-    if not isinstance(image, Tensor):
-        raise TypeError(
-            f"{type(image).__name__} is not an image: expected path, PIL image, NumPy array, float tensor (3, H, W)"
-        )
+        return rgb_and_peak(image, str(getattr(image, "tile", "")), depth)
+    raise TypeError(
+        f"{type(image).__name__} is not an image: expected path, PIL image, NumPy array, float tensor (3, H, W)"
+    )
+
+
+def _sound(image: Tensor) -> Tensor:  # `(3, H, W)` float32
     if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
         raise ValueError(
             f"tensor of shape {tuple(image.shape)}, {image.dtype}: expected normalised network input, (3, H, W) float; "
@@ -652,11 +739,24 @@ def _with_size(image: object, geometry: Geometry) -> tuple[Tensor, Tensor]:
         )
     if not torch.isfinite(image).all():
         raise ValueError("tensor holds NaN or infinite values: remove or replace them first")
-    return image.float(), torch.zeros(2, dtype=torch.int64)
+    return image.float()
+
+
+def require_normalised(
+    tensors: Sequence[Tensor],  # all that is known together
+) -> None:
+    "Raise `ValueError` for values of pictures: all from 0 to 1, or none below 0 and some beyond a normalised white."
+    tensors = [x for x in tensors if x.numel() and x.is_floating_point()]
+    low, high = min((float(x.min()) for x in tensors), default=-1), max((float(x.max()) for x in tensors), default=0)
+    if low >= 0 and not 1 < high <= 3:
+        raise ValueError(
+            f"tensors with values from {low:.4g} to {high:.4g} are pictures, not network input: after ToTensor, add"
+            f" transforms.Normalize({IMAGENET_MEAN}, {IMAGENET_STD}), or pass pictures as PIL images or NumPy arrays"
+        )
 
 # %% ../nbs/00_data.ipynb #20fc735c
 def _each(
-    data: object,  # one image, a folder, a batch tensor, or a list of these
+    data: object,  # one image, a folder, a batch, or a list or array of these
 ) -> Iterator:  # single images; those of a folder as samples
     "Yield the single images in what was passed, in order."
     if isinstance(data, Sample):
@@ -666,8 +766,10 @@ def _each(
             yield from _each(part)
     elif isinstance(data, (str, os.PathLike)) and Path(data).is_dir():
         yield from ImageFolder(data).samples
-    elif isinstance(data, Tensor) and data.ndim == 4:
+    elif isinstance(data, (Tensor, np.ndarray)) and data.ndim == 4:
         yield from data
+    elif isinstance(data, np.ndarray) and data.dtype.kind in "OU":  # of paths or images
+        yield from _each(data.tolist())
     elif isinstance(data, (str, os.PathLike, Image.Image, np.ndarray, Tensor)):
         yield data
     else:
@@ -680,19 +782,24 @@ def _each(
 class _Given(Dataset):
     "Images as they were passed, converted to network input on request."
 
+    is_network_input = True
+
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
         self.samples = [image for image in images if isinstance(image, Sample)]
+        _judge(images, geometry)
 
     def __len__(self):
         return len(self.images)
 
     def __getitem__(self, index):
-        return _item(self.images[index], self.geometry)
+        return _item(self.images[index], self.geometry, not isinstance(self.images[index], (str, os.PathLike)))
 
 
 class _Stream(IterableDataset):
     "Images that arrive one after another, for instance from a camera."
+
+    is_network_input = True
 
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
@@ -701,20 +808,31 @@ class _Stream(IterableDataset):
         return (_item(image, self.geometry) for part in self.images for image in _each(part))
 
 
-def _item(image, geometry):
+def _judge(images, geometry):
+    "Look at tensors and deep images as a whole. Raise `ValueError` if they are not on the scale that they seem to be."
+    require_normalised([image for image in images if isinstance(image, Tensor) and len(image) == 3 == image.ndim])
+    shown = [image for image in images if isinstance(image, (np.ndarray, Image.Image))]
+    peak = max(map(brightest, shown)) if shown and known(geometry).depth is None else 0
+    if len(shown) == 1:
+        warn_of_depth(peak, "an image")  # which may be a dark one
+    elif doubt := doubtful(peak):
+        raise ValueError(f"{len(shown)} images: {doubt}")
+
+
+def _item(image, geometry, judged=False):
     "Return an image as an item of a data set."
     image = image.path if isinstance(image, Sample) else image
-    x, size = _with_size(image, geometry)
+    x, size = _with_size(image, geometry, judged)
     return {"image": x, "path": str(image) if isinstance(image, (str, os.PathLike)) else "", "size": size}
 
 # %% ../nbs/00_data.ipynb #bc828bc5
 def as_dataset(
     data: object,  # path, folder, PIL image, array, tensor, list, iterator, Dataset or DataLoader
-    geometry: Geometry,  # applied to images that are not network input yet
+    geometry: Geometry | None,  # applied to images that are not network input yet; None: not known
 ) -> Dataset | DataLoader:  # items with `image`, `path` ("" = unknown) and `size` of the photograph
     """Return anything that holds images as a data set: files as an `ImageSet`, a Dataset or DataLoader unchanged.
 
-    Raises `ValueError` if there are none, `TypeError` if it holds no images.
+    Raises `ValueError` if there are none, or files without a geometry, `TypeError` if it holds no images.
     """
     if isinstance(data, (Dataset, DataLoader)):
         return _part(data) if type(data) is Subset else data
@@ -723,9 +841,9 @@ def as_dataset(
     images = list(_each(data))
     if not images:
         raise ValueError("no images were passed: the list is empty")
-    known = all(isinstance(image, (str, os.PathLike, Sample)) for image in images)
-    if known and (len(images) > 1 or isinstance(images[0], Sample)):
-        return ImageSet([im if isinstance(im, Sample) else Sample(str(im)) for im in images], geometry)
+    files = all(isinstance(image, (str, os.PathLike, Sample)) for image in images)
+    if files and (len(images) > 1 or isinstance(images[0], Sample)):
+        return ImageSet([im if isinstance(im, Sample) else Sample(str(im)) for im in images], known(geometry))
     return _Given(images, geometry)
 
 
@@ -739,11 +857,11 @@ def require_good(
     data: object,  # as returned by as_dataset
 ) -> None:
     "Raises `ValueError` for images that are labelled as defective, if the data set knows its labels."
-    samples = [each for part in getattr(data, "datasets", [data]) for each in getattr(part, "samples", ())]
-    if bad := [each for each in samples if isinstance(each, Sample) and each.label == 1]:
+    parts = [part for part in getattr(data, "datasets", [data]) if isinstance(part, (ImageSet, _Given))]
+    if bad := [sample for part in parts for sample in part.samples if sample.label == 1]:
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(each.defect for each in bad).most_common(5))
         raise ValueError(
-            f"{len(bad)} of {len(samples)} images are labelled as defective ({kinds}), first {bad[0].path}:"
+            f"{len(bad)} of {sum(map(len, parts))} images are labelled as defective ({kinds}), first {bad[0].path}:"
             " only good parts are learned. Pass the good ones, such as the folder train/good or MVTecAD(...).train;"
             " images.without_labels() takes all of them as good"
         )
@@ -763,13 +881,15 @@ def only_good(
     return batch
 
 # %% ../nbs/00_data.ipynb #fbb62c68
+WHOLE = Geometry()  # of photographs, where nothing else is said
+
+
 def _geometries(
     data: object,  # a data set, or what torch wraps around it
 ) -> set[Geometry]:  # empty where none is known
     "Return the geometries of a data set, also inside a DataLoader, Subset or ConcatDataset."
     parts = [data.dataset] if hasattr(data, "dataset") else list(getattr(data, "datasets", ()))
-    found = {own} if isinstance(own := getattr(data, "geometry", None), Geometry) else set()
-    return found.union(*map(_geometries, parts))
+    return {g for g in [getattr(data, "geometry", None)] if isinstance(g, Geometry)}.union(*map(_geometries, parts))
 
 
 def agreed_geometry(
@@ -787,16 +907,29 @@ def agreed_geometry(
     return next(iter(found), None)
 
 
+def _all_tensors(data: Any) -> bool:
+    "Return whether the images are tensors: of a data set the first one tells, those of a loader or stream have to be."
+    if isinstance(data, (list, tuple)):
+        return all(map(_all_tensors, data))
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset) and hasattr(data, "__len__") and len(data):
+        first = data[0]
+        first = first[0] if isinstance(first, (list, tuple)) and first else first
+        data = first.get("image") if isinstance(first, dict) else first
+    return isinstance(data, (Tensor, IterableDataset, DataLoader))
+
+
 def prepared(
     data: object,  # whatever as_dataset takes
-    own: Geometry | None,  # of the model; None: not decided yet
-    otherwise: Geometry = Geometry(),  # if neither model nor data has one  # noqa: B008 (it is frozen)
-) -> tuple[Any, Geometry]:  # the data set, and the geometry of its images
+    own: Geometry | None,  # of the model; None: not decided yet, or fitted on tensors
+    undecided: Geometry | None = None,  # for photographs, if neither model nor data has one; None: the model is fitted
+) -> tuple[Any, Geometry | None]:  # the data set, and the geometry of its images; None: tensors of unknown origin
     """Return images as a data set, and the geometry that model and data share.
 
-    Raises `ValueError` if the geometries differ, and whatever `as_dataset` raises.
+    Raises `ValueError` if the geometries differ or only that of the data is known, and whatever `as_dataset` raises.
     """
-    geometry = agreed_geometry(own, data) or otherwise
+    geometry = agreed_geometry(own, data) or (None if undecided is None or _all_tensors(data) else undecided)
+    if own is None and undecided is None and geometry is not None:
+        known(own)  # the data have one, and the fitted model does not
     return as_dataset(data, geometry), geometry
 
 # %% ../nbs/00_data.ipynb #baf17021
@@ -807,14 +940,15 @@ def _stacked(
     if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
             f"images of different sizes in one batch: {sizes} (height, width);"
-            " use resize=(height, width), a crop, or batch_size=1"
+            " give all images one size, geometry=Geometry((height, width))"
         )
     return default_collate(items)
 
 
 def _collate(
     items: list,  # of a data set of the user's: dicts, tuples, or bare images
-    geometry: Geometry,  # applied to images that are not tensors
+    geometry: Geometry | None,  # applied to images that are not tensors
+    judged: bool = False,  # the items have been made by this package
 ) -> dict:  # as of _stacked
     "Convert items to dicts and stack them."
     dicts = []
@@ -824,7 +958,7 @@ def _collate(
             item = {"image": item, "path": item if isinstance(item, (str, os.PathLike)) else ""}
         if "image" not in item:
             raise ValueError(f"data set item has no key 'image', only: {', '.join(map(str, item))}")
-        image, size = _with_size(item["image"], geometry)
+        image, size = _with_size(item["image"], geometry, judged)
         known = {key: value for key, value in item.items() if value is not None}
         dicts.append({"size": size} | known | {"image": image, "path": str(known.get("path", ""))})
     common = set.intersection(*map(set, dicts))  # a batch has what all of its images have
@@ -834,6 +968,7 @@ def _collate(
 # %% ../nbs/00_data.ipynb #0dc20a91
 def _checked_batch(
     batch: object,  # what a DataLoader yields: dict, tuple, or tensor
+    judged: bool = True,  # whether it is normalised has been looked at
 ) -> dict:  # with `image` `(B, 3, H, W)` float32
     "Bring a batch of any loader into the form that is used from here on."
     batch = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
@@ -842,14 +977,49 @@ def _checked_batch(
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
         got = f"tensor {tuple(x.shape)} {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"batch with image = {got}: expected a float tensor (B, 3, H, W), normalised")
+    if not judged:
+        require_normalised([x])
     size = batch.get("size")  # ours, or another value under the same name
     known = isinstance(size, Tensor) and size.shape == (len(x), 2) and not size.is_floating_point()
     return {**batch, "image": x.float(), "size": size if known else torch.zeros(len(x), 2, dtype=torch.int64)}
 
 
+def _made(data: object) -> bool:
+    "Whether the items of a data set, also inside of what torch wraps around it, have been made by this package."
+    parts = [data.dataset] if hasattr(data, "dataset") else list(getattr(data, "datasets", ()))
+    return getattr(data, "is_network_input", False) or (bool(parts) and all(map(_made, parts)))
+
+
+_SAID_OF = {"embed": "fit", "predict": "predict"}  # description of `batches`: word for the log
+
+
+@lru_cache(maxsize=1024)
+def _say_unseen(geometry: Geometry, height: int, width: int, work: str) -> None:
+    "Log which share of a photograph is not looked at, once for each size."
+    with suppress(ValueError, ZeroDivisionError):  # a `size` of the user's, of something else
+        if 0 < (share := geometry.unseen(height, width)) < 1:
+            resized, size = ("x".join(map(str, sides)) for sides in _placed(geometry, height, width)[1:])
+            percent, each = f"{100 * share:.{0 if share > 0.01 else 2}f} %", f"{height}x{width}, height x width"
+            text = (
+                "%s: the crop of %s from %s pixels leaves out %s of each photograph (%s), and defects there are not"
+                " seen; crop=None keeps all"
+            )
+            _logger.warning(text, work, size, resized, percent, each)
+
+
+def say_unseen(
+    sizes: Tensor,  # (height, width) of photographs, `(B, 2)`
+    geometry: Geometry | None,  # that made network input of them
+    work: str,  # for which it is made
+) -> None:
+    "Log what a crop leaves out, with the first photograph of each size."
+    for height, width in set(map(tuple, sizes.tolist())) if geometry else ():
+        _say_unseen(geometry, height, width, _SAID_OF[work])
+
+
 def batches(
     data: object,  # whatever as_dataset takes
-    geometry: Geometry,  # applied to images that are not network input yet
+    geometry: Geometry | None,  # applied to images that are not network input yet; None: not known
     batch_size: int = 8,  # images at once; a DataLoader keeps its own
     num_workers: int = 0,  # processes that decode; 0: this one
     progress: bool = False,  # show a progress bar
@@ -858,18 +1028,23 @@ def batches(
     "Yield batches of network input from anything that holds images, in order."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if used_by() != os.getpid():
+        say_one_thread()
     images = as_dataset(data, geometry)
-    ours = isinstance(images, (ImageSet, _Given, _Stream))
+    ours, judged = isinstance(images, (ImageSet, _Given, _Stream)), not isinstance(images, DataLoader) or _made(images)
     if isinstance(images, _Stream):
         num_workers = 0  # each process would go through the whole stream
     if isinstance(images, ImageSet) and images.has_masks:
         images = images.without_masks()
     if not isinstance(images, DataLoader):
         own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
-        collate = _stacked if ours else partial(_collate, geometry=geometry)
+        collate = _stacked if ours else partial(_collate, geometry=geometry, judged=_made(images))
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
     for batch in tqdm(images, desc=description, disable=not progress):
-        yield batch if ours else _checked_batch(batch)
+        batch = batch if ours else _checked_batch(batch, judged)
+        if geometry and geometry.crop and description in _SAID_OF:
+            say_unseen(batch["size"], geometry, description)
+        yield batch
 
 # %% ../nbs/00_data.ipynb #9887aded
 complete_docstrings(__name__)

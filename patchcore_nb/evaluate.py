@@ -33,8 +33,8 @@ from .prediction import Prediction
 
 # %% ../nbs/07_evaluate.ipynb #4bf5deea
 METRICS = (
-    *("instance_auroc", "full_pixel_auroc", "full_pro", "anomaly_pixel_auroc", "anomaly_pro"),  # the official columns
-    *("instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
+    *("instance_auroc", "full_pixel_auroc", "anomaly_pixel_auroc"),  # the official columns
+    *("full_pro", "anomaly_pro", "instance_ap", "instance_f1_max", "pixel_ap", "aupro_05"),
 )
 COLUMNS = (
     *METRICS,
@@ -160,7 +160,7 @@ def _write(path: Path, text: str) -> None:
                 left.unlink()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")  # line ends as they are
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -278,9 +278,9 @@ def write_results(
     path: str | Path,  # results.csv
     rows: list[dict],  # from evaluate
 ) -> None:
-    "Write the table in the layout of the official results.csv; the reason stands where a metric is undefined."
+    "Write the table in the layout of the official script; the reason stands where a metric is undefined."
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    table = csv.writer(text)  # with the line ends of Windows, as officially
     table.writerow(["Row Names", *COLUMNS])
     told = [row | {name: why for name, why in row.get("undefined", {}).items() if row[name] is None} for row in rows]
     table.writerows([row["category"], *(row[column] for column in COLUMNS)] for row in told)
@@ -327,7 +327,7 @@ def _tell(logger: Any, row: dict) -> None:
     if logger:
         logger.metrics(row["category"], {column: row[column] for column in COLUMNS})
 
-# %% ../nbs/07_evaluate.ipynb #090c2c05
+
 def _require_names(names: Sequence[str]) -> None:
     "Raise `ValueError` if there are no categories, or if two have the same name."
     if not names:
@@ -348,7 +348,7 @@ def evaluate(
     pictures: Callable[[ImageSet, Prediction], dict] | None = None,  # draws pictures for the logger
     collect: Any = None,  # makes the bank from the rows, as in fit; None: in memory
     workers: Any = None,  # workers that predict, as in PatchCore.predict; None: this process
-) -> list[dict]:  # one row per category: "category" and `COLUMNS`, None where undefined; last their "Mean"
+) -> list[dict]:  # a row per category, as row_of makes it: None where undefined, with the reason; last their "Mean"
     """Fit, predict and compute the metrics of category after category.
 
     Raises `OSError` before the first fit if the folder cannot be written, and `ValueError` if there is no category, if

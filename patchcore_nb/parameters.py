@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from .box.docstrings import complete_docstrings
@@ -21,7 +22,7 @@ class Composed(BaseEstimator):
     parts: ClassVar[dict[str, Any]] = {}  # parameter -> its class, whose of() takes short forms
 
     def __init_subclass__(cls) -> None:
-        "Add no methods for metadata routing, such as `set_fit_request`: `fit` takes no data besides the images."
+        "Add no methods for metadata routing, such as `set_fit_request`: `fit` uses no data besides the images."
 
     def get_params(
         self,
@@ -51,6 +52,18 @@ class Composed(BaseEstimator):
         for name, value in changed.items():
             setattr(self, name, value)
         return self
+
+# %% ../nbs/04b_parameters.ipynb #parco017
+def require_good_labels(
+    y: object,  # labels of the images, as scikit-learn passes them to fit
+) -> None:  # if all of them are 0
+    "Raises `ValueError` for other labels."
+    labels = np.atleast_1d(np.asarray(y, dtype=object)).ravel().tolist()
+    if others := [i for i, label in enumerate(labels) if label != 0]:
+        raise ValueError(
+            f"y: {len(others)} of {len(labels)} labels are not 0, first y[{others[0]}]={labels[others[0]]!r}: "
+            "fit learns from good images only, which have the label 0; leave out the others"
+        )
 
 # %% ../nbs/04b_parameters.ipynb #0de90c37
 def require_same(

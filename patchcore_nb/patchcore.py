@@ -17,8 +17,8 @@ from typing_extensions import Self
 
 from .box.docstrings import complete_docstrings
 from .coreset import Coreset
-from .data import Geometry, batches, checked, prepared
-from .parameters import Composed, require_same
+from .data import WHOLE, Geometry, batches, checked, prepared
+from .parameters import Composed, require_good_labels, require_same
 from .patches import Embedder, EmbeddingNetwork, PatchRows, finite, torch_device
 from .prediction import Calibration, Prediction
 from .scorer import Bank, InMemory, MemoryBank, Scoring, fastest_exact
@@ -46,7 +46,7 @@ class PatchCore(Composed):
     indexes: ClassVar[tuple[type, ...]] = ()  # exact ones, faster than a flat search in a large bank
     bank_: Bank
     embedder_: EmbeddingNetwork
-    geometry_: Geometry
+    geometry_: Geometry | None
     calibration_: Calibration | None
 
     def __init__(
@@ -57,7 +57,7 @@ class PatchCore(Composed):
         views: Any = None,  # a line.views.Views: region, rotated and mirrored copies; None: whole images
         search: Any = None,  # a scale.search.Search, or the name of an engine; None: the fastest exact one
         *,
-        geometry: Geometry | None = None,  # resize and crop; None: that of the data set, else 256 and 224
+        geometry: Geometry | None = None,  # resize and crop; None: as the data set, else the whole photograph
         device: str | None = None,  # torch device; None: CUDA if available, else CPU
         batch_size: int = 8,  # images embedded at a time; changes scores by rounding only
         num_workers: int = 0,  # processes that load images; 0: load in this process
@@ -71,15 +71,17 @@ class PatchCore(Composed):
     def fit(
         self,
         data: object,  # images of good parts: ImageSet, Dataset, DataLoader, folder, list of paths, PIL images, arrays
+        y: object = None,  # labels, as scikit-learn passes them: all 0, since all images are good; None: the same
         on_error: str = "raise",  # unreadable files: "raise" before any image is embedded, or "skip" them
         collect: Callable[..., Bank] | None = None,  # makes the bank from the rows, e.g. a MergeReduce; None: in memory
     ) -> Self:  # the fitted model
         "Fill the memory bank. Raises `ValueError` for unusable parameters, images or features, and as `collect` does."
-        collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
+        collect, coreset, scoring = collect or InMemory(), Coreset.of(self.coreset), Scoring.of(self.scoring)
+        if y is not None:
+            require_good_labels(y)
         network = self.build_network()
-        images, geometry = prepared(data, self.geometry)
-        patches = self.patch_rows(images, geometry, network)
-        bank = collect(patches, on_error, coreset, Scoring.of(self.scoring), self.seed)
+        images, geometry = prepared(data, self.geometry, WHOLE)
+        bank = collect(self.patch_rows(images, geometry, network), on_error, coreset, scoring, self.seed)
         if self.search is not None:
             bank = replace(bank, rows=self.parts["search"].of(self.search).stored(bank.rows))
         return self.keep(bank, network, geometry)
@@ -111,7 +113,7 @@ class PatchCore(Composed):
         for batch in batches(images, geometry, batch_size, self.num_workers, progress, "predict"):
             x = batch["image"]  # (B, 3, H, W)
             mask = None if self.views is None else self.views.mask(batch, geometry)
-            embedding = finite(self.embed(x), batch)  # (B, D, h, w)
+            embedding = finite(self.embed(x), batch, self.bank_.grid)  # (B, D, h, w)
             scores, maps = self.scoring.score_batch(self.memory, embedding, x.shape[2:], mask)
             threshold = self.calibration_ and self.calibration_.current(self.scored_with())
             paths, sizes = batch.get("path", [""] * len(x)), batch["size"].numpy()
@@ -149,7 +151,7 @@ class PatchCore(Composed):
     def patch_rows(
         self,
         images: object,  # as returned by data.as_dataset
-        geometry: Geometry,  # resize and crop of the images
+        geometry: Geometry | None,  # resize and crop of the images; None: not known
         network: EmbeddingNetwork,  # embeds them
     ) -> PatchRows:  # batches of rows, inside the region and with the copies of `views`
         "The patch embeddings of images, as rows, batch after batch."
@@ -169,7 +171,7 @@ class PatchCore(Composed):
         self,
         bank: Bank,  # rows and where they come from
         network: EmbeddingNetwork,  # made their embeddings
-        geometry: Geometry,  # resize and crop of the images
+        geometry: Geometry | None,  # resize and crop of the images; None: not known, tensors were given
     ) -> Self:  # the fitted model
         "Set all fitted attributes."
         self._searched = bank, self.search, self.memory_of(bank.rows)

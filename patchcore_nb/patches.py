@@ -9,7 +9,9 @@ __all__ = ['embedding_kernels', 'PatchEmbedding', 'to_rows', 'Embedder']
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,14 +78,15 @@ class PatchEmbedding(nn.Module):
         pretrain_dim: int = 1024,  # numbers kept per layer
         target_dim: int = 1024,  # D, width of the patch embedding
     ):
-        "Raises `ValueError` if a size is smaller than 1."
+        "Raises `ValueError` if a size is smaller than 1, or if the kernels would have more than 2**27 numbers."
         super().__init__()
         sizes = dict(patch_size=patch_size, stride=stride, pretrain_dim=pretrain_dim, target_dim=target_dim)
         if small := [name for name, value in sizes.items() if value < 1]:
             raise ValueError(f"{small[0]} must be at least 1, got {sizes[small[0]]}")
+        if target_dim * patch_size**2 * max(128, sum(channels) // len(channels)) > 1 << 27:  # half a gigabyte
+            raise ValueError(f"kernels of patch_size={patch_size} and target_dim={target_dim} do not fit: reduce one")
         self.channels, self.patch_size, self.stride, self.target_dim = tuple(channels), patch_size, stride, target_dim
-        self.padding = (patch_size - 1) // 2
-        self.rows, self.groups = [], []
+        self.padding, self.rows, self.groups = (patch_size - 1) // 2, [], []
         for i, (rows, kernels) in enumerate(embedding_kernels(channels, patch_size, pretrain_dim, target_dim)):
             weight, groups = _as_groups(kernels)
             self.register_buffer(f"weight{i}", weight, persistent=False)
@@ -126,6 +129,7 @@ def to_rows(
 
 # %% ../nbs/02_patches.ipynb #57c49c0e
 PRECISIONS = ("f32", "bf16")
+LARGEST = {"patch_size": 31, "stride": 64, "pretrain_dim": 16_384, "target_dim": 16_384}  # beyond any use
 
 
 def torch_device(
@@ -155,12 +159,12 @@ class Embedder:
     precision: str = "f32"  # of the backbone, f32 or bf16; f32: TF32 where torch uses it
 
     def __post_init__(self):
-        "Raises `ValueError` for sizes below 1, an unknown precision, and weights that are not a path."
+        "Raises `ValueError` for sizes outside `LARGEST`, an unknown precision, and weights that are not a path."
         if isinstance(self.layers, list):
             object.__setattr__(self, "layers", tuple(self.layers))
-        for name in ("patch_size", "stride", "pretrain_dim", "target_dim"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name, most in LARGEST.items():
+            if not ((n := getattr(self, name)) is None or isinstance(n, Integral) and n is not True and 1 <= n <= most):
+                raise ValueError(f"{name} must be a whole number from 1 to {most}, got {n!r:.50}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
         if not isinstance(self.weights, str | os.PathLike | None):
@@ -211,13 +215,16 @@ class EmbeddingNetwork(nn.Module):
         images: Tensor,  # network input, `(B, 3, H, W)`
         precision: str | None = None,  # of the backbone, f32 or bf16; None: as specified
     ) -> Tensor:  # patch embeddings, `(B, D, h, w)` float32
-        "Embed a batch. Raises `ValueError` for an unknown precision."
+        "Embed a batch. Raises `ValueError` for an unknown precision, and inside `torch.autocast`."
         if precision not in (None, *PRECISIONS):
             raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-        images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
+        if torch.is_autocast_enabled(self.device.type):
+            raise ValueError(
+                'leave torch.autocast: distances need float32; Embedder(precision="bf16") is for the network'
+            )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=(precision or self.spec.precision) == "bf16"):
-            features = self.extractor(images)  # [(B, C_l, H_l, W_l)]
-        return self.patches([f.float() for f in features])  # (B, D, h, w)
+            features = self.extractor(images.to(self.device, torch.float32, memory_format=torch.channels_last))
+        return self.patches([f.float() for f in features])  # from [(B, C_l, H_l, W_l)] to (B, D, h, w)
 
 # %% ../nbs/02_patches.ipynb #740fb904
 def cell_box(
@@ -269,11 +276,23 @@ def pixels_inside(
     return F.interpolate(cells_inside(mask, grid).float()[None, None], mask.shape, mode="nearest-exact")[0, 0] > 0
 
 # %% ../nbs/02_patches.ipynb #c12f15e6
+def _another_grid(batch: dict, size: tuple[int, ...], grid: Any) -> str:  # message
+    "Describe images that have another size than those of the fit."
+    name = batch.get("path", [""])[0] or "an image"
+    return (
+        f"{name} gives {size[0]}x{size[1]} patches, the model was fitted on images of {grid[0]}x{grid[1]} (height x"
+        " width): pass images of that shape, or fit with one size for all, geometry=Geometry((height, width))"
+    )
+
+
 def finite(
     embedding: Tensor,  # `(B, D, h, w)`
     batch: dict,  # that was embedded; its paths name the image
+    grid: tuple[int, int] | None = None,  # (h, w) of the fitted images; None: any
 ) -> Tensor:  # the embedding itself
-    "Raises `ValueError` naming the first image whose features are NaN or infinite."
+    "Raises `ValueError` naming the first image whose features are NaN or infinite, or on another grid."
+    if grid not in (None, size := tuple(embedding.shape[2:])):
+        raise ValueError(_another_grid(batch, size, grid))
     if (bad := ~embedding.isfinite().flatten(1).all(dim=1)).any():
         i = int(bad.nonzero()[0])
         name = batch.get("path", {i: ""})[i] or f"image {i} of a batch"
@@ -305,7 +324,7 @@ class PatchRows:
     def __init__(
         self,
         images: object,  # of good parts: a data set, loader or sequence, as for data.as_dataset
-        geometry: Geometry,  # how they are prepared
+        geometry: Geometry | None,  # how they are prepared; None: not known, they are tensors
         network: EmbeddingNetwork,  # embeds them
         batch_size: int = 8,  # images embedded at a time
         num_workers: int = 0,  # processes that load images
@@ -327,8 +346,9 @@ class PatchRows:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64
         self.paths = []
         for batch in batches(self.images, self.geometry, self.batch_size, self.num_workers, self.progress, "embed"):
+            found = self.rows(batch, len(self.paths))
             self.paths += batch.get("path", [""] * len(batch["image"]))
-            yield self.rows(batch, len(self.paths) - len(batch["image"]))
+            yield found
 
     def rows(
         self,

@@ -45,6 +45,8 @@ class Calibration:
                 raise ValueError(f"interval={self.interval!r:.50}: expected two rates, beside two others")
         if not isinstance(self.images, Integral) or not 0 <= self.images < 2**63 or not isinstance(self.method, str):
             raise ValueError(f"images={self.images!r:.50}, method={self.method!r:.50}: expected a number and a text")
+        if not isinstance(self.made_with, Mapping):
+            raise ValueError(f"made_with={self.made_with!r:.50}: expected parameters by name")
 
     def current(
         self,
@@ -136,6 +138,14 @@ class Prediction:
             raise ValueError(f"image {index} came as network input, the size of its photograph is not known")
         height, width = map(int, self.sizes[index])
         return height, width
+
+    def unseen(
+        self,
+        index: int,  # which image
+    ) -> float:  # 0 to 1
+        "Return the share of a photograph that the crop left out; 0 also where its size is not known."
+        known = self.geometry is not None and self.sizes is not None and self.sizes[index].all()
+        return self.geometry.unseen(*self.photograph_size(index)) if self.geometry and known else 0.0
 
     def _calibrated(self) -> Calibration:
         if self.calibration is None:

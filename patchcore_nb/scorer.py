@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import Any
@@ -25,40 +26,108 @@ from .box.docstrings import complete_docstrings
 from .coreset import Coreset
 from .patches import PatchRows, cells_inside, pixels_inside, to_rows
 
+# %% ../nbs/04_scorer.ipynb #04ab93e1
+def multiplies_exactly(
+    device: torch.device,  # of the matrices
+) -> bool:  # False: torch may round single precision to fewer digits, such as TF32
+    "Tell whether matrix products keep single precision, as is the default of torch."
+    backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
+    setting = getattr(getattr(backend, "matmul", None), "fp32_precision", "before torch 2.9")
+    if setting == "before torch 2.9":
+        return torch.get_float32_matmul_precision() == "highest"
+    return setting in ("ieee", "none")
+
+
+def _smallest(
+    table: Callable[[Tensor, Tensor], Tensor],  # compares queries `(B, D)` with rows `(b, D)`, gives `(B, b)`
+    queries: Tensor,  # `(N, D)`
+    rows: Tensor,  # memory bank, `(n, D)`
+    k: int,  # numbers wanted for each query
+) -> tuple[Tensor, Tensor]:  # the k smallest numbers and their rows, `(N, k)`, ascending
+    "Compare queries with all rows, some thousands at a time."
+    found, start = [], 0
+    for r in rows.split(8192):  # the table stays small
+        near = [table(q, r).topk(min(k, len(r)), dim=1, largest=False) for q in queries.split(1024)]
+        values, numbers = (torch.cat(part) for part in zip(*near))
+        found.append((values, numbers + start))
+        start += len(r)
+    values, numbers = (torch.cat(part, dim=1) for part in zip(*found))
+    values, order = values.topk(k, dim=1, largest=False)
+    return values, numbers.gather(1, order)
+
+
+def product_error(
+    vectors: Tensor,  # queries, `(N, D)`
+    exactly: bool = True,  # whether products keep single precision
+) -> Tensor:  # `(N,)`
+    "Bound the rounding error of squared distances in product form, for widths up to some thousand numbers."
+    return (1e-5 if exactly else 1e-2) * vectors.square().sum(1) + 1e-38  # below 1e-38 numbers lose their digits
+
 # %% ../nbs/04_scorer.ipynb #052916f6
 def _faiss_neighbours(
     queries: Tensor,  # patch embeddings, `(N, D)` float32
     rows: Tensor,  # memory bank, `(n, D)` float32
     k: int,  # neighbours wanted
-) -> Tensor:  # row numbers of the k nearest rows, `(N, k)` int64
+) -> tuple[Tensor, Tensor, Tensor]:  # squared distances and row numbers `(N, k)`, nearest first; error `(N,)`
     "Search with FAISS on the CPU."
     import faiss  # here, so that the package works without it
 
-    return torch.from_numpy(faiss.knn(queries.cpu().numpy(), rows.cpu().numpy(), k)[1]).to(rows.device)
+    squared, numbers = map(torch.from_numpy, faiss.knn(queries.cpu().numpy(), rows.cpu().numpy(), k))
+    return squared.to(rows.device), numbers.to(rows.device), product_error(queries)
 
 
 def _torch_neighbours(
     queries: Tensor,  # patch embeddings, `(N, D)` float32
     rows: Tensor,  # memory bank, `(n, D)` float32
     k: int,  # neighbours wanted
-    chunk: int = 1024,  # queries compared at a time
-) -> Tensor:  # row numbers of the k nearest rows, `(N, k)` int64
+) -> tuple[Tensor, Tensor, Tensor]:  # squared distances and row numbers `(N, k)`, nearest first; error `(N,)`
     "Search with matrix products on the rows' device."
-    centre = rows.mean(0)  # distances from the centre of the bank: smaller numbers, less rounding
-    squared = torch.cat([(r - centre).square().sum(1) for r in rows.split(chunk)])
-    found = []
-    for q in queries.split(chunk):
-        best, start = [], 0
-        for r in rows.split(8192):  # the table of distances stays small
-            table = torch.addmm(squared[start : start + len(r)], q - centre, r.T, alpha=-2)
-            values, numbers = table.topk(min(k, len(r)), dim=1, largest=False)
-            best.append((values, numbers + start))
-            start += len(r)
-        values, numbers = (torch.cat(part, dim=1) for part in zip(*best))
-        found.append(numbers.gather(1, values.topk(k, dim=1, largest=False).indices))
-    return torch.cat(found)
+    centre = rows.mean(0)
+    centred = queries - centre
+
+    def less_norm(q: Tensor, r: Tensor) -> Tensor:  # squared distances less that of q from the centre
+        r = r - centre
+        return torch.addmm(r.square().sum(1), q, r.T, alpha=-2)
+
+    squared, numbers = _smallest(less_norm, centred, rows, k)
+    error = product_error(centred, multiplies_exactly(rows.device))
+    return squared + centred.square().sum(1, keepdim=True), numbers, error
 
 # %% ../nbs/04_scorer.ipynb #936e641b
+def _by_rank(
+    queries: Tensor,  # `(N, D)`
+    rows: Tensor,  # memory bank, `(n, D)`
+    numbers: Tensor,  # of rows, `(N, m)`
+) -> tuple[Tensor, Tensor]:  # squared distances by definition, ascending, and the row numbers in this order, `(N, m)`
+    "Sort candidates by their distances."
+    squared = torch.stack([(queries - rows[column]).square().sum(1) for column in numbers.T], 1)
+    squared, order = squared.sort(dim=1, stable=True)
+    return squared, numbers.gather(1, order)
+
+
+def _torch_directly(
+    queries: Tensor,  # `(N, D)`
+    rows: Tensor,  # memory bank, `(n, D)`
+    k: int,  # neighbours wanted
+) -> Tensor:  # row numbers, `(N, k)`
+    "Search by definition, without products."
+    return _smallest(partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist"), queries, rows, k)[1]
+
+
+def _faiss_directly(
+    queries: Tensor,  # `(N, D)`
+    rows: Tensor,  # memory bank, `(n, D)`
+    k: int,  # neighbours wanted
+) -> Tensor:  # row numbers, `(N, k)`
+    "The same with FAISS, which is faster and uses no products for a few queries."
+    few = max(1, min(19, 100_000 // rows.shape[1]))  # 1.15 counts numbers, earlier versions queries
+    found = [_faiss_neighbours(q, rows, k)[:2] for q in queries.split(few)]
+    squared, numbers = (torch.cat(part) for part in zip(*found))
+    true, numbers = _by_rank(queries, rows, numbers)
+    used_products = ((squared - true).abs() > 1e-4 * true + 1e-37).any()
+    return _torch_directly(queries, rows, k) if used_products else numbers
+
+
 class Flat:
     "Exact search that compares every query with every row."
 
@@ -67,8 +136,8 @@ class Flat:
         rows: Tensor,  # memory bank, `(n, D)` float32
         with_faiss: bool | None = None,  # search with FAISS, on the CPU; None: if it is installed
     ):
-        here = isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss") is not None
-        self.rows, self._with_faiss = rows, here if with_faiss is None else with_faiss
+        here = with_faiss is None and isinstance(rows, Tensor) and rows.device.type == "cpu" and find_spec("faiss")
+        self.rows, self.product_form = rows, _faiss_neighbours if with_faiss or here else _torch_neighbours
 
     def neighbours(
         self,
@@ -76,9 +145,27 @@ class Flat:
         k: int,  # neighbours wanted
     ) -> Tensor:  # row numbers, `(N, k)` int64
         "Return the k nearest rows of every query."
-        return (_faiss_neighbours if self._with_faiss else _torch_neighbours)(queries, self.rows, k)
+        squared, numbers, error = self.product_form(queries, self.rows, k)
+        if (close := squared[:, -1] < 1000 * error).any():  # rounding may be a thousandth of such a distance
+            numbers[close] = self._closest(queries[close], k)
+        return numbers
+
+    def _closest(self, queries: Tensor, k: int) -> Tensor:
+        "The k nearest rows, `(N, k)`, told apart by their distances by definition."
+        squared, numbers, error = self.product_form(queries, self.rows, min(k + 15, len(self.rows)))
+        true, numbers = _by_rank(queries, self.rows, numbers)
+        true, numbers = true[:, k - 1], numbers[:, :k]
+        unsure = (true > 0) & (squared[:, -1] < true + error)  # a row that is no candidate may be nearer
+        if unsure.any():
+            directly = _faiss_directly if self.product_form is _faiss_neighbours else _torch_directly
+            numbers[unsure] = directly(queries[unsure], self.rows, k)
+        return numbers
 
 # %% ../nbs/04_scorer.ipynb #7a7c12d0
+_LARGEST = 1e37  # squared norm: with larger ones distances overflow single precision
+_UNFIT = "NaN or infinite numbers, or numbers too large for single precision: check the scale of the features"
+
+
 class MemoryBank:
     "Patch embeddings of good images, and the search for the nearest of them."
 
@@ -87,12 +174,12 @@ class MemoryBank:
         rows: Tensor,  # patch embeddings, `(n, D)` float32, or QuantisedRows
         index: Callable[[Any], Any] | None = None,  # makes an object with neighbours() from the rows; None: Flat
     ):
-        "Raises `ValueError` for a bank that is empty or not finite."
+        "Raises `ValueError` for a bank that is empty, not finite, or too large for single precision."
         if len(rows.shape) != 2 or 0 in rows.shape:
             raise ValueError(f"a memory bank needs rows (n, D), got shape {tuple(rows.shape)}")
         self.rows = rows.float().contiguous() if isinstance(rows, Tensor) else rows
-        if not all(r.sum(1).isfinite().all() for r in self.rows.split(8192)):
-            raise ValueError("the memory bank holds NaN or infinite numbers")
+        if not all((r.square().sum(1) < _LARGEST).all() for r in self.rows.split(8192)):
+            raise ValueError(f"the memory bank holds {_UNFIT}")
         self.index = (index or Flat)(self.rows)
 
     def __len__(self):
@@ -103,21 +190,18 @@ class MemoryBank:
         queries: Tensor,  # patch embeddings, `(N, D)` float32
         k: int = 1,  # neighbours wanted, k <= n
     ) -> tuple[Tensor, Tensor]:  # squared L2 distances `(N, k)`, ascending; row numbers `(N, k)` int64
-        "Find the k nearest rows. Raises `ValueError` if k exceeds the bank, widths differ, or a query is not finite."
+        "Find the k nearest rows. Raises `ValueError` for a wrong k or width, or if a query is not finite."
         n, D = self.rows.shape
         if not 1 <= k <= n:
             raise ValueError(f"k must be from 1 to the {n} rows of the memory bank, got {k}")
         if queries.shape[1] != D:
             raise ValueError(f"queries are {queries.shape[1]} wide, the memory bank {D}")
         queries = queries.to(self.rows.device, torch.float32).contiguous()
-        if not queries.sum(1).isfinite().all():
-            raise ValueError("queries hold NaN or infinite numbers")
+        if not (queries.square().sum(1) < _LARGEST).all():
+            raise ValueError(f"queries hold {_UNFIT}")
         neighbours = self.index.neighbours(queries, k)  # (N, k), with some indexes more columns
-        by_rank = [(queries - self.rows[column]).square().sum(1) for column in neighbours.T]  # by definition
-        squared, order = torch.stack(by_rank, 1).sort(dim=1, stable=True)
-        if not squared.isfinite().all():
-            raise ValueError("distances are too large for single precision: check the scale of the features")
-        return squared[:, :k], neighbours.gather(1, order)[:, :k]
+        squared, neighbours = _by_rank(queries, self.rows, neighbours)
+        return squared[:, :k], neighbours[:, :k]
 
 # %% ../nbs/04_scorer.ipynb #7ddb99c3
 def patch_scores(
@@ -156,6 +240,7 @@ def reweighting(
 
 # %% ../nbs/04_scorer.ipynb #78724fc1
 IMAGE_SCORES = ("max", "reweighted", "top_percent")
+MOST_NEIGHBOURS, LARGEST_SIGMA = 1024, 1000  # beyond any use: a wider Gaussian leaves the mean of the map
 
 
 def mean_of_highest(
@@ -231,16 +316,16 @@ class Scoring:
     def __post_init__(self):
         "Raises `ValueError` for values that cannot work, whatever the bank."
         if not isinstance(self.k, Integral) or isinstance(self.k, bool):
-            raise ValueError(f"k={self.k!r}: expected a whole number")
+            raise ValueError(f"k={self.k!r:.50}: expected a whole number")
         object.__setattr__(self, "k", int(self.k))  # FAISS takes no NumPy integer
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, got {self.k}")
-        if not isinstance(self.sigma, Real) or self.sigma == math.inf:
-            raise ValueError(f"sigma={self.sigma!r}: expected a number of pixels")
-        if not self.sigma >= 0:
-            raise ValueError(f"sigma must not be negative, got {self.sigma}")
+        if not 1 <= self.k <= MOST_NEIGHBOURS:
+            raise ValueError(f"k must be from 1 to {MOST_NEIGHBOURS}, got {self.k}")
+        if not isinstance(self.sigma, Real) or isinstance(self.sigma, bool) or not 0 <= self.sigma <= LARGEST_SIGMA:
+            raise ValueError(f"sigma={self.sigma!r:.50}: expected a number of pixels from 0 to {LARGEST_SIGMA}")
+        if not isinstance(self.squared, (bool, np.bool_)):
+            raise ValueError(f"squared={self.squared!r:.50}: expected True or False")
         if self.image_score not in IMAGE_SCORES:
-            raise ValueError(f"unknown image_score {self.image_score!r}: choose one of {', '.join(IMAGE_SCORES)}")
+            raise ValueError(f"unknown image_score {self.image_score!r:.50}: choose one of {', '.join(IMAGE_SCORES)}")
 
     @classmethod
     def of(
@@ -442,7 +527,7 @@ def fastest_exact(
 ) -> Any:  # one of these classes, or Flat
     "Return the first index class that is worth its preparation for such rows."
     n, width, on_cpu = len(rows), rows.shape[-1], rows.device.type == "cpu"
-    pays = (index for index in indexes if on_cpu and n >= index.least_rows and width >= index.least_width)
+    pays = (i for i in indexes if on_cpu and n >= max(i.least_rows, width) and width >= i.least_width)
     return next(pays, Flat)
 
 # %% ../nbs/04_scorer.ipynb #08710df5

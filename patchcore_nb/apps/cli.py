@@ -6,7 +6,10 @@
 __all__ = ['cli']
 
 # %% ../../nbs/apps/01_cli.ipynb #d7ed1edf
+import codecs
 import csv
+import io
+import ipaddress
 import json
 import logging
 import math
@@ -15,6 +18,7 @@ import sys
 import warnings
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,8 +26,35 @@ from .. import __version__
 from ..box.docstrings import complete_docstrings
 
 # %% ../../nbs/apps/01_cli.ipynb #435ccad4
+class _Once(logging.Filter):
+    "Let a warning pass once in a command, however often the command comes to it."
+
+    def __init__(self):
+        super().__init__()
+        self.said = set()
+
+    def filter(self, record):
+        what = record.name, record.getMessage()
+        again = record.levelno >= logging.WARNING and what in self.said
+        self.said.add(what)
+        return not again
+
+
 class Commands(click.Group):
     "Group of commands: messages go to stderr, and an expected error is one sentence instead of a traceback."
+
+    def make_context(
+        self,
+        info_name: str | None,  # as of click.Group
+        args: list[str],  # words of the command line
+        parent: click.Context | None = None,  # as of click.Group
+        **extra: Any,  # as of click.Group
+    ) -> click.Context:  # of the command line
+        "Read the command line. From here on, whatever stdout cannot encode is printed with escapes."
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # prints names that are not UTF-8 as they are
+            sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
+        return super().make_context(info_name, args, parent, **extra)
 
     def invoke(
         self,
@@ -31,16 +62,26 @@ class Commands(click.Group):
     ) -> object:  # what the command returns
         """Run a command.
 
-        Raises `ClickException` for a `ValueError`, `OSError` or `ImportError` in it, and `SystemExit` after Ctrl-C.
+        Raises `ClickException` for an expected error in it, `BrokenPipeError` if stdout is closed, and `SystemExit`
+        after Ctrl-C.
         """
         logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
         logging.getLogger("patchcore_nb").setLevel(logging.INFO)
+        warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # of Pillow, from half of the limit on
+        filters = [(handler, _Once()) for handler in logging.getLogger().handlers]
+        for handler, once in filters:
+            handler.addFilter(once)
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # click ends without a message
         except (ValueError, OSError, ImportError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             pass  # leaving this block closes progress bars, which end their lines
+        finally:
+            for handler, once in filters:
+                handler.removeFilter(once)
         click.echo("Interrupted. What was finished before is kept.", err=True)
         raise SystemExit(130)
 
@@ -49,6 +90,19 @@ class Commands(click.Group):
 @click.version_option(__version__)
 def cli():
     "PatchCore for visual inspection: learn from images of good parts, find and locate defects in new ones."
+
+# %% ../../nbs/apps/01_cli.ipynb #clupath1
+class UserPath(click.Path):
+    "A path that may begin with `~`."
+
+    def convert(
+        self,
+        value: str | os.PathLike,  # as given
+        param: click.Parameter | None,  # as of click.Path
+        ctx: click.Context | None,  # as of click.Path
+    ) -> str | bytes | os.PathLike:  # with the home folder in place of ~
+        "Return the path. Raises `BadParameter` as click.Path does."
+        return super().convert(os.path.expanduser(value), param, ctx)
 
 # %% ../../nbs/apps/01_cli.ipynb #f86eeee6
 class _Size(click.ParamType):
@@ -101,6 +155,7 @@ _BANK_OPTIONS = [
         "--weights",
         "-w",
         "embedder__weights",
+        type=UserPath(),
         default="pretrained",
         show_default=True,
         help="pretrained, a local file, or none (untrained).",
@@ -144,7 +199,7 @@ _BANK_OPTIONS = [
 ]
 
 # %% ../../nbs/apps/01_cli.ipynb #clviewop
-_picture = click.Path(exists=True, dir_okay=False)
+_picture = UserPath(exists=True, dir_okay=False)
 _VIEW_OPTIONS = [
     click.option(
         "--region",
@@ -285,22 +340,32 @@ def _is_given(context, name):
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 # %% ../../nbs/apps/01_cli.ipynb #83e04648
-_GEOMETRY_OPTIONS = [
-    click.option(
-        "--resize",
-        type=_Size(),
-        default="256",
-        show_default=True,
-        help="Shorter side: 256; height x width: 256x320; or none.",
-    ),
-    click.option(
-        "--crop",
-        type=_Size(),
-        default="224",
-        show_default=True,
-        help="Centre crop after resizing: 224, 224x320 or none.",
-    ),
-]
+def _geometry_options(crop):
+    "Return --resize, --crop and --depth, with this default of the crop."
+    return [
+        click.option(
+            "--resize",
+            type=_Size(),
+            default="256",
+            show_default=True,
+            help="Shorter side: 256; height x width: 256x320; or none.",
+        ),
+        click.option(
+            "--crop",
+            type=_Size(),
+            default=crop,
+            show_default=True,
+            help="Centre crop after resizing: 224, 224x320 or none, which keeps the whole photograph.",
+        ),
+        click.option(
+            "--depth",
+            type=click.IntRange(8, 16),
+            help="Bits that images with more than 8 bits use, such as 12 for a 12-bit camera. [default: 16, where the "
+            "images bear it out]",
+        ),
+    ]
+
+
 _TILE_OPTIONS = [
     click.option(
         "--tile",
@@ -349,7 +414,7 @@ def _in_tiles(context, model, geometry, tile, overlap, position_banks):
         raise click.UsageError("--tile takes whole photographs: leave out --crop")
     overlap = 64 if overlap is None else overlap
     tile_sides(tile, overlap)  # its error before the work
-    return TiledPatchCore(model, tile, overlap, position_banks), Geometry(resize, None)
+    return TiledPatchCore(model, tile, overlap, position_banks), Geometry(resize, None, depth=geometry.depth)
 
 
 def _collect(max_memory, exact):
@@ -377,6 +442,7 @@ _rate = click.FloatRange(0, 1, min_open=True, max_open=True)
 _weights = click.option(
     "--weights",
     "-w",
+    type=UserPath(),
     multiple=True,
     help="Weights file of the backbone, if it has moved since training; for an ensemble one per member.",
 )
@@ -402,13 +468,31 @@ _on_error = click.option(
     "--skip-bad", "on_error", flag_value="skip", default="raise", help="Skip unreadable images with a warning."
 )
 
+
+def _allow(context, option, pixels):
+    "Callback of --max-pixels: set the limit of Pillow."
+    if pixels:
+        from patchcore_nb.box.images import allow_pixels
+
+        allow_pixels(pixels)
+
+
+_max_pixels = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    callback=_allow,
+    expose_value=False,
+    help="Largest image, in pixels; larger ones count as unreadable. [default: 178956970]",
+)
+
 # %% ../../nbs/apps/01_cli.ipynb #cddaab8a
 @cli.command("fit")
-@click.argument("images", type=click.Path(exists=True, file_okay=False))
-@click.argument("model", type=click.Path())
+@click.argument("images", type=UserPath(exists=True, file_okay=False))
+@click.argument("model", type=UserPath())
 @_on_error
+@_max_pixels
 @_quiet
-@all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
+@all_of(_geometry_options("none") + _TILE_OPTIONS + _MODEL_OPTIONS + _MEMORY_OPTIONS)
 @click.option(
     "--forecast",
     is_flag=True,
@@ -429,6 +513,7 @@ def fit_command(
     quiet,
     resize,
     crop,
+    depth,
     tile,
     overlap,
     position_banks,
@@ -447,7 +532,7 @@ def fit_command(
     if forecast and tile:
         raise click.UsageError("--forecast does not know tiles: leave out --forecast or --tile")
     unfitted = _model(options, quiet)
-    unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop), tile, overlap, position_banks)
+    unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop, depth), tile, overlap, position_banks)
     good = ImageFolder(images, geometry)
     if forecast:
         foreseen = unfitted.forecast(good, on_error, collect)
@@ -455,7 +540,7 @@ def fit_command(
         raise SystemExit(not foreseen.fits)
     check_destination(model)  # before the work
     warn_of_copies(good.paths)
-    fitted = unfitted.fit(good, on_error, collect)
+    fitted = unfitted.fit(good, on_error=on_error, collect=collect)
     fitted.save(model)  # before the thresholds, whose computation may fail
     if not quiet:
         banks = [member.bank_ for member in fitted.members]
@@ -465,14 +550,32 @@ def fit_command(
         _calibrate(fitted, model, quiet, false_alarm_rate, collect=collect)
 
 # %% ../../nbs/apps/01_cli.ipynb #clload01
-def _load(folder, weights, device, quiet, sha256, **search):
+def _load(folder, weights, device, quiet, sha256, geometry=None, **search):
     "Return the model in a folder, with --engine and --faiss-threads if the command has them."
     from patchcore_nb.model import load_model
     from patchcore_nb.scale.search import Search
 
     found = _weights_for(folder, weights) if weights else "as saved"
     given = {name.removeprefix("search__"): value for name, value in search.items()}
-    return load_model(folder, found, device, search=Search(**given), progress=not quiet, sha256=sha256)
+    return load_model(folder, found, device, geometry, Search(**given), progress=not quiet, sha256=sha256)
+
+
+def _official_geometry(context, folder):
+    "Return the geometry of an official folder with --resize and --crop; None if neither is given."
+    from dataclasses import replace
+
+    from patchcore_nb.formats.folder import DESCRIPTION
+    from patchcore_nb.formats.official import check_official_files, noted_geometry, official_geometry, official_prefixes
+
+    given = {name: context.params[name] for name in ("resize", "crop") if _is_given(context, name)}
+    if not given:
+        return None
+    if (Path(folder) / DESCRIPTION).exists() or not (prefixes := official_prefixes(folder)):
+        raise ValueError(
+            f"{folder} states how its images are prepared: leave out {' and '.join('--' + n for n in given)}"
+        )
+    params = check_official_files(folder, prefixes[0])
+    return replace(noted_geometry(params) or official_geometry(params["input_shape"]), **given)
 
 
 def _weights_for(folder, weights):
@@ -504,9 +607,9 @@ def _photographs(given):
 
 def _chosen(given, fitted, on_error, quiet):
     "Return the given photographs as a set; all files are opened before the work."
-    from patchcore_nb.data import ImageSet
+    from patchcore_nb.data import ImageSet, known
 
-    return ImageSet(_photographs(given), fitted.geometry_).check(on_error, not quiet)
+    return ImageSet(_photographs(given), known(fitted.geometry_)).check(on_error, not quiet)
 
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):
@@ -549,11 +652,9 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
 
 # %% ../../nbs/apps/01_cli.ipynb #13cf64a8
 @cli.command("predict")
-@click.argument("model", type=click.Path(exists=True, file_okay=False))
-@click.argument("images", type=click.Path(exists=True), nargs=-1, required=True)
-@click.option(
-    "--out", "-o", type=click.Path(file_okay=False), help="Folder for scores.csv, verdicts.jsonl and heatmaps."
-)
+@click.argument("model", type=UserPath(exists=True, file_okay=False))
+@click.argument("images", type=UserPath(exists=True), nargs=-1, required=True)
+@click.option("--out", "-o", type=UserPath(file_okay=False), help="Folder for scores.csv, verdicts.jsonl and heatmaps.")
 @click.option(
     "--exit-code",
     is_flag=True,
@@ -566,6 +667,13 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
     show_default=True,
     help="Smallest region listed in verdicts.jsonl, in pixels of the photograph.",
 )
+@click.option(
+    "--resize",
+    type=_Size(),
+    help="For a MODEL of the official code, which does not state it: shorter side, 256; or height x width. "
+    "[default: 8/7 of its crop]",
+)
+@click.option("--crop", type=_Size(), help="For a MODEL of the official code: centre crop. [default: as it states]")
 @_weights
 @_sha256
 @click.option(
@@ -576,14 +684,19 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
 @_original
 @_threshold
 @_on_error
+@_max_pixels
 @_quiet
 @all_of(_SEARCH_OPTIONS)
+@click.pass_context
 def predict_command(
+    context,
     model,
     images,
     out,
     exit_code,
     min_area,
+    resize,
+    crop,
     weights,
     sha256,
     precision,
@@ -605,17 +718,19 @@ def predict_command(
         from patchcore_nb.evaluate import require_writable
 
         require_writable(out)  # before the work
-    fitted = _load(model, weights, device, quiet, sha256, **search)
+    fitted = _load(model, weights, device, quiet, sha256, _official_geometry(context, model), **search)
     if exit_code and fitted.calibration_ is None:
         raise ValueError(f"--exit-code needs verdicts, and {model} has no threshold: patchcore_nb calibrate {model}")
     _set_precision(fitted, precision)
     chosen = _chosen(images, fitted, on_error, quiet)
     prediction = fitted.predict(chosen)
-    sys.stdout.reconfigure(errors="surrogateescape")  # names that are not UTF-8 are printed as they are
-    csv.writer(sys.stdout, lineterminator="\n").writerows(_lines(prediction))
-    if out:
-        _write_verdicts(Path(out), prediction, min_area)
-        _draw_verdicts(Path(out), chosen, prediction, threshold, original, quiet)
+    try:
+        if out:
+            _write_verdicts(Path(out), prediction, min_area)
+            _draw_verdicts(Path(out), chosen, prediction, threshold, original, quiet)
+    finally:  # last, as the reader of stdout may leave; and also if a file cannot be written
+        csv.writer(sys.stdout, lineterminator="\n").writerows(_lines(prediction))
+        sys.stdout.flush()
     if exit_code and prediction.is_anomalous.any():
         raise SystemExit(3)
     if exit_code and prediction.skipped:
@@ -635,8 +750,8 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
 
 # %% ../../nbs/apps/01_cli.ipynb #8f08c46d
 @cli.command("calibrate")
-@click.argument("model", type=click.Path(exists=True, file_okay=False))
-@click.argument("good", type=click.Path(exists=True), nargs=-1)
+@click.argument("model", type=UserPath(exists=True, file_okay=False))
+@click.argument("good", type=UserPath(exists=True), nargs=-1)
 @click.option(
     "--false-alarm-rate", type=_rate, default=0.01, show_default=True, help="Share of good images that may be flagged."
 )
@@ -663,6 +778,7 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
     "--num-workers", type=click.IntRange(min=0), default=0, show_default=True, help="Processes that load images."
 )
 @_on_error
+@_max_pixels
 @_quiet
 def calibrate_command(
     model, good, false_alarm_rate, folds, max_memory, weights, sha256, precision, device, num_workers, on_error, quiet
@@ -694,13 +810,13 @@ def calibrate_command(
 
 # %% ../../nbs/apps/01_cli.ipynb #38f95fd1
 @cli.command("export")
-@click.argument("model", type=click.Path(exists=True, file_okay=False))
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("model", type=UserPath(exists=True, file_okay=False))
+@click.argument("file", type=UserPath(dir_okay=False))
 @click.option(
     "--check",
     multiple=True,
     required=True,
-    type=click.Path(exists=True),
+    type=UserPath(exists=True),
     help="Photograph or folder of photographs, good and defective, on which model and file are compared; "
     "may be repeated.",
 )
@@ -717,6 +833,7 @@ def calibrate_command(
 )
 @_weights
 @_sha256
+@_max_pixels
 @_quiet
 def export_command(model, file, check, tolerance, bank_precision, weights, sha256, quiet):
     """Write MODEL to FILE, which ends in .onnx or .pt2.
@@ -809,6 +926,23 @@ def _say_where(beside):
         click.echo(f"heatmaps: {beside.out / 'heatmaps'}")
 
 
+@contextmanager
+def made_folder(
+    folder: str | Path,  # made with its parents if they do not exist
+):
+    "Make a folder; if the block fails, remove what was made and is still empty."
+    new = [place for place in (Path(folder), *Path(folder).parents) if not place.exists()]  # the innermost first
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for place in new:
+            if any(place.iterdir()):
+                break
+            place.rmdir()
+        raise
+
+
 def _logger(kind, out, project, group):
     "Return the logger of that kind as a context, which is None without one."
     if kind is None:
@@ -817,14 +951,14 @@ def _logger(kind, out, project, group):
 
     if kind == "tensorboard":
         return TensorBoardLogger(Path(out) / "tensorboard")
-    Path(out).mkdir(parents=True, exist_ok=True)  # wandb would choose another place
-    return WandbLogger(project, group, folder=out)
+    with made_folder(out):  # wandb would choose another place
+        return WandbLogger(project, group, folder=out)
 
 # %% ../../nbs/apps/01_cli.ipynb #374b34bd
 _OF_MACHINE = {"device", "batch_size", "num_workers", "seed", "embedder__precision"} | {
     f"search__{name}" for name in ("engine", "faiss_threads", "precision")
 }
-_NOT_PARAMETERS = ("resize", "crop", "region", "ignore", "edge", "tile", "overlap", "position_banks")
+_NOT_PARAMETERS = ("resize", "crop", "depth", "region", "ignore", "edge", "tile", "overlap", "position_banks")
 
 
 def _from_recipe(context, name):
@@ -846,11 +980,12 @@ def _from_recipe(context, name):
 
 # %% ../../nbs/apps/01_cli.ipynb #9a7f6088
 @cli.command("evaluate")
-@click.argument("root", type=click.Path(exists=True, file_okay=False))
+@click.argument("root", type=UserPath(exists=True, file_okay=False))
 @click.option("--category", "-c", "names", multiple=True, help="Folder below ROOT; may be repeated. [default: all]")
 @click.option(
     "--out",
     "-o",
+    type=UserPath(),
     default="results",
     show_default=True,
     help="Folder for results.csv; categories that are finished there are not computed again.",
@@ -876,9 +1011,10 @@ def _from_recipe(context, name):
     "published metrics are shown beside the computed ones.",
 )
 @_on_error
+@_max_pixels
 @all_of(_MEMORY_OPTIONS)
 @_quiet
-@all_of(_GEOMETRY_OPTIONS + _TILE_OPTIONS + _MODEL_OPTIONS)
+@all_of(_geometry_options("224") + _TILE_OPTIONS + _MODEL_OPTIONS)
 @click.pass_context
 def evaluate_command(
     context,
@@ -899,6 +1035,7 @@ def evaluate_command(
     quiet,
     resize,
     crop,
+    depth,
     tile,
     overlap,
     position_banks,
@@ -920,7 +1057,7 @@ def evaluate_command(
         model, geometry = _from_recipe(context, recipe)
     else:
         model = _model(options, quiet)
-        model, geometry = _in_tiles(context, model, Geometry(resize, crop), tile, overlap, position_banks)
+        model, geometry = _in_tiles(context, model, Geometry(resize, crop, depth), tile, overlap, position_banks)
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
     beside = _Beside(out, heatmaps, save_models, original, threshold, not quiet)
     with _logger(log, out, log_project, log_group) as logger:
@@ -931,7 +1068,9 @@ def evaluate_command(
 
 # %% ../../nbs/apps/01_cli.ipynb #0470c79c
 @cli.command("demo")
-@click.option("--folder", default="demo", show_default=True, help="Folder for data, results and pictures.")
+@click.option(
+    "--folder", type=UserPath(), default="demo", show_default=True, help="Folder for data, results and pictures."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the demo data.")
 @_quiet
 def demo_command(folder, seed, quiet):
@@ -952,8 +1091,16 @@ def demo_command(folder, seed, quiet):
     _say_where(beside)
 
 # %% ../../nbs/apps/01_cli.ipynb #bc447556
+def _is_loopback(host):
+    "Return whether only this machine reaches an address."
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 @cli.command("serve")
-@click.argument("model", type=click.Path(exists=True, file_okay=False))
+@click.argument("model", type=UserPath(exists=True, file_okay=False))
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -982,11 +1129,19 @@ def demo_command(folder, seed, quiet):
     show_default=True,
     help="Largest picture, in pixels.",
 )
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=10,
+    show_default=True,
+    callback=_finite,
+    help="Time a client may take for the head of a request, for its picture, or to accept the answer.",
+)
 @_weights
 @_sha256
 @_device
 @_quiet
-def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, sha256, device, quiet):
+def serve_command(model, host, port, waiting, max_bytes, max_pixels, seconds, weights, sha256, device, quiet):
     """Serve MODEL over HTTP: POST a picture to /predict.
 
     MODEL is one model, an ensemble or a tiled model.
@@ -997,11 +1152,22 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, weights, sh
         raise ImportError(
             "the server needs FastAPI, uvicorn and the Prometheus client: pip install 'patchcore_nb[serve]'"
         ) from error
-    from patchcore_nb.apps.serve import create_app
+    from patchcore_nb.apps.serve import create_app, http_protocol
+    from patchcore_nb.box.images import allow_pixels, most_pixels
 
+    if max_pixels > most_pixels():
+        allow_pixels(max_pixels)
     fitted = _load(model, weights, device, True, sha256)
-    app = create_app(fitted, waiting=waiting, max_bytes=max_bytes, max_pixels=max_pixels)
-    uvicorn.run(app, host=host, port=port, log_level="warning" if quiet else "info")
+    app = create_app(fitted, waiting=waiting, max_bytes=max_bytes, max_pixels=max_pixels, seconds=seconds)
+    if not _is_loopback(host):
+        click.echo(
+            f"Listening on {host or 'all addresses'}: whoever reaches port {port} can have pictures scored and read "
+            "the metrics. There is no login and no encryption.",
+            err=True,
+        )
+    uvicorn.run(
+        app, host=host, port=port, log_level="warning" if quiet else "info", http=http_protocol(seconds), ws="none"
+    )
 
 # %% ../../nbs/apps/01_cli.ipynb #ada25a11
 complete_docstrings(__name__)

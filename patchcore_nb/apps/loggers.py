@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Literal
 
@@ -121,6 +122,17 @@ class TensorBoardLogger(Logger):
         self._writer.close()
 
 # %% ../../nbs/apps/00_loggers.ipynb #70506259
+def has_wandb_key() -> bool:  # False: a run would ask for one, or not start
+    "Tell whether a run of Weights & Biases can start without being given a key, because it finds one or needs none."
+    import wandb
+
+    if (os.environ.get("WANDB_MODE") or "online") != "online":
+        return True
+    if "prompt" in signature(wandb.login).parameters:
+        return bool(wandb.login(prompt=False, verify=False))
+    return bool(wandb.api.api_key)  # wandb before 0.31
+
+# %% ../../nbs/apps/00_loggers.ipynb #logwandb1
 class WandbLogger(Logger):
     "Report to a run of Weights & Biases. Raises `ImportError` without the package, `OSError` if the run cannot start."
 

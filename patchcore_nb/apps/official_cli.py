@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli import Commands, all_of, hush, unfitted_model
+from .cli import Commands, UserPath, all_of, hush, made_folder, unfitted_model
 
 if TYPE_CHECKING:  # imported where they are used, so that --help answers at once
     from patchcore_nb.data import Geometry, ImageSet
@@ -57,7 +57,7 @@ def _unused_option(*names, **kind):
 
 # %% ../../nbs/apps/02_official_cli.ipynb #47580fb1
 _SHARED = [
-    click.Argument(["results_path"]),
+    click.Argument(["results_path"], type=UserPath()),
     click.Option(
         ["--gpu"],
         type=int,
@@ -226,7 +226,7 @@ def _dataset_options(batch_size):
     "Return the options of both versions of `dataset`."
     return [
         click.argument("name", type=click.Choice(["mvtec"])),
-        click.argument("data_path", type=click.Path(exists=True, file_okay=False)),
+        click.argument("data_path", type=UserPath(exists=True, file_okay=False)),
         click.option(
             "--subdatasets", "-d", multiple=True, required=True, help="Folder below DATA_PATH; may be repeated."
         ),
@@ -292,6 +292,7 @@ def _test_dataset(batch_size, num_workers, **images):
     "--patch_core_paths",
     "-p",
     "folders",
+    type=UserPath(),
     multiple=True,
     required=True,
     help="Model folder: one per dataset, in their order, or one for all.",
@@ -348,9 +349,22 @@ def _logger(online: bool, key: str | None, project: str, group: str, folder: Pat
         raise ValueError("--log_wandb_key is the key for --log_online, which is missing: give both or none")
     if not online:
         return nullcontext()
-    from patchcore_nb.apps.loggers import WandbLogger
+    from patchcore_nb.apps.loggers import WandbLogger, has_wandb_key
 
-    return WandbLogger(project, group, folder.name, folder=folder, key=key)
+    try:
+        mode: Any = None if has_wandb_key() or key else "offline"
+    except ImportError:
+        said = (
+            "--log_online: Weights & Biases is not installed (pip install 'patchcore_nb[wandb]'), nothing is reported"
+        )
+        click.echo(said, err=True)
+        return nullcontext()
+    if mode:
+        said = (
+            "--log_online: no API key of Weights & Biases is found (WANDB_API_KEY, or wandb login): the run is kept in"
+        )
+        click.echo(f"{said} {folder / 'wandb'}, from where wandb sync uploads it", err=True)
+    return WandbLogger(project, group, folder.name, mode=mode, folder=folder, key=key)
 
 
 def _show(rows: list[dict], folder: str | Path) -> None:
@@ -358,6 +372,28 @@ def _show(rows: list[dict], folder: str | Path) -> None:
     from patchcore_nb.evaluate import format_table
 
     click.echo(f"{format_table(rows)}\n\nresults: {Path(folder) / 'results.csv'}")
+
+# %% ../../nbs/apps/02_official_cli.ipynb #offpict0
+def official_picture(
+    path: str,  # test image, .../<category>/test/<defect>/<file>
+) -> str:  # such as "bottle_test_broken_large_001.png"
+    "Return the file name that the official code gives to the picture of a test image."
+    parts = Path(path).parts
+    below = [i for i in range(1, len(parts) - 2) if parts[i] == "test"]  # images may lie deeper here
+    name = "_".join(parts[below[-1] - 1 if below else -4 :])
+    return name if name.lower().endswith(".png") else f"{name}.png"
+
+
+def _draw(folder: Path, test: "ImageSet", prediction: "Prediction", progress: bool) -> None:
+    "Write a picture of every test image."
+    from tqdm.auto import tqdm
+
+    from patchcore_nb.look.viz import heatmaps
+
+    folder.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(test.paths, desc="heatmaps", disable=not progress)
+    for path, (_, picture) in zip(bar, heatmaps(test, prediction)):
+        picture.save(folder / official_picture(path))
 
 # %% ../../nbs/apps/02_official_cli.ipynb #419940b3
 @run_patchcore.result_callback()
@@ -376,14 +412,13 @@ def _run(
 ):
     "Fit, predict and evaluate; write the folder of the run."
     from patchcore_nb.evaluate import evaluate
-    from patchcore_nb.look.viz import heatmaps, save_heatmaps, spread
+    from patchcore_nb.look.viz import heatmaps, spread
     from patchcore_nb.model import Ensemble
 
     members, sampler, (categories, machine) = _parts(steps, "patch_core", "sampler", "dataset")
     common = sampler | machine | {"device": _device(gpu)}
     models = [unfitted_model({"seed": seed} | member | common, not quiet) for member in members]
     format = _model_format(models, categories[0].train.geometry, save_patchcore_model)
-    folder = new_run_folder(results_path, log_project, log_group)
 
     def save(name, fitted):  # before the prediction, which may fail
         if save_patchcore_model:
@@ -391,48 +426,63 @@ def _run(
 
     def keep(name, test, fitted, prediction):
         if save_segmentation_images:
-            save_heatmaps(folder / "segmentation_images" / name, test, prediction, progress=not quiet)
+            _draw(folder / "segmentation_images" / name, test, prediction, progress=not quiet)
 
     def shown(test, prediction):
         return dict(heatmaps(test, prediction, only=spread(prediction.scores)))
 
-    try:
-        with _logger(log_online, log_wandb_key, log_project, log_group, folder) as logger:
-            model = Ensemble(models) if len(models) > 1 else models[0]
-            rows = evaluate(model, categories, folder, on_category=keep, logger=logger, on_fit=save, pictures=shown)
-            _show(rows, folder)
-    finally:
-        if not any(folder.iterdir()):
-            folder.rmdir()  # nothing was done: the name stays free
+    with made_folder(Path(results_path) / log_project):
+        folder = new_run_folder(results_path, log_project, log_group)
+        try:
+            with _logger(log_online, log_wandb_key, log_project, log_group, folder) as logger:
+                model = Ensemble(models) if len(models) > 1 else models[0]
+                rows = evaluate(model, categories, folder, on_category=keep, logger=logger, on_fit=save, pictures=shown)
+                _show(rows, folder)
+        finally:
+            if not any(folder.iterdir()):
+                folder.rmdir()  # nothing was done: the name stays free
 
 # %% ../../nbs/apps/02_official_cli.ipynb #8c467209
-def _require_saved(folder: Path, geometry: "Geometry", count: int) -> None:
-    "Raise `ValueError` or `OSError` if the saved models cannot score `count` images in this geometry; load none."
+def _require_saved(folder: Path, geometry: "Geometry", count: int) -> bool:
+    """Return whether the folder states how its images were resized, which only folders saved here do.
+
+    Raises `ValueError` or `OSError` if the saved models cannot score `count` images in this geometry; loads none.
+    """
     from patchcore_nb.formats.model_folder import saved_members
 
     scaling, members = saved_members(folder)
+    stated = True
     for member in members:
-        known = _saved_geometry(member, geometry)
+        known, states_resize = _saved_geometry(member)
+        stated = stated and states_resize
         if known != geometry:
-            fitted = f"{folder} was fitted with --resize {known.resize} --imagesize {known.crop}"
-            raise ValueError(f"{fitted}, the command says {geometry.resize} and {geometry.crop}: use those of the fit")
+            raise ValueError(_contradicts(folder, known, geometry, states_resize))
     if scaling == "test" and count < 2:
         ensemble = f"{folder} holds an ensemble, which scales scores by their range"
         raise ValueError(f"{ensemble}: {count} test image(s) have no range, at least 2 are needed")
+    return stated
 
 
-def _saved_geometry(member: "Geometry | dict", geometry: "Geometry") -> "Geometry":
-    "Return the geometry of a saved model; the resize is the given one if an official folder does not state it."
-    from dataclasses import replace
-
-    from patchcore_nb.formats.official import from_official, official_weights_hash
+def _saved_geometry(member: "Geometry | dict | None") -> "tuple[Geometry, bool]":
+    "Return the geometry of a saved model, and whether the folder states the resize; else it is the usual one."
+    from patchcore_nb.data import known
+    from patchcore_nb.formats.official import noted_geometry, official_geometry
 
     if not isinstance(member, dict):
-        return member
-    if official_weights_hash(member):
-        return from_official(member)["geometry"]
-    _, height, width = member["input_shape"]
-    return replace(geometry, crop=height if height == width else (height, width))
+        return known(member), True
+    noted = noted_geometry(member)
+    return noted or official_geometry(member["input_shape"]), noted is not None
+
+
+def _contradicts(folder: Path, saved: "Geometry", geometry: "Geometry", states_resize: bool) -> str:
+    "Return the message for a command with other sizes than those of the model."
+    sizes = f"--resize {saved.resize} --imagesize {saved.crop}"
+    command = f"the command says {geometry.resize} and {geometry.crop}"
+    if states_resize:
+        return f"{folder} was fitted with {sizes}, {command}: use those of the fit"
+    usual = f"{folder} was fitted with --imagesize {saved.crop}; it does not state the resize, usually {saved.resize}"
+    other = "if it was fitted with another resize, load it with PatchCore.load(folder, geometry=...) and save it anew"
+    return f"{usual}, and {command}: use {sizes}; {other}"
 
 # %% ../../nbs/apps/02_official_cli.ipynb #4b06c7c2
 def _open_model(
@@ -481,29 +531,30 @@ def _neighbours(model):
 def _load_and_evaluate(steps, results_path, gpu, seed, save_segmentation_images, quiet):
     "Predict and evaluate with saved models; write results.csv."
     from patchcore_nb.evaluate import mean_row, require_writable, write_results
-    from patchcore_nb.look.viz import save_heatmaps
 
     (folders, threads), (categories, machine) = _parts(steps, "patch_core_loader", "dataset")
     folders, table = _one_each(folders, categories), Path(results_path) / "results.csv"
     if table.exists():
         raise FileExistsError(f"{table} is there, of an earlier evaluation: give another RESULTS_PATH, or move it away")
     geometry, device, rows, said, opened = categories[0].test.geometry, _device(gpu), [], {1}, None
-    for folder, category in zip(folders, categories):
-        _require_saved(folder, geometry, len(category.test))
+    stated = [_require_saved(folder, geometry, len(category.test)) for folder, category in zip(folders, categories)]
+    if not all(stated):
+        unknown = "Folders of the official code do not state the resize"
+        click.echo(f"{unknown}: {geometry.resize} is the usual one for images of {geometry.crop} pixels.", err=True)
     tests = [category.test.check(progress=not quiet) for category in categories]  # all files, before the work
-    require_writable(results_path)
-    for folder, category, test in zip(folders, categories, tests):
-        if folder != opened:
-            model, opened = _open_model(folder, geometry, device, threads, machine, not quiet), folder
-        for k in sorted(_neighbours(model) - said):
-            _say_neighbours(k)
-            said.add(k)
-        row, prediction = _judged(category.name, test, model)
-        rows.append(row)
-        write_results(table, [*rows, mean_row(rows)])
-        if save_segmentation_images:
-            pictures = Path(results_path) / "segmentation_images" / category.name
-            save_heatmaps(pictures, test, prediction, progress=not quiet)
+    with made_folder(results_path):
+        require_writable(results_path)
+        for folder, category, test in zip(folders, categories, tests):
+            if folder != opened:
+                model, opened = _open_model(folder, geometry, device, threads, machine, not quiet), folder
+            for k in sorted(_neighbours(model) - said):
+                _say_neighbours(k)
+                said.add(k)
+            row, prediction = _judged(category.name, test, model)
+            rows.append(row)
+            write_results(table, [*rows, mean_row(rows)])
+            if save_segmentation_images:
+                _draw(Path(results_path), test, prediction, progress=not quiet)
     _show([*rows, mean_row(rows)], results_path)
 
 # %% ../../nbs/apps/02_official_cli.ipynb #5ed9c048

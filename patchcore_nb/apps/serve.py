@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,28 +22,38 @@ from PIL import Image, UnidentifiedImageError
 from sklearn.base import BaseEstimator
 
 from ..box.docstrings import complete_docstrings
-from ..box.images import to_rgb
+from ..box.images import IMAGE_SUFFIXES, most_pixels, rgb_and_peak, warn_of_depth
+from ..data import known
 from ..line.regions import as_record
 
 # %% ../../nbs/apps/03_serve.ipynb #ccd21182
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
+@cache
+def formats() -> tuple[str, ...]:  # Pillow's names
+    "Return the formats of the suffixes that image files have."
+    known = Image.registered_extensions()
+    return tuple(dict.fromkeys(known[suffix] for suffix in IMAGE_SUFFIXES if suffix in known))
 
 
 def decoded(
-    body: bytes,  # a picture in one of the formats above
+    body: bytes | bytearray,  # a picture in one of the formats
     max_pixels: int = 50_000_000,  # largest width × height
+    depth: int | None = None,  # bits that images with more than 8 bits use, as in Geometry
 ) -> Image.Image:  # RGB, upright
     "Decode a picture from a request. Raises `ValueError` if it is not a picture or has too many pixels."
     try:
-        with Image.open(io.BytesIO(body), formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(body), formats=formats()) as picture:
             if (pixels := picture.width * picture.height) > max_pixels:
                 raise ValueError(f"{pixels:,} pixels, {max_pixels:,} are allowed")
-            return to_rgb(picture)
+            rgb, peak = rgb_and_peak(picture, str(picture.tile), depth)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        if isinstance(error, Image.DecompressionBombError):
+            reason = f"more than the {max_pixels:,} pixels that are allowed"
         raise ValueError(
-            f"not a picture that can be judged ({reason}): send one of {', '.join(FORMATS)} as the body"
+            f"not a picture that can be judged ({reason}): send one of {', '.join(formats())} as the body"
         ) from error
+    warn_of_depth(peak, "a picture in a request")
+    return rgb
 
 # %% ../../nbs/apps/03_serve.ipynb #srvmapof
 def _map_of(anomaly_map: np.ndarray) -> dict:
@@ -82,12 +93,12 @@ def _trained_pixels(member: BaseEstimator) -> int | None:
 # %% ../../nbs/apps/03_serve.ipynb #6c34965e
 def answer(
     model: BaseEstimator,  # fitted PatchCore, Ensemble or TiledPatchCore
-    body: bytes,  # a picture in one of the formats
+    body: bytes | bytearray,  # a picture in one of the formats
     with_map: bool = False,  # add the anomaly map
     max_pixels: int = 50_000_000,  # largest width × height
 ) -> dict:  # values that JSON can hold
     "Score one picture. Raises as `decoded` and `predict`, and `ArithmeticError` if the score is not finite."
-    picture = decoded(body, max_pixels)
+    picture = decoded(body, max_pixels, getattr(model.geometry_, "depth", None))
     _require_size(model, picture)
     prediction = model.predict(picture)
     if not np.isfinite(prediction.scores[0]):
@@ -101,7 +112,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Busy(Exception):
-    "Too many requests are waiting."
+    "Too many pictures are waiting, or arriving."
 
 
 class Line:
@@ -110,15 +121,21 @@ class Line:
     def __init__(
         self,
         waiting: int = 16,  # requests that may wait, at least 0
+        max_bytes: int = 32 << 20,  # largest length of a body
     ):
         self.places, self.turn = waiting + 1, asyncio.Semaphore(1)
         self.inside = 0  # requests waiting or being processed
+        self.max_bytes, self.room = max_bytes, self.places * max_bytes  # bytes that all bodies together may still hold
+
+    def require_place(self) -> None:
+        "Raises `Busy` if there is none."
+        if self.inside >= self.places:
+            raise Busy
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[asyncio.Semaphore]:  # semaphore to hold during the work
         "Context with a place in the line. Raises `Busy` if there is none."
-        if self.inside >= self.places:
-            raise Busy
+        self.require_place()
         self.inside += 1
         try:
             yield self.turn
@@ -126,25 +143,33 @@ class Line:
             self.inside -= 1
 
 # %% ../../nbs/apps/03_serve.ipynb #469dc114
+@asynccontextmanager
 async def received(
     pieces: AsyncIterator[bytes],  # parts of the body as they arrive
-    max_bytes: int,  # largest length of the body
+    line: Line,  # counts the bytes until the end of the context
     seconds: float,  # time limit for the whole body
-) -> bytes:  # the whole body
-    "Read a body. Raises `OverflowError` if it is too long, `TimeoutError` if it takes too long."
+) -> AsyncIterator[bytearray]:  # the whole body
+    "Context with a body. Raises `Busy` if there is no room, `OverflowError` if it is too long, `TimeoutError` if slow."
+    line.require_place()
     body = bytearray()
 
     async def read() -> None:
         async for piece in pieces:
+            if len(body) + len(piece) > line.max_bytes:
+                raise OverflowError(f"more than {line.max_bytes:,} bytes: send a smaller picture")
+            if len(piece) > line.room:
+                raise Busy
+            line.room -= len(piece)
             body.extend(piece)
-            if len(body) > max_bytes:
-                raise OverflowError(f"more than {max_bytes:,} bytes: send a smaller picture")
 
     try:
-        await asyncio.wait_for(read(), seconds)
-    except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
-        raise TimeoutError(f"the picture was not complete after {seconds:g} seconds") from None
-    return bytes(body)
+        try:
+            await asyncio.wait_for(read(), seconds)
+        except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+            raise TimeoutError(f"the picture was not complete after {seconds:g} seconds") from None
+        yield body
+    finally:
+        line.room += len(body)
 
 # %% ../../nbs/apps/03_serve.ipynb #55758ef6
 class _Counts:
@@ -161,7 +186,7 @@ class _Counts:
         Gauge("patchcore_inside", "Requests waiting or being processed", registry=own).set_function(lambda: line.inside)
 
 
-def _judged(model: BaseEstimator, body: bytes, with_map: bool, max_pixels: int) -> dict:
+def _judged(model: BaseEstimator, body: bytearray, with_map: bool, max_pixels: int) -> dict:
     "Return the answer; raise `RuntimeError` for any error that is not the fault of the picture."
     try:
         return answer(model, body, with_map, max_pixels)
@@ -174,6 +199,7 @@ def _judged(model: BaseEstimator, body: bytes, with_map: bool, max_pixels: int) 
 def _require_ready(model: BaseEstimator) -> Any:  # its Calibration, None if it has none
     "Raise `NotFittedError` or `ValueError` if the model cannot score single pictures; return its thresholds."
     model.require_fitted()
+    known(model.geometry_)
     if getattr(model, "scaling", None) == "test":
         raise ValueError(
             'scaling="test" scales by the range of several pictures, but each request has one: '
@@ -188,12 +214,14 @@ def create_app(
     waiting: int = 16,  # requests that may wait while one is processed
     max_bytes: int = 32 << 20,  # largest picture, bytes as sent
     max_pixels: int = 50_000_000,  # largest picture, width × height
-    seconds: float = 10,  # time limit for receiving a picture
+    seconds: float = 10,  # time limit for receiving a picture; the head of a request is the server's matter
 ) -> Any:  # FastAPI application, for uvicorn or any other ASGI server
     """Return an application that answers requests with a model.
 
     Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, and `ValueError` if
-    parameters changed after the fit, if the threshold was made with others, or if an ensemble needs several pictures.
+    parameters changed after the fit, if the threshold was made with others, if an ensemble needs several pictures, if
+    the model was fitted on tensors and does not know how pictures are prepared, or if `max_pixels` is more than Pillow
+    reads.
     """
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import JSONResponse
@@ -202,7 +230,12 @@ def create_app(
     from starlette.requests import ClientDisconnect
 
     thresholds = _require_ready(model)
-    app, line = FastAPI(title="patchcore_nb"), Line(waiting)
+    if max_pixels > most_pixels():
+        raise ValueError(
+            f"max_pixels={max_pixels:,}, and Pillow reads {most_pixels():,.0f} at most: set PIL.Image.MAX_IMAGE_PIXELS"
+            f" to {-(-max_pixels // 2)} before"
+        )
+    app, line = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Line(waiting, max_bytes)
     counts = _Counts(line)
 
     def refused(status: int, outcome: str, says: str, headers: dict[str, str] | None = None) -> Response:
@@ -211,15 +244,13 @@ def create_app(
 
     async def judged(request: Request, with_map: bool) -> dict:
         "Return the answer once it is the turn of this picture."
-        async with line.place() as turn:
-            body = await received(request.stream(), max_bytes, seconds)
-            async with turn:
-                if await request.is_disconnected():
-                    raise ClientDisconnect  # the answer would not be read
-                start = time.perf_counter()
-                said = await run_in_threadpool(_judged, model, body, with_map, max_pixels)
-                counts.duration.observe(time.perf_counter() - start)
-                return said
+        async with received(request.stream(), line, seconds) as body, line.place() as turn, turn:
+            if await request.is_disconnected():
+                raise ClientDisconnect  # the answer would not be read
+            start = time.perf_counter()
+            said = await run_in_threadpool(_judged, model, body, with_map, max_pixels)
+            counts.duration.observe(time.perf_counter() - start)
+            return said
 
     @app.post("/predict")
     async def predict(request: Request, map: bool = False) -> Response:
@@ -227,9 +258,7 @@ def create_app(
         try:
             said = await judged(request, map)
         except Busy:
-            return refused(
-                503, "busy", f"{waiting} pictures are waiting already: try again later", {"Retry-After": "1"}
-            )
+            return refused(503, "busy", "too many pictures are waiting: try again later", {"Retry-After": "1"})
         except OverflowError as error:
             return refused(413, "too large", str(error))
         except TimeoutError as error:
@@ -255,6 +284,36 @@ def create_app(
         return Response(generate_latest(counts.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+# %% ../../nbs/apps/03_serve.ipynb #srvhttp1
+def http_protocol(
+    seconds: float,  # time limit for the head of a request, and for accepting an answer
+) -> type:  # for uvicorn's option `http`
+    "Return uvicorn's HTTP protocol, except that slow clients are cut off."
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Prompt(H11Protocol):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            self._expect_request(None)
+
+        def on_response_complete(self):
+            answered = self.cycle
+            super().on_response_complete()  # starts the next request if it is there already
+            self._expect_request(answered)
+
+        def _expect_request(self, last):
+            self.loop.call_later(seconds, lambda: self.cycle is last and self.transport.abort())
+
+        def pause_writing(self):
+            super().pause_writing()
+            self._unread = self.loop.call_later(seconds, self.transport.abort)
+
+        def resume_writing(self):
+            super().resume_writing()
+            self._unread.cancel()
+
+    return Prompt
 
 # %% ../../nbs/apps/03_serve.ipynb #2189a6b2
 complete_docstrings(__name__)

@@ -7,8 +7,9 @@ __all__ = ['read_image', 'read_mask']
 
 # %% ../../nbs/box/00_images.ipynb #65d39bdb
 import io
+import logging
 import os
-from collections.abc import Callable
+import re
 from itertools import product
 
 import numpy as np
@@ -17,16 +18,31 @@ from PIL import Image, ImageOps
 from .docstrings import complete_docstrings
 
 # %% ../../nbs/box/00_images.ipynb #33a62558
+def _of_depth(
+    values: np.ndarray,  # integers, any shape
+    depth: int,  # d, bits that they use, 8 to 16
+) -> np.ndarray:  # the same shape, uint8
+    "Return integers from 0 to 2ᵈ - 1 on the scale 0...255, rounded. Raises `ValueError` for one that does not fit."
+    top, low, high = 2**depth - 1, values.min(initial=0), values.max(initial=0)
+    if low < 0 or high > top:
+        raise ValueError(
+            f"values from {low} to {high} do not fit in {depth} bits, 0 to {top}:"
+            " fit and predict with the depth of the camera, at most 16"
+        )
+    return ((np.arange(top + 1) * 255 + top // 2) // top).astype(np.uint8)[values]
+
+
 def _eight_bit(
     values: np.ndarray,  # any shape; bool, uint8, uint16 or float in [0, 1]
-) -> np.ndarray:  # the same shape, uint8, over the full range of the type
-    "Return values of any accepted type on the scale 0...255; the scale depends on the type, never on the image."
+    depth: int = 16,  # bits that uint16 values use, 8 to 16
+) -> np.ndarray:  # the same shape, uint8
+    "Return values of any accepted type on the scale 0...255, which depends on type and depth, never on the image."
     if values.dtype == bool:
         return values.astype(np.uint8) * 255
     if values.dtype == np.uint8:
         return values
     if values.dtype == np.uint16:
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return _of_depth(values, depth)
     if not np.issubdtype(values.dtype, np.floating):
         raise ValueError(f"image values of type {values.dtype}: convert to uint8, uint16, bool, or float in [0, 1]")
     if not np.isfinite(values).all():
@@ -38,15 +54,13 @@ def _eight_bit(
 # %% ../../nbs/box/00_images.ipynb #d9aabfda
 def _shallow(
     pil: Image.Image,  # any mode
+    depth: int = 16,  # bits that deep values use, 8 to 16
 ) -> Image.Image:  # at most 8 bits a channel
     "Reduce a picture to 8 bits a channel."
     if pil.mode == "F":
         return Image.fromarray(_eight_bit(np.asarray(pil)))
     if pil.mode.startswith("I"):
-        values = np.asarray(pil)
-        if values.size and (values.min() < 0 or values.max() > 65535):
-            raise ValueError(f"32-bit image with values from {values.min()} to {values.max()}: save it with 16 bits")
-        return Image.fromarray(_eight_bit(values.astype(np.uint16)))
+        return Image.fromarray(_of_depth(np.asarray(pil), depth))
     return pil
 
 
@@ -79,14 +93,35 @@ _NEUTRAL = (124, 116, 104)  # ImageNet's mean colour
 # %% ../../nbs/box/00_images.ipynb #6185b6a3
 def to_rgb(
     pil: Image.Image,  # any mode and bit depth
+    depth: int | None = None,  # bits that the values of a deep image use, 8 to 16; None: 16
 ) -> Image.Image:  # mode RGB, 8 bits, upright
-    """Return any picture as 8-bit RGB: deep images by their full range, transparency over the ImageNet mean colour.
+    """Return any picture as 8-bit RGB: deep images by their depth, transparency over the ImageNet mean colour.
 
-    Raises `ValueError` if the values have no known scale.
+    Raises `ValueError` if the values have no known scale, or do not fit in the depth.
     """
     pil = _upright(pil)
-    plain = pil.mode == "RGB" and "transparency" not in pil.info
-    return pil if plain else _over(_shallow(pil), _NEUTRAL)
+    return pil if pil.mode == "RGB" and "transparency" not in pil.info else _over(_shallow(pil, depth or 16), _NEUTRAL)
+
+# %% ../../nbs/box/00_images.ipynb #imdoubt1
+def brightest(
+    image: Image.Image | np.ndarray,  # picture of any mode, or array
+) -> int:  # 0: an image of 8 bits or of floats, whose scale is known
+    "Return the largest value of an image with more than 8 bits."
+    deep = image.dtype == np.uint16 if isinstance(image, np.ndarray) else image.mode.startswith("I")
+    return int(np.asarray(image).max(initial=0)) if deep else 0
+
+
+def doubtful(
+    peak: int,  # largest value of a set of deep images, or of one
+) -> str:  # "": the values fill 16 bits, or there are none
+    "Say that deep values use fewer bits than their container has."
+    if not 0 < peak < 2**14:
+        return ""
+    depth = next(bits for bits in (8, 10, 12, 14) if peak < 2**bits)
+    return (
+        f"values of more than 8 bits reach only {peak}, as from a camera of {depth} bits, and most gray levels would be"
+        f" lost: give Geometry(depth={depth}) (--depth {depth}), or depth=16 if the pictures are that dark"
+    )
 
 # %% ../../nbs/box/00_images.ipynb #55299aea
 def _drawn(
@@ -139,20 +174,30 @@ def to_mask(
 
 # %% ../../nbs/box/00_images.ipynb #37a80abc
 def to_pil(
-    array: np.ndarray,  # `(H, W)` or `(H, W, 1|3|4)`; bool, uint8, uint16 or float in [0, 1]
-) -> Image.Image:  # mode L, RGB or RGBA, 8 bits
+    array: np.ndarray,  # `(H, W)` or `(H, W, 1|3)`; bool, uint8, uint16 or float in [0, 1]
+    depth: int | None = None,  # bits that uint16 values use, 8 to 16; None: 16
+) -> Image.Image:  # mode L or RGB, 8 bits
     """Return a NumPy image as a PIL image.
 
-    Raises `ValueError` on any other shape, type or range, and on NaN.
+    Raises `ValueError` on any other shape, type or range, on NaN, and on integers that are all 0 or 1.
     """
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or array.size == 0:
+    if array.ndim == 3 and array.shape[2] == 4 and array.size:
         raise ValueError(
-            f"array of shape {array.shape} is not an image: expected (H, W) or (H, W, 1|3|4);"
-            " transpose (channels, H, W) to (H, W, channels)"
+            f"array of shape {array.shape}: 4 channels may be RGBA or CMYK; pass a PIL image of that mode,"
+            " or array[..., :3] if the fourth channel means nothing"
         )
-    return Image.fromarray(np.ascontiguousarray(_eight_bit(array)))
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or array.size == 0:
+        raise ValueError(
+            f"array of shape {array.shape} is not an image: expected (H, W) or (H, W, 1|3);"
+            " transpose (channels, H, W) to (H, W, channels), and pass gray images (N, H, W) as list(array)"
+        )
+    if np.issubdtype(array.dtype, np.integer) and array.max() == 1:
+        raise ValueError(
+            f"array of {array.dtype} with the values 0 and 1 only: scale a picture to 0...255, pass a mask as bool"
+        )
+    return Image.fromarray(np.ascontiguousarray(_eight_bit(array, depth or 16)))
 
 # %% ../../nbs/box/00_images.ipynb #f26c0bbb
 IMAGE_SUFFIXES = (
@@ -169,13 +214,19 @@ def is_url(
 
 
 def _fetched(
-    url: str,  # of an image file
+    path: str | os.PathLike,  # URL of an image file
 ) -> io.BytesIO:  # which Pillow can open
-    "Fetch all bytes of a URL at once, because reading parts of it would take a request each."
+    """Fetch all bytes of a URL at once, because reading parts of it would take a request each.
+
+    Raises `OSError` for a path that is no file: a pipe or a device would be read without end.
+    """
+    if not is_url(path):
+        os.stat(path)  # raises if there is nothing
+        raise OSError("not an ordinary file")
     import fsspec
 
     try:
-        with fsspec.open(url, "rb") as file:
+        with fsspec.open(str(path), "rb") as file:
             content = file.read()
     except (OSError, ImportError, ValueError):
         raise
@@ -185,46 +236,117 @@ def _fetched(
         raise OSError("the file is empty")
     return io.BytesIO(content)
 
+# %% ../../nbs/box/00_images.ipynb #imlimit1
+def most_pixels() -> float:  # infinity: no limit
+    "Return how many pixels an image may have; Pillow holds the limit."
+    return float("inf") if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
+
+
+def allow_pixels(
+    pixels: int,  # of the largest image
+) -> None:
+    "Set the limit for this process, in all that use Pillow, and for the processes that it will start."
+    os.environ[_LIMIT], Image.MAX_IMAGE_PIXELS = str(pixels), -(-pixels // 2)
+
+
+_LIMIT = "PATCHCORE_NB_MAX_PIXELS"
+if _asked := os.environ.get(_LIMIT):
+    if not re.fullmatch("[0-9]{1,18}", _asked):
+        raise ValueError(f"{_LIMIT}={_asked!r:.50}: expected the number of pixels of the largest image")
+    allow_pixels(int(_asked))
+
+
+def too_large(
+    error: Image.DecompressionBombError,  # of Pillow
+) -> str:
+    "Say what the limit is and how to raise it."
+    pixels = int((re.findall("[0-9]+", str(error)) or ["0"])[0])
+    return (
+        f"{pixels:,} pixels, and {most_pixels():,.0f} are allowed, because small files can fill the memory; to read it,"
+        f" raise the limit: --max-pixels {pixels}, {_LIMIT}={pixels} in the environment, or"
+        f" PIL.Image.MAX_IMAGE_PIXELS = {-(-pixels // 2)}"
+    )
+
+# %% ../../nbs/box/00_images.ipynb #imdeepc1
+def rgb_and_peak(
+    pil: Image.Image,  # decoded, any mode
+    stored: str,  # `tile` of the file, which names how its pixels are stored; "": unknown
+    depth: int | None = None,  # as for to_rgb
+) -> tuple[Image.Image, int]:  # the picture as of to_rgb; its largest value, 0 if the scale is known
+    "Convert a picture and look at its scale. Raises as `to_rgb`, and for colours of 16 bits with another depth."
+    return to_rgb(pil, depth), _peak(pil, stored, depth) if pil.mode != "RGB" or ";16" in stored else 0
+
+
+def _peak(pil: Image.Image, stored: str, depth: int | None) -> int:
+    "The largest value of a deep picture whose depth is not given, otherwise 0."
+    if pil.mode.startswith("I") or not re.search(";16[BLN]", stored):
+        return 0 if depth else brightest(pil)
+    if depth not in (None, 16):
+        raise ValueError(
+            "colours of 16 bits a channel are read by their high byte, so depth must be 16:"
+            " save the file with 8 bits a channel, or pass uint16 arrays"
+        )
+    return 0 if depth else 256 * int(np.asarray(pil.convert("RGB")).max()) + 255
+
 # %% ../../nbs/box/00_images.ipynb #e22b38dc
 def _open(
     path: str | os.PathLike,  # image file, or its URL
-) -> Image.Image:  # decoded picture, mode as in the file
+) -> tuple[Image.Image, str]:  # decoded picture, mode as in the file; how its pixels are stored
     "Open and decode a file completely."
     try:
-        with Image.open(_fetched(str(path)) if is_url(path) else path) as pil:
+        with Image.open(_fetched(path) if is_url(path) or not os.path.isfile(path) else path) as pil:
             if pil.format == "EPS":
                 raise ValueError("PostScript is a program, and is not run")
+            stored = str(pil.tile[:1])  # forgotten by load
             pil.load()
-            return pil
+            return pil, stored
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
     except PermissionError:
         raise PermissionError(f"{path}: no permission to read it") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        empty = not is_url(path) and not os.path.getsize(path)
+    except Image.DecompressionBombError as error:
+        raise ValueError(too_large(error)) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        empty = os.path.isfile(path) and not os.path.getsize(path)
         reason = "the file is empty" if empty else f"{type(error).__name__}: {error}"
         raise ValueError(f"not a readable image ({reason}); replace or remove the file") from error
 
-# %% ../../nbs/box/00_images.ipynb #7458b6f1
-def _read(
-    path: str | os.PathLike,  # image or mask file
-    convert: Callable[[Image.Image], Image.Image],  # `to_rgb` or `to_mask`
-) -> Image.Image:  # what `convert` makes of it
-    "Open and convert a file; errors name it."
+# %% ../../nbs/box/00_images.ipynb #imreadpk
+_logger = logging.getLogger(__name__)
+
+
+def read_with_peak(
+    path: str | os.PathLike,  # as for read_image
+    depth: int | None = None,  # as for read_image
+) -> tuple[Image.Image, int]:  # as of rgb_and_peak
+    "Read an image and look at its scale; errors name the file."
     try:
-        return convert(_open(path))
+        return rgb_and_peak(*_open(path), depth)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
+def warn_of_depth(
+    peak: int,  # of a single image, whose depth is not given
+    name: object,  # of the image
+) -> None:
+    "Log a warning if an image seems to use fewer than 16 bits."
+    if doubt := doubtful(peak):
+        _logger.warning("%s: %s", name, doubt)
+
+# %% ../../nbs/box/00_images.ipynb #7458b6f1
 def read_image(
     path: str | os.PathLike,  # image file, or its URL; of several pages or frames the first
+    depth: int | None = None,  # bits that the values of a 16- or 32-bit file use, 8 to 16; None: 16
 ) -> Image.Image:  # mode RGB, 8 bits, upright
-    """Read an image as 8-bit RGB.
+    """Read an image as 8-bit RGB, with a warning if its values seem to use fewer than 16 bits.
 
-    Raises `ValueError` that names the file if it is empty, truncated, or not an image.
+    Raises `ValueError` that names the file if it is empty, truncated, not an image, or too large, or if its values do
+    not fit in the depth.
     """
-    return _read(path, to_rgb)
+    image, peak = read_with_peak(path, depth)
+    warn_of_depth(peak, path)
+    return image
 
 
 def read_mask(
@@ -234,7 +356,10 @@ def read_mask(
 
     Raises `ValueError` that names the file if it is empty, truncated, or not an image.
     """
-    return _read(path, to_mask)
+    try:
+        return to_mask(_open(path)[0])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 # %% ../../nbs/box/00_images.ipynb #a0c05f68
 complete_docstrings(__name__)

@@ -140,7 +140,7 @@ def near(
     known: list[str],  # names that exist
 ) -> str:  # part of an error message
     "Return the known names that resemble an unknown one, as part of a sentence."
-    close = difflib.get_close_matches(wrong, known, n=4, cutoff=0.5)
+    close = difflib.get_close_matches(wrong[:200], known, n=4, cutoff=0.5)
     return f"did you mean {', '.join(close)}?" if close else "nothing has a similar name"
 
 
@@ -184,6 +184,9 @@ def _local_names(
     file_names = [f"{name}.pth", f"{name}_trunk.pth", f"{name}.safetensors"]
     if network.library == "torchvision":
         file_names.append(weights_url(network).rpartition("/")[2])
+    if name.startswith("timm/"):  # also without the prefix and the tag of the training
+        model = network.model.partition(".")[0]
+        file_names += [f"{model}.pth", f"{model}.safetensors"]
     return file_names
 
 # %% ../../nbs/box/02_zoo.ipynb #6b5276cf
@@ -254,6 +257,8 @@ def find_weights(
     Raises `FileNotFoundError` that says what to do.
     """
     if local := local_weights(name):
+        if name.startswith("timm/") and local.stem == network.model.partition(".")[0] != network.model:
+            _log.warning("%s: taken as the weights of %s, though the name does not say of which training", local, name)
         return local
     url = weights_url(network)
     try:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
+from .folder import require_content
 from ..scale.quantised import QuantisedRows
 
 # %% ../../nbs/formats/02_bank_file.ipynb #a75d747f
@@ -47,8 +48,10 @@ def bank_shape(
 ) -> tuple[int, int, str]:  # n, D, and "f32" or "sq8"
     """Read the header of a bank file.
 
-    Raises `ValueError` if the file is not a flat or 8-bit L2 index, or if its length does not fit the header.
+    Raises `ValueError` if the file is missing or sparse, not a flat or 8-bit L2 index, or if its length does not fit
+    the header.
     """
+    require_content(path)
     size = Path(path).stat().st_size
     with open(path, "rb") as f:
         header = f.read(_HEADER.size)

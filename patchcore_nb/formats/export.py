@@ -6,11 +6,14 @@
 __all__ = ['compare', 'export_onnx', 'export_torch']
 
 # %% ../../nbs/formats/05_export.ipynb #8d5c9f66
+import ast
 import json
 import math
 import os
+import re
 import tempfile
 import uuid
+import zipfile
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -25,9 +28,17 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..box.docstrings import complete_docstrings
-from ..box.images import read_image, to_pil, to_rgb
-from ..data import IMAGENET_MEAN, IMAGENET_STD, Geometry, ImageFolder, ImageSet, as_dataset
-from .folder import DESCRIPTION, is_mount, write_state
+from patchcore_nb.data import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Geometry,
+    ImageFolder,
+    ImageSet,
+    as_dataset,
+    as_picture,
+    known,
+)
+from .folder import DESCRIPTION, is_mount, require_content, write_state
 from ..line.views import Views
 from ..patches import Embedder, cells_inside, pixels_inside, to_rows
 from ..prediction import Calibration
@@ -93,7 +104,7 @@ class NetworkInput(nn.Module):
         super().__init__()
         self.resize, self.size, self.may_go_down = geometry.resize, size, goes_down_first()
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-            self.register_buffer(name, torch.tensor(values)[:, None, None])
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32)[:, None, None])
 
     def forward(
         self,
@@ -223,12 +234,13 @@ class _Member(nn.Module):
         self.extractor, self.patches, self.scoring = network.extractor, network.patches, Scoring.of(model.scoring)
         rows = model.bank_.rows
         self.bank = _Bank(rows, bank_precision or precision_of(rows))
-        x = torch.zeros(1, 3, *size)
+        x = torch.zeros(1, 3, *size, dtype=torch.float32)
         with torch.no_grad():
             self.grid = h, w = tuple(self.patches(self.extractor(x)).shape[2:])
         (H, W), sigma = size, self.scoring.sigma
-        self.register_buffer("down", anomaly_maps(torch.eye(h)[:, :, None], (H, 1), sigma)[:, :, 0].T.contiguous())
-        self.register_buffer("across", anomaly_maps(torch.eye(w)[:, None, :], (1, W), sigma)[:, 0].contiguous())
+        one, other = (torch.eye(n, dtype=torch.float32) for n in (h, w))
+        self.register_buffer("down", anomaly_maps(one[:, :, None], (H, 1), sigma)[:, :, 0].T.contiguous())
+        self.register_buffer("across", anomaly_maps(other[:, None, :], (1, W), sigma)[:, 0].contiguous())
         batch = {"image": x, "size": torch.tensor([photograph]), "path": ["a photograph for the graph"]}
         mask = None if model.views is None else model.views.mask(batch, model.geometry_)
         self.region = None if mask is None else _Region(mask, self.grid, self.down, self.across)
@@ -270,6 +282,7 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
         raise ValueError(f"unknown bank_precision {bank_precision!r}: choose one of {', '.join(FILE_PRECISIONS)}")
     for member in model.members:
         member.require_fitted()
+        known(member.geometry_)
     if model.kind == "ensemble" and (model.scaling != "fit" or model.ranges_ is None):
         raise ValueError(
             "the scores of this ensemble depend on the other images of a prediction, which a file does "
@@ -443,26 +456,153 @@ def _write_onnx(graph: ScoringGraph, photograph: tuple[int, int] | None, file: P
 # %% ../../nbs/formats/05_export.ipynb #f75e945a
 def _write_torch(graph: ScoringGraph, photograph: tuple[int, int] | None, file: Path, facts: dict[str, str]) -> None:
     program = graph_program(graph, photograph)
+    program.example_inputs = None  # torch would store them as a pickle, which runs code when it is opened
     for part in program.graph_module.modules():  # branches of a condition are graphs as well
         if isinstance(part, torch.fx.GraphModule):
             for node in part.graph.nodes:
-                node.meta.pop("stack_trace", None)
+                for name in ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn"):  # where it came from
+                    node.meta.pop(name, None)
     torch.export.save(program, file, extra_files={"patchcore_nb.json": json.dumps(facts)})
+
+# %% ../../nbs/formats/05_export.ipynb #e1f00a02
+_SIZES = frozenset(
+    ("Symbol", "Integer", "Add", "Mul", "Min", "Max", "Mod", "PythonMod", "FloorDiv", "CeilDiv", "CleanDiv")
+)
+_PARTS = (ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.keyword, ast.UnaryOp, ast.USub)
+
+
+def _is_size(text: str) -> bool:
+    "Whether an expression consists of calls of the known functions, names, whole numbers and quoted names alone."
+    if len(text) > 100_000:
+        return False
+    parts = list(ast.walk(ast.parse(text, mode="eval")))
+    values = [part.value for part in parts if isinstance(part, ast.Constant)]
+    called = [part.func for part in parts if isinstance(part, ast.Call)]
+    return (
+        all(isinstance(part, _PARTS) for part in parts)
+        and all(isinstance(value, int) or isinstance(value, str) and value.isidentifier() for value in values)
+        and all(isinstance(function, ast.Name) and function.id in _SIZES for function in called)
+    )
+
+# %% ../../nbs/formats/05_export.ipynb #e1f00a04
+_OPERATIONS = frozenset(
+    ("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge", "getitem")
+)
+
+
+def _is_operation(target: str) -> bool:
+    "Whether a name stands for arithmetic on sizes, a condition, or an operation on tensors that touches no file."
+    if re.fullmatch(r"torch\.ops\.higher_order\.cond|torch\.sym_(min|max|not|ite|int|float)", target):
+        return True
+    library, _, name = target.rpartition(".")
+    if library == "_operator":
+        return name in _OPERATIONS
+    of_torch = re.fullmatch(r"torch\.ops\.aten\.(\w+)", library)
+    if not of_torch or of_torch[1] in ("from_file", "save"):
+        return False
+    return isinstance(getattr(getattr(torch.ops.aten, of_torch[1], None), name, None), torch._ops.OpOverload)
+
+# %% ../../nbs/formats/05_export.ipynb #e1f00a07
+_KINDS = frozenset(  # values that an operation of such a graph takes
+    f"as_{kind}{many}"
+    for kind in ("tensor", "int", "float", "bool", "string", "sym_int", "sym_bool", "sym_float", "optional_tensor")
+    for many in ("", "s")
+) | {f"as_{kind}" for kind in ("name", "none", "expr", "scalar_type", "layout", "memory_format", "device", "graph")}
+_EMPTY = frozenset(("guards_code", "use_pickle", "metadata", "custom_obj_values", "treespec_namedtuple_fields"))
+_NESTING = (None, "builtins.tuple", "builtins.list", "builtins.dict")
+
+
+def _is_nesting(text: str) -> bool:
+    "Whether a description of inputs or outputs consists of tuples, lists and dictionaries."
+
+    def plain(tree):
+        inner = tree["children_spec"]
+        return tree["type"] in _NESTING and tree["context"] in (None, "null", "[]") and all(map(plain, inner))
+
+    version, tree = json.loads(text)
+    return version == 1 and plain(tree)
+
+
+_TEXTS: dict[str, Callable[[str], Any]] = {
+    "target": _is_operation,
+    "expr_str": _is_size,
+    "in_spec": _is_nesting,
+    "out_spec": _is_nesting,
+    **dict.fromkeys(("name", "as_name"), re.compile(r"\w*").fullmatch),
+    "as_string": re.compile(r"[\w ,>-]*").fullmatch,  # as in rounding_mode="floor", einsum("bij,bjk->bik")
+}
+_NAME = re.compile(r"[\w.+-]*")
+
+
+def _require_harmless(value: Any, key: str = "") -> None:
+    "Raise `ValueError` for a part of a graph that may run code."
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if not _NAME.fullmatch(name) or name.startswith("as_") and name not in _KINDS or name in _EMPTY and part:
+                raise ValueError(f"its graph holds {name!r:.50}, which may run code")
+            _require_harmless(part, name)
+    elif isinstance(value, list):
+        for part in value:
+            _require_harmless(part, key)
+    elif isinstance(value, str) and not _TEXTS.get(key, _NAME.fullmatch)(value):
+        raise ValueError(f"its graph holds the {key or 'text'} {value!r:.50}, which may run code")
+
+# %% ../../nbs/formats/05_export.ipynb #e1f00a09
+_ENTRY = re.compile(
+    r"archive_format|archive_version|byteorder|\.data/version|\.data/serialization_id|extra/patchcore_nb\.json"
+    r"|models/model\.json|data/weights/(weight_\d+|model_weights_config\.json)"
+    r"|data/constants/(tensor_\d+|model_constants_config\.json)|data/sample_inputs/model\.pt"
+)
+
+
+def _require_ours(file: Path) -> None:
+    "Raise `ValueError` unless a `.pt2` file is of the form that `export_torch` writes. Runs nothing of it."
+    with zipfile.ZipFile(file) as archive:
+        listed = [name.partition("/")[2] for name in archive.namelist()]
+    reader = torch._C.PyTorchFileReader(str(file))  # the one of torch.export.load
+    sizes = {name: reader.get_record_size(name) for name in reader.get_all_records()}
+    if sorted(sizes) != sorted(listed) or sum(sizes.values()) > file.stat().st_size:
+        raise ValueError("its list of entries is damaged or forged")
+    if strange := [name for name in sizes if not _ENTRY.fullmatch(name)]:
+        raise ValueError(f"it holds {strange[0]!r:.50}, which export_torch does not write")
+    if sizes.get("data/sample_inputs/model.pt"):
+        raise ValueError("it holds an example input, a pickle, which may run code")
+    for name in sizes:
+        if name.endswith("model.json") or name.endswith("_config.json"):
+            _require_harmless(json.loads(reader.get_record(name)))
 
 # %% ../../nbs/formats/05_export.ipynb #c5a99450
 def opened(
     file: str | Path,  # file that ends in .onnx or .pt2
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:  # photographs `(B, height, width, 3)` uint8 -> outputs by name
-    "Open a file to score photographs. Raises `ValueError` for other files, `ImportError` without ONNX Runtime."
+    """Open a file to score photographs.
+
+    Raises `ValueError` for other files and for a program that may run code, and `ImportError` without ONNX Runtime.
+    """
     file = Path(file)
     if file.suffix not in (".onnx", ".pt2"):
         raise ValueError(f"{file}: expected a file that ends in .onnx or .pt2")
+    require_content(file)
     if file.suffix == ".pt2":
-        module = torch.export.load(file).module()
-        return lambda images: dict(zip(OUTPUTS, (part.numpy() for part in module(torch.from_numpy(images)))))
+        return _program(file)
     session = _import("onnxruntime").InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda images: dict(zip(names, session.run(names, {"images": images})))
+
+
+def _program(file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    "Check and open a torch program. Raises `ValueError` if it may run code or is damaged."
+    try:
+        _require_ours(file)
+        return _loaded(file)
+    except Exception as error:  # a damaged or forged file fails in many ways, all of which mean the same
+        raise ValueError(f"{file} is damaged or not a file of export_torch, and was not run: {error}") from error
+
+
+def _loaded(file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    "Open a torch program that is trusted."
+    module = torch.export.load(file).module()
+    return lambda images: dict(zip(OUTPUTS, (part.numpy() for part in module(torch.from_numpy(images)))))
 
 # %% ../../nbs/formats/05_export.ipynb #6a392081
 @dataclass(frozen=True)
@@ -526,10 +666,8 @@ def _listed(images: object) -> list:  # files, PIL images, arrays
     return images
 
 # %% ../../nbs/formats/05_export.ipynb #085bc4ef
-def _as_array(photograph: Any) -> np.ndarray:  # `(height, width, 3)` uint8, RGB, upright
-    if isinstance(photograph, (str, os.PathLike)):
-        return np.array(read_image(photograph))
-    return np.array(to_rgb(to_pil(photograph) if isinstance(photograph, np.ndarray) else photograph))
+def _as_array(photograph: Any, depth: int | None = None) -> np.ndarray:  # `(height, width, 3)` uint8, RGB, upright
+    return np.array(as_picture(photograph, depth)[0])
 
 # %% ../../nbs/formats/05_export.ipynb #46dae357
 def compare(
@@ -540,13 +678,17 @@ def compare(
 ) -> Parity:  # can be printed
     """Score the same photographs with a model and its file.
 
-    Raises `ValueError` or `TypeError` if these are not photographs, and `ValueError` if only one of model and file has
-    a threshold or if the maps differ in size.
+    Raises `ValueError` or `TypeError` if these are not photographs, and `ValueError` if the file is damaged or may run
+    code, if only one of model and file has a threshold, or if the maps differ in size.
     """
-    images, judge = _listed(images), opened(file)
+    return _compared(model, opened(file), file, _listed(images), tolerance)
+
+
+def _compared(model: Any, judge: Callable, file: str | Path, images: list, tolerance: float) -> Parity:
+    "Compare a model and its opened file."
     ours = model.predict(as_dataset(images, model.geometry_))
     decided = ours.calibration
-    theirs = [judge(_as_array(photograph)[None]) for photograph in images]
+    theirs = [judge(_as_array(photograph, model.geometry_.depth)[None]) for photograph in images]
     score, maps = (np.concatenate([found[name] for found in theirs]) for name in OUTPUTS[:2])
     if any(("is_anomalous" in found) != (decided is not None) for found in theirs):
         raise ValueError(
@@ -598,7 +740,8 @@ def _export(
         part.touch()  # raises before the work
         graph = ScoringGraph(model, size or _as_array(images[0]).shape[:2], bank_precision)
         write(graph, size, part, file_facts(model, bank_precision))
-        parity = compare(model, part, images, tolerance)
+        judge = _loaded(part) if suffix == ".pt2" else opened(part)  # just written here, so there is no need to check
+        parity = _compared(model, judge, part, images, tolerance)
         parity.require(file.name)
         os.replace(part, file)
     finally:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 import time
 import uuid
@@ -179,6 +180,18 @@ def _write_description(path: Path, state: dict, arrays_hash: str) -> None:  # st
     path.write_text(text, encoding="utf-8")
 
 # %% ../../nbs/formats/00_folder.ipynb #e25a5591
+_MOST_PARTS, _MOST_VALUES = 300_000, 4_000_000  # three parts for each edit of the bank; a value for each file
+
+
+def _require_modest(content: bytes) -> None:
+    "Raise `ValueError` for JSON that would take far more memory than its own size."
+    plain = content.replace(rb"\\", b"").replace(rb"\"", b"")  # no escaped quotes
+    many = plain.count(b'"') > 2 * _MOST_VALUES
+    outside = b"" if many else re.sub(rb'"[^"]*"', b"", plain)
+    if many or outside.count(b",") > _MOST_VALUES or outside.count(b"[") + outside.count(b"{") > _MOST_PARTS:
+        raise ValueError("it consists of too many parts")
+
+
 def _read_description(path: Path, sha256: str | None = None) -> dict:
     """Read and check a description.
 
@@ -193,6 +206,7 @@ def _read_description(path: Path, sha256: str | None = None) -> dict:
     if sha256 is not None and (actual := hashlib.sha256(content).hexdigest()) != sha256.lower():
         raise ValueError(f"{path} is not the expected file: its SHA-256 is {actual}, not {sha256:.80}")
     try:
+        _require_modest(content)
         found = json.loads(content.decode())
         seal = _seal(found) if isinstance(found, dict) else None
     except (ValueError, RecursionError) as error:  # nested without end
@@ -247,16 +261,23 @@ def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:  # hash of 
 def require_content(
     path: str | Path,  # file of a model folder
 ) -> None:
-    "Raise `ValueError` if the file is missing or a Git LFS pointer."
-    if not Path(path).is_file():
-        raise ValueError(f"{path} is missing")
+    "Raise `ValueError` if the file is missing, not an ordinary one, without its content, or larger than the memory."
+    if not Path(path).is_file():  # of a link: what it leads to
+        what = "not an ordinary file" if Path(path).exists() else "missing"
+        raise ValueError(f"{path} is {what}")
+    found = os.stat(path)
+    on_disk = 512 * getattr(found, "st_blocks", found.st_size)  # not known on Windows
+    if found.st_size > 64 << 20 and on_disk < found.st_size / 64:
+        raise ValueError(f"{path} is damaged: the disk holds {on_disk} of its {found.st_size} bytes; it was not read")
+    if found.st_size > psutil.virtual_memory().total:
+        raise ValueError(f"{path}: {found.st_size} bytes do not fit into the memory")
     with open(path, "rb") as f:
         if f.read(40).startswith(b"version https://git-lfs"):
             raise ValueError(f"{path} is only a Git LFS pointer to the file: run `git lfs pull` in its repository")
 
 # %% ../../nbs/formats/00_folder.ipynb #535d56ac
 def _require_size(path: Path, references: dict[str, _Reference]) -> None:
-    "Raise `ValueError` if the file cannot hold these arrays or exceeds the memory. Reads only eight bytes of it."
+    "Raise `ValueError` if the file cannot hold these arrays. Reads only its first bytes."
     require_content(path)
     with open(path, "rb") as f:
         head = int.from_bytes(f.read(8), "little")
@@ -266,11 +287,6 @@ def _require_size(path: Path, references: dict[str, _Reference]) -> None:
             f"{path} is damaged or not the file the model was saved with: "
             f"{found.st_size} bytes do not fit the {promised} of its arrays"
         )
-    on_disk = 512 * getattr(found, "st_blocks", found.st_size)  # not known on Windows
-    if found.st_size > 64 << 20 and on_disk < found.st_size / 64:
-        raise ValueError(f"{path} is damaged: the disk holds {on_disk} of its {found.st_size} bytes; it was not read")
-    if found.st_size > psutil.virtual_memory().total:
-        raise ValueError(f"{path}: {found.st_size} bytes do not fit into the memory")
 
 # %% ../../nbs/formats/00_folder.ipynb #0b287e0c
 def _read_array(found: Any, reference: _Reference) -> np.ndarray:

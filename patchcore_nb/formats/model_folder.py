@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -69,8 +68,12 @@ def _bank(state: Mapping[str, Any]) -> Bank:
         raise ValueError(f"the origins of the {len(rows)} rows are not (n, 3) int32")
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ValueError("the training images are not a list of names")
+    if grid is not None and not (len(grid) == 2 and all(type(side) is int and 1 <= side < 1 << 16 for side in grid)):
+        raise ValueError(f"the patch grid is {grid!r:.50}, not a pair of whole numbers")
+    if (origin < -1).any() or (origin >= (len(paths), *(grid or (1 << 16, 1 << 16)))).any():
+        raise ValueError("the origins of the rows lie outside of the training images")
     history = tuple(_history_entry(entry) for entry in state["history"])
-    return Bank(rows, origin, tuple(paths), None if grid is None else (int(grid[0]), int(grid[1])), history)
+    return Bank(rows, origin, tuple(paths), None if grid is None else (grid[0], grid[1]), history)
 
 
 def _history_entry(entry: Mapping[str, Any]) -> HistoryEntry:
@@ -79,18 +82,36 @@ def _history_entry(entry: Mapping[str, Any]) -> HistoryEntry:
     return HistoryEntry(**{**entry, "changed": tuple(entry["changed"]), "radius": pair})
 
 # %% ../../nbs/formats/01_model_folder.ipynb #2027cd81
-_MOST = {"patch_size": 31, "stride": 64, "pretrain_dim": 16_384, "target_dim": 16_384}  # as in official folders
+_LARGEST_INPUT = 25_000_000  # pixels, a whole photograph; more is for tiles
 
 
-def _require_sizes(embedder: Embedder) -> None:
-    "Raise `ValueError` for a size so large that building the network could fill the memory."
-    for name, most in _MOST.items():
-        value = getattr(embedder, name)
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if value is not None and not (whole and 1 <= value <= most):
-            raise ValueError(f"{name}={value!r:.50}: expected a whole number from 1 to {most}")
+def _require_sizes(embedder: Embedder, dims: Any, width: int, seed: Any) -> None:
+    "Raise `ValueError` for numbers that do not fit the bank, or with which no network should be built."
+    if type(seed) is not int or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed={seed!r:.50} is not a whole number of 64 bits")
+    for promised in (embedder.target_dim, None if dims is None else dims[1]):
+        if promised not in (None, width):
+            raise ValueError(f"the embeddings have {promised!r:.50} dimensions, the bank has {width}")
+    if width * embedder.patch_size**2 > 1 << 20:  # as in PatchEmbedding, before there are channels
+        raise ValueError(f"kernels of patch_size={embedder.patch_size} and {width} dimensions do not fit: reduce one")
+
+
+def _require_input(geometry: Geometry, stated: Geometry | None) -> None:
+    "Raise `ValueError` for photographs so large that a prediction could fill the memory, unless the caller wants it."
+    for size in (geometry.resize, geometry.crop):
+        height, width = size if isinstance(size, tuple) else (size or 1,) * 2
+        if height * width > _LARGEST_INPUT and geometry != stated:
+            raise ValueError(
+                f"it enlarges photographs to more than {_LARGEST_INPUT:,} pixels: load it with geometry={geometry} "
+                "if this is meant"
+            )
 
 # %% ../../nbs/formats/01_model_folder.ipynb #111087ff
+def _geometry_of(state: Mapping[str, Any]) -> Geometry | None:
+    "The geometry of a state; None: not known. Raises `TypeError` or `KeyError` if the state does not describe one."
+    return None if state["geometry"] is None else Geometry(**state["geometry"])
+
+
 def _thresholds(values: Mapping[str, Any]) -> Calibration:
     "The calibration of a state. Raises `TypeError` or `KeyError` if it does not describe one."
     return Calibration(**{**values, "made_with": {**values["made_with"]}})
@@ -130,7 +151,6 @@ class StoredPatchCore(PatchCore):
         self.require_fitted()
         scoring, embedder, network = Scoring.of(self.scoring), Embedder.of(self.embedder), self.embedder_
         views: Any = self.views
-        _require_sizes(embedder)  # do not save what could not be loaded
         return {
             "kind": self.kind,
             "parameters": {
@@ -142,7 +162,7 @@ class StoredPatchCore(PatchCore):
                 "geometry": self.geometry and asdict(self.geometry),
                 "seed": int(self.seed),
             },
-            "geometry": asdict(self.geometry_),
+            "geometry": self.geometry_ and asdict(self.geometry_),
             "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
             "weights_hash": network.extractor.weights_hash(),
             "layers": network.layers,
@@ -161,13 +181,14 @@ class StoredPatchCore(PatchCore):
         network: EmbeddingNetwork | None = None,  # use this network; None: build it
     ) -> Self:  # fitted model
         "Rebuild the model. Raises `ValueError` if the state is damaged or does not fit the weights."
-        model, bank, geometry = cls._unfitted(state, weights, device, progress), _bank(state["bank"]), state["geometry"]
+        model, bank = cls._unfitted(state, weights, device, progress), _bank(state["bank"])
+        _require_sizes(Embedder.of(model.embedder), state["dims"], bank.rows.shape[1], model.seed)
         if (found := precision_of(bank.rows)) != (said := state["parameters"]["search"]["precision"]):
             raise ValueError(f"the bank has precision {found!r}, the parameters say {said!r:.50}")
         calibration = None if state["calibration"] is None else _thresholds(state["calibration"])
         network = network or model.build_network()
         _require_network(network, state, bank.rows.shape[1])
-        model.keep(replace(bank, rows=bank.rows.to(network.device)), network, Geometry(**geometry))
+        model.keep(replace(bank, rows=bank.rows.to(network.device)), network, _geometry_of(state))
         model.calibration_ = calibration
         return model
 
@@ -176,10 +197,7 @@ class StoredPatchCore(PatchCore):
         "An unfitted model with the parameters of a state."
         found = state["parameters"]
         embedder, search = Embedder(**found["embedder"]), Search(**found["search"])
-        _require_sizes(embedder)
         embedder = embedder if weights == "as saved" else replace(embedder, weights=weights)
-        if type(found["seed"]) is not int:
-            raise ValueError(f"seed={found['seed']!r:.50} is not a whole number")
         views = None if found["views"] is None else cls.parts["views"].from_dict(found["views"])
         return cls(
             embedder,
@@ -190,7 +208,7 @@ class StoredPatchCore(PatchCore):
             device=device,
             seed=found["seed"],
             progress=progress,
-            geometry=found["geometry"] and Geometry(**found["geometry"]),
+            geometry=_geometry_of(found),
         )
 
 # %% ../../nbs/formats/01_model_folder.ipynb #db40a6ee
@@ -248,13 +266,14 @@ def restore(
             if (kept, search.precision) == ("f32", "sq8"):
                 raise ValueError("the bank is kept in f32, search asks for sq8: fit with Search(precision='sq8')")
             single["parameters"]["search"] = asdict(replace(search, precision=kept))
+            _require_input(Geometry(**single["geometry"]), geometry)
         model = wanted[kind].from_state(state, weights=weights, device=device, progress=progress)
-    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise ValueError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{folder} is damaged: {type(error).__name__}: {str(error):.500}") from error
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
     if geometry not in (None, model.geometry_):
-        raise ValueError(f"{folder} works with {model.geometry_}, not with {geometry}")
+        raise ValueError(f"{folder} works with {model.geometry_ or 'tensors alone'}, not with {geometry}")
     model._remember(folder, mark)
     return model
 
@@ -316,7 +335,7 @@ class Stored:
 # %% ../../nbs/formats/01_model_folder.ipynb #60b0d6e0
 def saved_members(
     folder: str | Path,  # folder of a model or an ensemble, also official
-) -> tuple[str | None, list[Any]]:  # scaling or None; per member geometry or official entries
+) -> tuple[str | None, list[Any]]:  # scaling or None; per member geometry, None if not known, or official entries
     """Describe the members of a model folder without loading them.
 
     Raises `FileNotFoundError` or `ValueError` where loading would, and `ValueError` for a tiled model.
@@ -331,7 +350,7 @@ def saved_members(
             "use load_model, or patchcore_nb predict"
         )
     try:
-        return outline.get("scaling"), [Geometry(**single["geometry"]) for single in single_states(outline)]
+        return outline.get("scaling"), [_geometry_of(single) for single in single_states(outline)]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
 

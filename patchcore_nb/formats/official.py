@@ -20,12 +20,13 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from ..box.zoo import local_weights
-from ..data import Geometry
+from ..data import Geometry, known
 from .bank_file import bank_shape, read_bank, write_bank
 from .folder import read_consistent, require_content, saved_folder
-from ..patches import Embedder, EmbeddingNetwork
+from ..line.ensemble import MOST_MEMBERS
+from ..patches import LARGEST, Embedder, EmbeddingNetwork
 from ..scale.quantised import precision_of
-from ..scorer import Scoring
+from ..scorer import MOST_NEIGHBOURS, Scoring
 
 # %% ../../nbs/formats/03_official.ipynb #74865629
 class _Unpickler(pickle.Unpickler):
@@ -105,7 +106,7 @@ def _is_name(value):
 
 
 def _are_names(value):
-    return type(value) in (list, tuple) and len(value) > 0 and all(map(_is_name, value))
+    return type(value) in (list, tuple) and 1 <= len(value) <= 64 and all(map(_is_name, value))  # as FeatureExtractor
 
 
 def _whole(most):
@@ -120,14 +121,15 @@ def _is_note(value):
 # %% ../../nbs/formats/03_official.ipynb #2add2e0c
 _ENTRIES = {
     "backbone.name": (_is_name, "a name"),
-    "layers_to_extract_from": (_are_names, "one or more layer names"),
+    "layers_to_extract_from": (_are_names, "1 to 64 layer names"),
     "input_shape": (_is_shape, f"(3, height, width) with sides up to {_SIDE}"),
-    **dict.fromkeys(("pretrain_embed_dimension", "target_embed_dimension"), _whole(16_384)),
-    "patchsize": _whole(31),
-    "patchstride": _whole(64),
+    "pretrain_embed_dimension": _whole(LARGEST["pretrain_dim"]),
+    "target_embed_dimension": _whole(LARGEST["target_dim"]),
+    "patchsize": _whole(LARGEST["patch_size"]),
+    "patchstride": _whole(LARGEST["stride"]),
 }
 _OPTIONAL = {
-    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), _whole(1024)),
+    **dict.fromkeys(("anomaly_scorer_num_nn", "anomaly_score_num_nn"), _whole(MOST_NEIGHBOURS)),
     _NOTE: (_is_note, f"a note of patchcore_nb, with sides up to {_SIDE}"),
 }
 
@@ -223,7 +225,7 @@ def from_official(
     params: dict,  # as read_params returns them
     geometry: Geometry | None = None,  # preparation of images; None: from the note, or guessed
 ) -> dict:  # fields of embedder and scoring, geometry, seed
-    "Translate official parameters. Raises `ValueError` if the geometry must be given."
+    "Translate official parameters. Raises `ValueError` if the geometry must be given, or contradicts them."
     note = params.get(_NOTE, {})
     name, seed = split_seed(params["backbone.name"])
     embedder = Embedder(
@@ -235,18 +237,36 @@ def from_official(
         target_dim=params["target_embed_dimension"],
     )
     scoring = Scoring(k=params.get("anomaly_score_num_nn") or params.get("anomaly_scorer_num_nn", 1))
-    geometry = geometry or _noted_geometry(params)
+    geometry = _geometry_of(params, geometry)
     return {"embedder": asdict(embedder), "scoring": asdict(scoring), "geometry": geometry, "seed": seed or 0}
 
 # %% ../../nbs/formats/03_official.ipynb #abf2223f
-def _noted_geometry(params: dict) -> Geometry:
-    "The geometry of the note, or a guess with a warning."
-    if note := params.get(_NOTE):
-        sizes = (note["resize"], note["crop"])
-        return Geometry(*(tuple(size) if isinstance(size, list) else size for size in sizes))
-    geometry = official_geometry(params["input_shape"])
-    _log.warning("official models do not hold the resize: assuming %s; give the geometry if it was another", geometry)
-    return geometry
+def noted_geometry(
+    params: dict,  # as read_params returns them
+) -> Geometry | None:  # None in folders of the official code, which state the crop only
+    "Return the geometry in the note of this package."
+    if not (note := params.get(_NOTE)):
+        return None
+    resize, crop = (tuple(size) if isinstance(size, list) else size for size in (note["resize"], note["crop"]))
+    return Geometry(resize, crop)
+
+
+def _fixed_size(geometry: Geometry) -> tuple[int, int] | None:  # (height, width)
+    "The size of all prepared images; None if it depends on the photograph."
+    size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
+    return (size, size) if isinstance(size, int) else size
+
+
+def _geometry_of(params: dict, given: Geometry | None) -> Geometry:
+    "The given geometry if it fits the parameters; without one that of the note, or a guess."
+    noted, (_, height, width) = noted_geometry(params), params["input_shape"]
+    if given is None:
+        return noted or official_geometry(params["input_shape"])
+    if noted not in (None, given):
+        raise ValueError(f"the model was fitted with {noted}, not with {given}")
+    if _fixed_size(given) not in (None, (height, width)):
+        raise ValueError(f"the model was fitted to images of {height}x{width} pixels, {given} makes others")
+    return given
 
 # %% ../../nbs/formats/03_official.ipynb #284f7b46
 def official_weights_hash(
@@ -299,7 +319,7 @@ def to_official(
     network: EmbeddingNetwork,  # network of the model
     scoring: Scoring | None,  # scoring of the model; None: the defaults
     views: object,  # its Views; None: whole images
-    geometry: Geometry,  # preparation of the training images
+    geometry: Geometry | None,  # preparation of the training images; None: not known, which is an error
 ) -> dict:  # official entry -> plain value
     "Translate a model to official parameters. Raises `ValueError` if the official code could not run it."
     spec, layers, scoring = network.spec, network.layers, Scoring.of(scoring)
@@ -311,7 +331,13 @@ def to_official(
         )
     _require_official_layers(layers, network.extractor.last_layer)
     _require_official_scores(scoring, getattr(views, "region", None))
-    size = geometry.crop or (geometry.resize if isinstance(geometry.resize, tuple) else None)
+    geometry = known(geometry)
+    if geometry.depth is not None:
+        raise ValueError(
+            f"the official code clips images of more than 8 bits and has no place for depth={geometry.depth}:"
+            " save the model in our format"
+        )
+    size = _fixed_size(geometry)
     if size is None:
         raise ValueError(
             f"official models work on images of one size, which {geometry} does not fix: "
@@ -328,7 +354,7 @@ def to_official(
         {
             "backbone.name": name,
             "layers_to_extract_from": list(layers),
-            "input_shape": (3, *((size, size) if isinstance(size, int) else size)),
+            "input_shape": (3, *size),
             "pretrain_embed_dimension": int(pretrain_dim),
             "target_embed_dimension": int(target_dim),
             "patchsize": int(spec.patch_size),
@@ -350,8 +376,10 @@ def member_prefixes(
 def official_prefixes(
     folder: str | Path,  # any folder
 ) -> list[str]:  # [""] for one model; "Ensemble-1-2_" and so on; [] for none
-    "List the prefixes of the models in an official folder. Raises `ValueError` if an ensemble is incomplete."
+    "List the prefixes of the models in an official folder. Raises `ValueError` for a wrong number of models."
     found = {path.name.removesuffix(PARAMS_FILE) for path in Path(folder).glob(f"*{PARAMS_FILE}")}
+    if len(found) > MOST_MEMBERS:
+        raise ValueError(f"{folder} holds {len(found)} models, more than the {MOST_MEMBERS} of an ensemble")
     expected = member_prefixes(len(found))
     if found != set(expected):
         raise ValueError(
@@ -409,6 +437,12 @@ def _read_member(folder: Path, prefix: str, geometry: Geometry | None) -> dict:
     }
 
 # %% ../../nbs/formats/03_official.ipynb #1115f84c
+def _assumed(folder: str | Path, geometry: Geometry) -> str:
+    "Say what is assumed about a folder without a note."
+    said = f"official models do not hold the resize: assuming {geometry} for {folder}"
+    return f"{said}; if it was another, give geometry=, or --resize to patchcore_nb predict"
+
+
 def read_official(
     folder: str | Path,  # official model folder
     geometry: Geometry | None = None,  # preparation of images; None: from the note, or guessed
@@ -424,6 +458,8 @@ def read_official(
         if not prefixes:
             raise FileNotFoundError(f"{folder} is not an official model folder: it has no {PARAMS_FILE}")
         members = [_read_member(at, prefix, geometry) for prefix in prefixes]
+        if geometry is None and None in [member["weights_hash"] for member in members]:
+            _log.warning("%s", _assumed(folder, Geometry(**members[0]["geometry"])))
         if len(members) == 1:
             return members[0]
         sizes = [member["geometry"] for member in members]

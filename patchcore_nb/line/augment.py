@@ -8,7 +8,6 @@ __all__ = []
 # %% ../../nbs/line/01_augment.ipynb #2b65b036
 import math
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from ..box.docstrings import complete_docstrings
 from ..patches import cells_inside
 
 # %% ../../nbs/line/01_augment.ipynb #1fa1ab76
+MOST_ROTATIONS = 360  # one for each degree; every one is another copy of each training image
 Turn = tuple[float, bool]  # degrees counter-clockwise; whether mirrored left to right first
 
 
@@ -28,21 +28,25 @@ def turns(
 ) -> list[Turn]:  # the upright image first
     "All turns of an image. Raises `ValueError` unless rotations are different angles and flips is True or False."
     if not isinstance(flips, (bool, np.bool_)):
-        raise ValueError(f"flips={flips!r}: expected True or False")
+        raise ValueError(f"flips={flips!r:.50}: expected True or False")
     if not isinstance(rotations, (tuple, list)) or not all(map(_is_angle, rotations)):
-        raise ValueError(f"rotations={rotations!r}: expected angles in degrees, such as (90, 180, 270)")
+        raise ValueError(f"rotations={rotations!r:.100}: expected angles in degrees, such as (90, 180, 270)")
+    if len(rotations) > MOST_ROTATIONS:
+        raise ValueError(f"rotations holds {len(rotations)} angles: expected at most {MOST_ROTATIONS}")
     # An angle just below 0 gives 360.0 at first, so the remainder is taken twice.
     angles = [0.0, *(float(angle) % 360 % 360 for angle in rotations)]
     if len(set(angles)) < len(angles):
         raise ValueError(
-            f"rotations={tuple(rotations)}: an angle comes twice (0, the upright image, is always included)"
+            f"rotations={tuple(rotations)!r:.100}: an angle comes twice (0, the upright image, is always included)"
         )
     return [(angle, mirrored) for mirrored in ((False, True) if flips else (False,)) for angle in angles]
 
 
 def _is_angle(value: object) -> bool:
-    "Whether a value is a finite number."
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    "Whether a value is a number of degrees, not NaN and of a few digits."
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return bool(-1e9 < value < 1e9)
 
 # %% ../../nbs/line/01_augment.ipynb #e19c8a57
 def turned(

@@ -21,17 +21,16 @@ from ..data import prepared
 from .calibration import network_now, warn_of_copies
 from ..patchcore import PatchCore
 from ..scale.quantised import concatenate_rows, take_rows
-from ..scorer import Bank, InMemory, MemoryBank, Scoring
+from ..scorer import Bank, InMemory, MemoryBank, Scoring, multiplies_exactly, product_error
 
 # %% ../../nbs/line/04_editing.ipynb #c9571272
 def nearest_distances(
     rows: Tensor,  # `(N, d)` float
     kept: Tensor,  # `(n, d)` float, n >= 1
-    chunk: int = 1024,  # rows compared at a time
 ) -> Tensor:  # `(N,)`, L2 distances, not squared
     "Distance from each row to the nearest row of a bank; the largest is the bank's covering radius for them."
-    chunk = max(1, min(chunk, 2**24 // len(kept)))  # the table of distances has at most 64 MB
-    return torch.cat([torch.cdist(r, kept).amin(1) for r in rows.split(chunk)])
+    memory = MemoryBank(kept)
+    return torch.cat([memory.search(r)[0][:, 0] for r in rows.split(8192)]).sqrt()
 
 # %% ../../nbs/line/04_editing.ipynb #6d382b22
 def rows_to_add(
@@ -64,10 +63,7 @@ def continue_coreset(
     if sampler == "random":
         return torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count]
     new, old = (random_projection(r, projection_dim, torch.Generator().manual_seed(seed)) for r in (rows, kept))
-    start = nearest_distances(new, old)
-    if not start.isfinite().all():
-        raise ValueError("rows hold NaN or infinite numbers: no distances can be compared")
-    return k_center_greedy(new, start, count, progress=progress)
+    return k_center_greedy(new, nearest_distances(new, old), count, progress=progress)
 
 # %% ../../nbs/line/04_editing.ipynb #39396178
 def require_new(
@@ -137,7 +133,12 @@ def isolation(
     of_image, nearest = torch.from_numpy(np.asarray(images)).to(rows.device), []
     for r, own in zip(rows.split(chunk), of_image.split(chunk)):
         same = own[:, None] == of_image  # (chunk, n)
-        nearest.append(torch.cdist(r, rows).masked_fill_(same, torch.inf).amin(1))
+        found = torch.cdist(r, rows).masked_fill_(same, torch.inf).amin(1)
+        close = found.square() < 1000 * product_error(r, multiplies_exactly(r.device))  # rounding would show
+        if close.any():
+            direct = torch.cdist(r[close], rows, compute_mode="donot_use_mm_for_euclid_dist")
+            found[close] = direct.masked_fill_(same[close], torch.inf).amin(1)
+        nearest.append(found)
     return torch.cat(nearest).cpu().numpy()
 
 # %% ../../nbs/line/04_editing.ipynb #368021bb

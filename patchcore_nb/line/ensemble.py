@@ -19,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset
-from ..data import Geometry, as_dataset, batches, checked, prepared, require_good
+from ..data import WHOLE, Geometry, batches, checked, prepared, require_good
 from patchcore_nb.line.calibration import (
     Calibrated,
     CalibratedPatchCore,
@@ -29,6 +29,7 @@ from patchcore_nb.line.calibration import (
     training_set,
 )
 from .views import Views
+from ..parameters import require_good_labels
 from ..prediction import Calibration, Prediction
 from ..scorer import Bank, Scoring
 
@@ -82,6 +83,7 @@ def _scaled(values: np.ndarray, limits: Sequence[float]) -> np.ndarray:
 
 # %% ../../nbs/line/06_ensemble.ipynb #9be08b91
 _SCALINGS = ("test", "fit")
+MOST_MEMBERS = 32  # each is a network of its own
 
 
 def _check(models: Sequence[Any], scaling: str) -> None:
@@ -90,6 +92,8 @@ def _check(models: Sequence[Any], scaling: str) -> None:
         raise ValueError(f'scaling={scaling!r}: expected "test" or "fit"')
     if not models or not all(isinstance(model, CalibratedPatchCore) for model in models):
         raise ValueError(f"an ensemble needs a list of PatchCore models, got {models!r:.200}")
+    if len(models) > MOST_MEMBERS:
+        raise ValueError(f"an ensemble has at most {MOST_MEMBERS} members, got {len(models)}")
     regions = {getattr(model.views, "region", None) for model in models}
     for name, values in ("geometry", {model.geometry for model in models}), ("region of interest", regions):
         if len(values) > 1:
@@ -113,10 +117,19 @@ def _require_order(data: object) -> None:
         )
 
 
-def _opened(data: object, geometry: Geometry, on_error: str, progress: bool) -> Any:
+def _opened(
+    data: object, geometry: Geometry | None, on_error: str, progress: bool, undecided: Geometry | None = None
+) -> Any:
     "Images that are the same on every pass; files are checked once for all members."
     _require_order(data)
-    return checked(as_dataset(list(data) if isinstance(data, Iterator) else data, geometry), on_error, progress)
+    images, _ = prepared(list(data) if isinstance(data, Iterator) else data, geometry, undecided)
+    return checked(images, on_error, progress)
+
+
+class _Once(list):
+    "A batch of network input as a data set of one item."
+
+    is_network_input = True
 
 # %% ../../nbs/line/06_ensemble.ipynb #7630349a
 class Ensemble(Calibrated, BaseEstimator):
@@ -137,12 +150,15 @@ class Ensemble(Calibrated, BaseEstimator):
     def fit(
         self,
         data: object,  # images of good parts, as for PatchCore.fit; read once or more per member
+        y: object = None,  # labels, as for PatchCore.fit: all 0
         on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for PatchCore.fit
     ) -> "Ensemble":  # self
         "Fit all members on the same images. Raises as `PatchCore.fit`, and `ValueError` for members that do not match."
         _check(self.models, self.scaling)
-        images = _opened(data, self.models[0].geometry or Geometry(), on_error, self.models[0].progress)
+        if y is not None:
+            require_good_labels(y)
+        images = _opened(data, self.models[0].geometry, on_error, self.models[0].progress, WHOLE)
         require_good(images)
         if self.scaling == "fit" and isinstance(images, (DataLoader, IterableDataset)):
             raise ValueError(
@@ -151,7 +167,7 @@ class Ensemble(Calibrated, BaseEstimator):
         ranges = None
         if self.scaling == "fit":
             ranges = [value_range(held_out(model, images, collect=collect)) for model in self.models]
-        self.models_ = [clone(model).fit(images, on_error, collect) for model in self.models]
+        self.models_ = [clone(model).fit(images, on_error=on_error, collect=collect) for model in self.models]
         self.ranges_, self.skipped_, self.calibration_ = ranges, getattr(images, "skipped", []), None
         self.ranged_with_ = [model.scored_with() for model in self.models_]
         return self
@@ -189,14 +205,14 @@ class Ensemble(Calibrated, BaseEstimator):
         images, geometry = prepared(data, self.geometry_)
         workers = self.models_[0].num_workers
         for batch in batches(images, geometry, batch_size, workers, progress, "predict"):
-            again: Any = [batch]  # a data set of one batch: each image is read once for all members
+            again: Any = _Once([batch])  # each image is read once for all members
             parts = (next(model.stream(DataLoader(again, batch_size=None))) for model in self.models_)
             found = combine(parts, self.ranges_)
             found.calibration = self.calibration_ and self.calibration_.current(self.scored_with())
             yield found
 
     @property
-    def geometry_(self) -> Geometry:  # that of all members
+    def geometry_(self) -> Geometry | None:  # that of all members
         "How images are prepared."
         return self.models_[0].geometry_
 
@@ -290,6 +306,8 @@ def _ranges_of(
     scaling, members, ranges = state["scaling"], state["members"], state["ranges"]
     if not members or scaling not in _SCALINGS or scaling == "fit" and len(ranges or ()) != len(members):
         raise ValueError("scaling, ranges and members do not fit")
+    if len(members) > MOST_MEMBERS:
+        raise ValueError(f"an ensemble has at most {MOST_MEMBERS} members, this one {len(members)}")
     found = ranges and [{name: [*map(float, one[name])] for name in ("scores", "maps")} for one in ranges]
     every = [ends for one in found or () for ends in one.values()]
     if not all(len(ends) == 2 and _NARROWEST < ends[1] - ends[0] < np.inf for ends in every):

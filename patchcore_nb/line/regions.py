@@ -125,9 +125,11 @@ def as_record(
     prediction: Prediction,  # prediction of any model
     index: int,  # number of the image
     min_area: int = 1,  # smaller regions are left out, pixels of the photograph
-) -> dict:  # path and score; verdict and regions if there are thresholds
+) -> dict:  # path and score; unseen, if a crop left something out; verdict and regions if there are thresholds
     "Path, score, verdict and regions of an image. Raises as `found_regions`."
     record = {"path": prediction.paths[index], "score": float(prediction.scores[index])}
+    if unseen := prediction.unseen(index):
+        record["unseen"] = unseen
     decided = prediction.calibration
     if decided is None:
         return record

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from ..box.images import read_mask, to_mask
-from ..data import Geometry
+from ..data import Geometry, known
 
 # %% ../../nbs/line/00_roi.ipynb #0da38c53
 def _read(
@@ -54,8 +54,8 @@ class RegionOfInterest:
         edge: int = 0,  # border of the network input that is left out, pixels
     ):
         "Raises `ValueError` for an invalid mask, masks of different sizes, or an edge that is not a number of pixels."
-        if not isinstance(edge, (int, np.integer)) or isinstance(edge, bool) or edge < 0:
-            raise ValueError(f"edge={edge!r}: expected a number of pixels, 0 or more")
+        if not isinstance(edge, (int, np.integer)) or isinstance(edge, bool) or not 0 <= edge <= 10_000:
+            raise ValueError(f"edge={edge!r:.50}: expected a number of pixels, from 0 to 10,000")
         masks = [] if keep is None else [_read(keep, "keep")]
         if ignore is not None:
             masks.append(~_read(ignore, "ignore"))
@@ -85,17 +85,20 @@ class RegionOfInterest:
 
     def mask(
         self,
-        geometry: Geometry,  # how photographs become network input
+        geometry: Geometry | None,  # how photographs become network input; None: not known
         size: tuple[int, int],  # (H, W) of the network input
     ) -> Tensor:  # `(H, W)` bool
-        "The region as a mask of the network input. Raises `ValueError` if the prepared mask has another size."
+        """The region as a mask of the network input.
+
+        Raises `ValueError` if the prepared mask has another size, or if nobody knows how to prepare it.
+        """
         return _network_mask(self, geometry, tuple(map(int, size)))
 
 # %% ../../nbs/line/00_roi.ipynb #dfcae4cd
 @lru_cache(maxsize=16)
 def _network_mask(
     region: RegionOfInterest,  # region of the photographs
-    geometry: Geometry,  # how they become network input
+    geometry: Geometry | None,  # how they become network input
     size: tuple[int, int],  # (H, W) of the network input
 ) -> Tensor:  # `(H, W)` bool
     "The mask of the network input, made once for all images."
@@ -104,7 +107,7 @@ def _network_mask(
     mask[region.edge : H - region.edge, region.edge : W - region.edge] = True
     if region.inside is None:
         return mask
-    prepared = geometry.inside(Image.fromarray(region.inside))
+    prepared = known(geometry).inside(Image.fromarray(region.inside))
     if tuple(prepared.shape) != size:
         raise ValueError(
             f"the mask of the region is {region.inside.shape} (height, width), {tuple(prepared.shape)} "

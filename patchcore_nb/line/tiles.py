@@ -39,7 +39,7 @@ from patchcore_nb.line.calibration import (
 )
 from .editing import Audit, audit_images
 from .views import ViewedRows, Views
-from ..parameters import require_same
+from ..parameters import require_good_labels, require_same
 from ..patchcore import PatchCore, concatenate
 from ..patches import EmbeddingNetwork, cells_inside, finite, pixels_inside
 from ..prediction import Calibration, Prediction
@@ -47,15 +47,20 @@ from ..scale.quantised import QuantisedRows
 from ..scorer import Bank, InMemory, MemoryBank, Scoring
 
 # %% ../../nbs/line/05_tiles.ipynb #604ae8ab
+_MOST_PIXELS = 1 << 22  # pixels of all tiles along one side
+
+
 def tile_starts(
     length: int,  # L, side of the photograph, pixels
     tile: int,  # t, side of a tile, pixels
     overlap: int,  # o, least number of shared pixels, less than t
 ) -> np.ndarray:  # first pixel of each tile, `(n,)` int
-    "Where tiles begin along one side."
+    "Where tiles begin along one side. Raises `ValueError` if they would cover it hundreds of times."
     if tile >= length:
         return np.zeros(1, dtype=int)
     count = math.ceil((length - overlap) / (tile - overlap))
+    if count * tile > _MOST_PIXELS:
+        raise ValueError(f"{count} tiles of {tile} pixels along {length}: choose a smaller overlap, or larger tiles")
     return np.rint(np.linspace(0, length - tile, count)).astype(int)
 
 # %% ../../nbs/line/05_tiles.ipynb #32b36fc7
@@ -70,6 +75,9 @@ def tile_weights(
     return (falling / np.bincount(at.ravel(), falling.ravel())[at]).astype(np.float32)
 
 # %% ../../nbs/line/05_tiles.ipynb #1f67eb32
+LARGEST_TILE, _MOST_TILES = 4096, 100_000  # pixels a side; tiles of a photograph
+
+
 def tile_sides(
     tile: int | Sequence[int],  # side of a square, or (height, width), pixels
     overlap: int,  # pixels
@@ -77,12 +85,24 @@ def tile_sides(
     "Height and width of a tile. Raises `ValueError` unless both are positive and larger than the overlap."
     sides = tuple(tile) if isinstance(tile, Sequence) and not isinstance(tile, str) else (tile, tile)
     if len(sides) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sides):
-        raise ValueError(f"tile={tile!r}: expected a positive int, or (height, width) of two positive ints")
+        raise ValueError(f"tile={tile!r:.50}: expected a positive int, or (height, width) of two positive ints")
+    if max(sides) > LARGEST_TILE:
+        raise ValueError(f"tile={tile!r:.50}: a tile is network input, of at most {LARGEST_TILE} pixels a side")
     if not isinstance(overlap, Integral) or not 0 <= overlap < min(sides):
         raise ValueError(
-            f"overlap={overlap!r}: expected whole pixels from 0 to less than the tile's shorter side, {min(sides)}"
+            f"overlap={overlap!r:.50}: expected whole pixels from 0 to less than the tile's shorter side, {min(sides)}"
         )
     return int(sides[0]), int(sides[1])
+
+
+def _photograph_size(
+    size: Any,  # (height, width) as read from a model folder
+) -> tuple[int, int]:  # the same
+    "The size of a photograph. Raises `ValueError` for another value, and for sides that no photograph has."
+    pair = isinstance(size, (list, tuple)) and len(size) == 2
+    if not pair or not all(type(side) is int and 1 <= side < 1 << 17 for side in size):
+        raise ValueError(f"size={size!r:.50}: expected (height, width) of a photograph")
+    return size[0], size[1]
 
 # %% ../../nbs/line/05_tiles.ipynb #3933f443
 class Tiling:
@@ -94,10 +114,12 @@ class Tiling:
         tile: int | Sequence[int],  # side or (height, width), pixels
         overlap: int,  # least number of shared pixels
     ):
-        "Raises `ValueError` as `tile_sides` does."
+        "Raises `ValueError` as `tile_sides` does, and for more tiles than anyone could want."
         (h, w), (H, W) = tile_sides(tile, overlap), map(int, size)
         self.size, self.sides = (H, W), (min(h, H), min(w, W))
         starts = [tile_starts(length, t, min(overlap, t - 1)) for length, t in zip(self.size, self.sides)]
+        if (count := len(starts[0]) * len(starts[1])) > _MOST_TILES:
+            raise ValueError(f"{count} tiles of a photograph are more than {_MOST_TILES}: choose larger ones")
         self.places = list(product(*(range(len(s)) for s in starts)))  # (row, column) of each tile
         self.boxes = [
             tuple(slice(s[i], s[i] + side) for s, i, side in zip(starts, place, self.sides)) for place in self.places
@@ -130,10 +152,12 @@ class Tiling:
 class _Tiles(Dataset):
     "Tiles of photographs of one size, photograph by photograph."
 
+    is_network_input = True  # made of photographs that have been judged as a whole
+
     def __init__(
         self,
         photographs: Any,  # a Dataset with a length, from as_dataset
-        geometry: Geometry,  # how they are resized
+        geometry: Geometry | None,  # how they are resized; None: not known, they are tensors
         tile: int | Sequence[int],  # as for Tiling
         overlap: int,  # as for Tiling
     ):
@@ -174,10 +198,10 @@ class _Tiles(Dataset):
 
 # %% ../../nbs/line/05_tiles.ipynb #38662744
 def _whole(
-    geometry: Geometry,  # of photographs
-) -> Geometry:
+    geometry: Geometry | None,  # of photographs; None: not known
+) -> Geometry | None:
     "The geometry itself. Raises `ValueError` if it crops."
-    if geometry.crop is not None:
+    if geometry is not None and geometry.crop is not None:
         raise ValueError(
             f"{geometry} crops, and tiles are cut from whole photographs: "
             "use Geometry(resize, None), for the data set as for the model"
@@ -187,7 +211,7 @@ def _whole(
 
 def _masks(
     model: PatchCore,  # model of the tiles
-    geometry: Geometry,  # of the photographs
+    geometry: Geometry | None,  # of the photographs
     tiling: Tiling,  # of one of them
 ) -> dict[int, Tensor]:  # tile number to `(h, w)` bool; empty without a region
     "Masks of the tiles, cut from the region of interest."
@@ -228,7 +252,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     kind: ClassVar[str] = "tiles"
     model_class: ClassVar[Any]  # class of the model of the tiles, used by from_state
     model_: PatchCore
-    geometry_: Geometry
+    geometry_: Geometry | None
 
     def __init__(
         self,
@@ -242,6 +266,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     def fit(
         self,
         data: object,  # good photographs of one size: ImageSet, Dataset, folder, list of paths, arrays
+        y: object = None,  # labels, as for PatchCore.fit: all 0
         on_error: str = "raise",  # unreadable files: "raise" before any work, or "skip" them
         collect: Callable[..., Bank] | None = None,  # how rows become a bank, as for PatchCore.fit
     ) -> "TiledPatchCore":  # self
@@ -251,6 +276,8 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         photographs of different sizes.
         """
         sides = tile_sides(self.tile, self.overlap)
+        if y is not None:
+            require_good_labels(y)
         images, geometry = prepared(data, self.model.geometry, Geometry(None, None))
         geometry = _whole(geometry)
         require_good(images)
@@ -362,7 +389,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
             "tile": self.tile_,
             "overlap": self.overlap_,
             "position_banks": self.position_banks_,
-            "geometry": asdict(self.geometry_),
+            "geometry": self.geometry_ and asdict(self.geometry_),
             "size": self.size_,
             "paths": self.paths_,
             "model": self.model_.state(),
@@ -377,8 +404,9 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         progress: bool = True,  # show progress bars from now on
     ) -> "TiledPatchCore":  # fitted
         "Restore a model. Raises `ValueError` for a state that is damaged or does not match the weights."
-        geometry, tile = _whole(Geometry(**state["geometry"])), tile_sides(state["tile"], state["overlap"])
-        tiling = Tiling(tile_sides(state["size"], 0), tile, state["overlap"])
+        geometry = _whole(None if state["geometry"] is None else Geometry(**state["geometry"]))
+        tile = tile_sides(state["tile"], state["overlap"])
+        tiling = Tiling(_photograph_size(state["size"]), tile, state["overlap"])
         model = cls.model_class.from_state(state["model"], weights=weights, device=device, progress=progress)
         _require_tiles(model.bank_, tiling, state["paths"], state["position_banks"])
         tiled = cls(clone(model).set_params(geometry=geometry), tile, state["overlap"], state["position_banks"])
@@ -452,7 +480,7 @@ def _judged(
         raise ValueError(f"no patch lies entirely inside {region}: enlarge the region")
     seen, highest = np.zeros(tiling.size, np.float32), []
     for numbers in np.array_split(looked_at, math.ceil(len(looked_at) / model.batch_size)):
-        embedding = finite(model.embed(tiling.cut(photograph, numbers)), {"path": [path] * len(numbers)})
+        embedding = finite(model.embed(tiling.cut(photograph, numbers)), {"path": [path] * len(numbers)}, grid)
         own = [memories[n] for n in numbers], [masks.get(n) for n in numbers]
         scores, maps = _scores_of_tiles(model.scoring, *own, embedding, tiling.sides)
         highest.append(scores.max())

@@ -52,7 +52,7 @@ class Views:
     def patch_rows(
         self,
         images: object,  # from as_dataset
-        geometry: Geometry,  # how they are prepared
+        geometry: Geometry | None,  # how they are prepared; None: not known, they are tensors
         network: EmbeddingNetwork,  # network that embeds them
         batch_size: int = 8,  # images embedded at a time
         num_workers: int = 0,  # processes that load images
@@ -65,7 +65,7 @@ class Views:
     def mask(
         self,
         batch: dict,  # image `(B, 3, H, W)`; path and size of the photographs if known
-        geometry: Geometry,  # how they were prepared
+        geometry: Geometry | None,  # how they were prepared; None: not known
     ) -> Tensor | None:  # `(H, W)` bool; None: all pixels
         "Pixels that count in images to score. Raises `ValueError` if the mask of the region does not fit them."
         self.require_mask_size(batch)
@@ -110,7 +110,7 @@ class ViewedRows(PatchRows):
         self,
         views: Views,  # region of interest and turns
         images: object,  # from as_dataset
-        geometry: Geometry,  # how they are prepared
+        geometry: Geometry | None,  # how they are prepared; None: not known, they are tensors
         network: EmbeddingNetwork,  # network that embeds them
         batch_size: int = 8,  # images embedded at a time
         num_workers: int = 0,  # processes that load images

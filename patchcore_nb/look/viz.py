@@ -17,13 +17,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion, maximum_filter
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
 from ..box.folders import own_mark
-from ..box.images import read_image, read_mask
+from ..box.images import read_mask, read_with_peak
 from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
 from ..prediction import Prediction
 
@@ -89,8 +89,12 @@ def veil(
     picture: np.ndarray,  # `(H, W, 3)` uint8
     judged: np.ndarray,  # `(H, W)` bool
 ) -> np.ndarray:  # a copy, two thirds gray where not judged
-    "Cover with gray what was not judged."
-    return np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    "Cover with gray what was not judged, and draw a white frame around the rest."
+    veiled = np.where(judged[..., None], picture, (picture // 3 + _VEIL * 2 // 3).astype(np.uint8))
+    if not judged.all():
+        thickness = max(1, round(min(judged.shape) / 256))
+        veiled[maximum_filter(judged.astype(np.uint8), 2 * thickness + 1) > judged] = 255
+    return veiled
 
 # %% ../../nbs/look/00_viz.ipynb #39dc7f2e
 def draw_contour(
@@ -167,7 +171,7 @@ def _panels_of(
         item = images[index]
         return to_picture(item["image"]), anomaly_map, item["mask"].numpy() if "mask" in item else None
     sample = images.samples[index]
-    picture = np.asarray(read_image(sample.path))
+    picture = np.asarray(read_with_peak(sample.path, images.geometry.depth)[0])
     back = to_photograph(anomaly_map, images.geometry, *picture.shape[:2])
     if not images.has_masks:
         return picture, back, None

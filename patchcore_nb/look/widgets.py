@@ -234,7 +234,7 @@ def _unit(scoring: Scoring) -> str:
     return "squared feature distance" if scoring.squared else "feature distance"
 
 
-def _image_set(images: object, geometry: Geometry) -> ImageSet:
+def _image_set(images: object, geometry: Geometry | None) -> ImageSet:
     "Images with names and labels. Raises `ValueError` without images, `TypeError` for images without names."
     images = as_dataset(images, geometry)
     if not isinstance(images, ImageSet):
@@ -454,6 +454,7 @@ class _Judged:
         sharp.calibration_ = None  # made with another sigma
         prediction = sharp.predict(images)
         self.images, self.labels, self.side = images, images.labels.astype(bool), side
+        self.unseen = prediction.unseen  # share of the photograph of an image that the crop left out
         self.scores, self.maps = prediction.scores, torch.from_numpy(prediction.maps)
         self.unit = _unit(model.scoring)
         self.end = 1.05 * float(max(self.scores.max(), self.maps.max())) or 1.0  # of a threshold; scores may all be 0
@@ -558,6 +559,8 @@ def _verdict_table(s: dict[str, Any]) -> str:
         "its value": f"{s['value']:.3g}",
         "flagged area": f"{s['area']:.1%}",
     }
+    if s["unseen"]:
+        lines["cropped away"] = f"{s['unseen']:.1%} of the photograph, not judged"
     style = "padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top"
     rows = (f'<tr><td style="{style}">{name}</td><td>{text}</td></tr>' for name, text in lines.items())
     return f"<table>{''.join(rows)}</table>"
@@ -682,6 +685,7 @@ class HeatmapExplorer(_Explorer):
         shown = dict(category=self.category.value, defect=now.images.defects[i], image=i, threshold=threshold)
         shown |= dict(sigma=self.sigma.value, opacity=self.opacity.value, judge=self.judge.value)
         shown["area"] = float((self.smoothed([i])[0] >= threshold).mean())
+        shown["unseen"] = now.unseen(i)
         return shown | now.verdict(i, self.values(), threshold)
 
     def figure(self) -> np.ndarray:  # `(H, W, 3)` uint8

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset, nearest_pick_distances, random_projection
-from ..data import Geometry, ImageSet, prepared
+from ..data import WHOLE, Geometry, ImageSet, prepared
 from ..patches import EmbeddingNetwork, PatchRows, image_count
 from .search import Pruned, Search
 from ..scorer import Bank, Scoring
@@ -183,8 +183,12 @@ class RowCollector:
         progress: bool = False,  # show progress bars
     ):
         self.count, self.coreset, self.seed, self.progress = count, coreset, seed, progress
-        self.rows = MappedRows(count, width) if plan.mapped else torch.empty(plan.chunk or count, width)
-        self.kept = torch.empty(plan.union, width) if plan.chunk else None  # rows kept of the chunks
+        self.rows = (
+            MappedRows(count, width) if plan.mapped else torch.empty(plan.chunk or count, width, dtype=torch.float32)
+        )
+        self.kept = (
+            torch.empty(plan.union, width, dtype=torch.float32) if plan.chunk else None
+        )  # rows kept of the chunks
         self.numbers = torch.empty(plan.union, dtype=torch.int64)  # their numbers
         self.seen = self.filled = self.stayed = 0
 
@@ -497,7 +501,7 @@ class Forecasting:
         limited = MergeReduce(_free_memory()) if collect is None else _require_limited(collect)
         coreset, scoring, search = Coreset.of(self.coreset), Scoring.of(self.scoring), Search.of(self.search)
         network = self.build_network()
-        images, geometry = prepared(data, self.geometry)
+        images, geometry = prepared(data, self.geometry, WHOLE)
         patches = self.patch_rows(images, geometry, network)
         if on_error != "raise":
             patches.check(on_error)

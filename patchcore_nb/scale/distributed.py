@@ -27,7 +27,7 @@ from ..box.docstrings import complete_docstrings
 from ..box.folders import is_good, kind_by_name
 from ..box.images import IMAGE_SUFFIXES
 from ..coreset import Coreset
-from ..data import ImageSet, checked
+from ..data import ImageSet, checked, say_unseen
 from ..patchcore import PatchCore, concatenate
 from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..prediction import Prediction
@@ -205,6 +205,7 @@ class PartCoreset(NamedTuple):
     bank: Bank  # rows that are kept, on the CPU
     total: int  # number of rows of its images
     size: tuple[int, int] | None  # (H, W) of the network input
+    photograph: Tensor  # (height, width) of its first photograph, `(2,)`
 
 # %% ../../nbs/scale/03_distributed.ipynb #69fc1376
 def part_coreset(
@@ -219,7 +220,8 @@ def part_coreset(
     patches = deepcopy(task.patches)  # parts do not share state
     patches.images, patches.network = images, network
     bank = InMemory()(patches, task.on_error, task.coreset, Scoring(), task.seed)
-    return PartCoreset(replace(bank, rows=bank.rows.cpu()), patches.count(), patches.size), images.skipped
+    of_part = replace(bank, rows=bank.rows.cpu()), patches.count(), patches.size, images[0]["size"]
+    return PartCoreset(*of_part), images.skipped
 
 # %% ../../nbs/scale/03_distributed.ipynb #62b0bef7
 def each_part(
@@ -316,7 +318,7 @@ def merged(
     if not parts:
         raise ValueError("no images: a memory bank needs at least one image of a good part")
     banks = [part.bank for part in parts]
-    for bank, _, size in parts:
+    for bank, _, size, _ in parts:
         if size != parts[0].size:
             raise ValueError(
                 f"images of different sizes (height, width): {banks[0].paths[0]} gives {parts[0].size}, "
@@ -372,6 +374,7 @@ class OnWorkers:
             same["sent"] = SentNetwork.of(patches.network, self.device)
             found = each_part(_part_coreset_there, parts, same, self.client, patches.progress, "embed")
         usable_parts, skipped = of_usable_parts(found, images)
+        say_unseen(torch.stack([part.photograph for part in usable_parts]), patches.geometry, "embed")
         bank = merged(usable_parts, coreset, scoring, seed, patches.network.device, patches.progress)
         return replace(bank, skipped=tuple(skipped))
 
@@ -393,7 +396,9 @@ class OnWorkers:
         sent = self.client.scatter(SentModel(model, self.device), broadcast=True, hash=False)
         same = {"sent": sent, "on_error": on_error}
         found = each_part(_predict_there, parts, same, self.client, model.progress, "predict")
-        return concatenate(*of_usable_parts(found, images))
+        prediction = concatenate(*of_usable_parts(found, images))
+        say_unseen(torch.from_numpy(prediction.sizes), model.geometry_, "predict")  # workers have logs of their own
+        return prediction
 
 # %% ../../nbs/scale/03_distributed.ipynb #163d50f0
 class SentModel:

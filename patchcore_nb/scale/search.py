@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from .quantised import QuantisedRows, precision_of
-from ..scorer import Flat, MemoryBank, fastest_exact
+from ..scorer import Flat, MemoryBank, fastest_exact, multiplies_exactly, product_error
 
 # %% ../../nbs/scale/00_search.ipynb #f6325caf
 def _seeds(
@@ -45,6 +46,7 @@ class Pruned:
         dim: int = 128,  # d, number of directions
     ):
         self.rows, self.flat, self.centre = rows, Flat(rows), rows.mean(0)
+        self.holds = multiplies_exactly(self.centre.device)  # else bounds would be rounded too far
         sample = rows[:: max(1, len(rows) // (4 * rows.shape[1]))] - self.centre
         vectors = torch.linalg.eigh(sample.T @ sample).eigenvectors  # ascending: principal directions last
         self.directions = vectors[:, -dim:].contiguous()  # (D, d)
@@ -68,9 +70,9 @@ class Pruned:
         chunk: int = 196,  # queries at a time; keeps the table of bounds in the cache
     ) -> Tensor:  # row numbers, nearest first, `(N, k)` int64
         "Return the k nearest rows of every query. Of equal rows the lower number comes first."
-        if k > len(self.rows) // 64 or len(queries) == 0:
+        if k > len(self.rows) // 64 or len(queries) == 0 or not (self.holds and multiplies_exactly(queries.device)):
             return self.flat.neighbours(queries, k)
-        table = torch.empty(len(self.rows), chunk)
+        table = torch.empty(len(self.rows), chunk, dtype=torch.float32)
         return torch.cat([self._nearest(q, k, table) for q in queries.split(chunk)])
 
     def _nearest(self, q: Tensor, k: int, table: Tensor) -> Tensor:
@@ -111,20 +113,18 @@ class Faiss(Flat):
         rows: Tensor,  # memory bank, `(n, D)` float32
     ):
         super().__init__(rows, with_faiss=True)
+        if rows.is_cuda:
+            self.product_form = _on_gpu
 
-    def neighbours(
-        self,
-        queries: Tensor,  # `(N, D)` float32
-        k: int,  # number of neighbours
-    ) -> Tensor:  # row numbers, `(N, k)` int64
-        "Return the k nearest rows of every query."
-        if not self.rows.is_cuda:
-            return super().neighbours(queries, k)
-        import faiss  # imported here: the package works without FAISS
-        import faiss.contrib.torch_utils  # lets FAISS take tensors
 
-        with torch.cuda.device(self.rows.device):  # FAISS waits for the stream of this device
-            return faiss.knn_gpu(_gpu_resources(), queries, self.rows, k, device=self.rows.device.index)[1]
+def _on_gpu(queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    "Squared distances, row numbers and error, as for `Flat`, on the CUDA device of the rows."
+    import faiss  # imported here: the package works without FAISS
+    import faiss.contrib.torch_utils  # lets FAISS take tensors
+
+    with torch.cuda.device(rows.device):  # FAISS waits for the stream of this device
+        found = faiss.knn_gpu(_gpu_resources(), queries, rows, k, device=rows.device.index)
+    return *found, product_error(queries)
 
 # %% ../../nbs/scale/00_search.ipynb #9f974679
 @cache
@@ -305,9 +305,12 @@ class Search:
         "Raise `ValueError` for an unknown engine or precision, or for fewer than one thread."
         if self.precision not in BANK_PRECISIONS:
             allowed = ", ".join(BANK_PRECISIONS)
-            raise ValueError(f"unknown precision {self.precision!r} of the bank: choose one of {allowed}")
-        if self.faiss_threads is not None and self.faiss_threads < 1:
-            raise ValueError(f"faiss_threads must be at least 1, got {self.faiss_threads}")
+            raise ValueError(f"unknown precision {self.precision!r:.50} of the bank: choose one of {allowed}")
+        threads = 1 if self.faiss_threads is None else self.faiss_threads
+        if not isinstance(threads, Integral) or threads > 1024:  # more than a machine has processors
+            raise ValueError(f"faiss_threads={threads!r:.50}: expected a whole number from 1 to 1024")
+        if threads < 1:
+            raise ValueError(f"faiss_threads must be at least 1, got {threads}")
         if self.engine is not None and self.engine not in ENGINES:
             raise ValueError(f"unknown engine {self.engine!r}: choose one of {', '.join(ENGINES)}")
 
