@@ -408,8 +408,7 @@ def checked(
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
-    sizes = {each.size for each in found}
-    sound = len(sizes) <= 1 and not any(each.reason or each.peak for each in found)
+    sound = len({each.size for each in found}) <= 1 and not any(each.reason or each.peak for each in found)
     usable = copy(images) if sound else _sorted_out(images, found, on_error)
     usable.checked, usable.found = True, [each for each in found if not each.reason]
     return usable
@@ -854,9 +853,9 @@ def _part(subset: Subset) -> Dataset:
 
 # %% ../nbs/00_data.ipynb #reqgood1
 def require_good(
-    data: object,  # as returned by as_dataset
-) -> None:
-    "Raises `ValueError` for images that are labelled as defective, if the data set knows its labels."
+    data: Any,  # as returned by as_dataset
+) -> Any:  # itself
+    "Return a data set. Raises `ValueError` for images that are labelled as defective, if it knows its labels."
     parts = [part for part in getattr(data, "datasets", [data]) if isinstance(part, (ImageSet, _Given))]
     if bad := [sample for part in parts for sample in part.samples if sample.label == 1]:
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(each.defect for each in bad).most_common(5))
@@ -865,6 +864,7 @@ def require_good(
             " only good parts are learned. Pass the good ones, such as the folder train/good or MVTecAD(...).train;"
             " images.without_labels() takes all of them as good"
         )
+    return data
 
 
 def only_good(

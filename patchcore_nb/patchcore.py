@@ -76,12 +76,13 @@ class PatchCore(Composed):
         collect: Callable[..., Bank] | None = None,  # makes the bank from the rows, e.g. a MergeReduce; None: in memory
     ) -> Self:  # the fitted model
         "Fill the memory bank. Raises `ValueError` for unusable parameters, images or features, and as `collect` does."
-        collect, coreset, scoring = collect or InMemory(), Coreset.of(self.coreset), Scoring.of(self.scoring)
+        collect, coreset = collect or InMemory(), Coreset.of(self.coreset)
         if y is not None:
             require_good_labels(y)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry, WHOLE)
-        bank = collect(self.patch_rows(images, geometry, network), on_error, coreset, scoring, self.seed)
+        patches = self.patch_rows(images, geometry, network)
+        bank = collect(patches, on_error, coreset, Scoring.of(self.scoring), self.seed)
         if self.search is not None:
             bank = replace(bank, rows=self.parts["search"].of(self.search).stored(bank.rows))
         return self.keep(bank, network, geometry)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+from typing_extensions import Self
 
 from .backbones import load_extractor
 from .box.docstrings import complete_docstrings
@@ -320,6 +321,7 @@ class PatchRows:
     grid: tuple[int, int]  # (h, w), patches down and across, after the first batch
     skipped: Sequence[tuple[str, str]] = ()  # unreadable files and why, after check
     paths: list[str]  # of the images seen so far, "" where unknown
+    total: int  # rows of all images, after the first batch
 
     def __init__(
         self,
@@ -330,24 +332,25 @@ class PatchRows:
         num_workers: int = 0,  # processes that load images
         progress: bool = False,  # show progress bars
     ):
-        "Raises `ValueError` if the data set knows that some images show defects."
-        require_good(images)
         self.images, self.geometry, self.network = images, geometry, network
         self.batch_size, self.num_workers, self.progress = batch_size, num_workers, progress
 
     def check(
         self,
         on_error: str,  # for unreadable files: "raise", or "skip" them
-    ) -> None:
-        "Open all files now, before the long work. Raises `ValueError` naming the unreadable ones."
-        self.images = checked(self.images, on_error, self.progress)
+    ) -> Self:  # itself
+        "Open all files, before the long work. Raises `ValueError` for unreadable ones and for labelled defects."
+        self.images = checked(require_good(self.images), on_error, self.progress)
         self.skipped = list(getattr(self.images, "skipped", []))
+        return self
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64
-        self.paths = []
-        for batch in batches(self.images, self.geometry, self.batch_size, self.num_workers, self.progress, "embed"):
+        self.paths, self.total = [], 0
+        images = batches(self.images, self.geometry, self.batch_size, self.num_workers, self.progress, "embed")
+        for batch in map(only_good, images):
             found = self.rows(batch, len(self.paths))
             self.paths += batch.get("path", [""] * len(batch["image"]))
+            self.total = self.total or self.count()
             yield found
 
     def rows(
@@ -365,11 +368,11 @@ class PatchRows:
         images: Tensor,  # network input, `(B, 3, H, W)`
         batch: dict,  # where they come from
     ) -> Tensor:  # `(B, D, h, w)`, finite
-        "Return patch embeddings. Raises `ValueError` for images of another size than those before, and for defects."
+        "Return patch embeddings. Raises `ValueError` for images of another size than those before."
         if (size := tuple(batch["image"].shape[2:])) != (self.size or size):
             raise ValueError(f"images of different sizes, {self.size} and {size}: use a geometry with a fixed size")
         self.size = size
-        return finite(self.network(images), only_good(batch))
+        return finite(self.network(images), batch)
 
     def count(
         self,

@@ -501,12 +501,11 @@ class InMemory:
     ) -> Bank:  # of the rows that the coreset chose
         "Raises `ValueError` for images that cannot be used, and for a bank that would be too small to score with."
         collected, numbers, seen = torch.empty(0), torch.empty(0, dtype=torch.int64), 0
-        patches.check(on_error)
-        for rows, of_rows in patches:
+        for rows, of_rows in patches.check(on_error):
             if not seen:
-                scoring.require(coreset.size(count := patches.count()))
-                collected = rows.new_empty(count, rows.shape[1])  # (N, D)
-                numbers = numbers.new_empty(count)  # (N,): small tensors in a list would fragment the memory
+                scoring.require(coreset.size(count := patches.total))
+                # (N, D) and (N,): small tensors in a list would fragment the memory
+                collected, numbers = rows.new_empty(count, rows.shape[1]), numbers.new_empty(count)
             if (end := seen + len(rows)) > count:
                 raise ValueError(f"the data yield more than the {count} patches of the images they announce")
             collected[seen:end], numbers[seen:end], seen = rows, of_rows, end
@@ -516,9 +515,8 @@ class InMemory:
             scoring.require(coreset.size(seen))
             collected, numbers = collected[:seen], numbers[:seen]
         picks = coreset.choose(collected, seed, progress=patches.progress)  # (n,)
-        if len(picks) < len(collected):  # else there is no need of a copy
-            collected = collected[picks.to(collected.device)]
-        return Bank.of(collected, numbers[picks.cpu()], patches.paths, patches.grid, patches.skipped)
+        kept = collected if len(picks) == len(collected) else collected[picks.to(collected.device)]
+        return Bank.of(kept, numbers[picks.cpu()], patches.paths, patches.grid, patches.skipped)
 
 # %% ../nbs/04_scorer.ipynb #47518094
 def fastest_exact(

@@ -294,7 +294,7 @@ def _open(
 ) -> tuple[Image.Image, str]:  # decoded picture, mode as in the file; how its pixels are stored
     "Open and decode a file completely."
     try:
-        with Image.open(_fetched(path) if is_url(path) or not os.path.isfile(path) else path) as pil:
+        with Image.open(path if os.path.isfile(path) else _fetched(path)) as pil:
             if pil.format == "EPS":
                 raise ValueError("PostScript is a program, and is not run")
             stored = str(pil.tile[:1])  # forgotten by load

@@ -498,8 +498,9 @@ def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     fitted = hasattr(model, "bank_")
     images, geometry = prepared(images, *((model.geometry_, None) if fitted else (model.geometry, WHOLE)))
     views, N = cast(Any, model.views), len(images)
-    patches, paths, sizes, hashes = model.patch_rows(images, geometry, network_now(model)), [], [], []
-    for batch in batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed"):
+    patches, paths, sizes, hashes = model.patch_rows(require_good(images), geometry, network_now(model)), [], [], []
+    read = batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed")
+    for batch in map(only_good, read):
         B, done = len(batch["image"]), len(paths)
         new, _ = patches.rows(batch, done)  # (B·r, D)
         if not paths:

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset, nearest_pick_distances, random_projection
-from ..data import WHOLE, Geometry, ImageSet, prepared
+from ..data import WHOLE, Geometry, ImageSet, prepared, require_good
 from ..patches import EmbeddingNetwork, PatchRows, image_count
 from .search import Pruned, Search
 from ..scorer import Bank, Scoring
@@ -502,7 +502,7 @@ class Forecasting:
         coreset, scoring, search = Coreset.of(self.coreset), Scoring.of(self.scoring), Search.of(self.search)
         network = self.build_network()
         images, geometry = prepared(data, self.geometry, WHOLE)
-        patches = self.patch_rows(images, geometry, network)
+        patches = self.patch_rows(require_good(images), geometry, network)
         if on_error != "raise":
             patches.check(on_error)
         probe = _probe(patches, 5)

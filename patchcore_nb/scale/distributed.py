@@ -27,7 +27,7 @@ from ..box.docstrings import complete_docstrings
 from ..box.folders import is_good, kind_by_name
 from ..box.images import IMAGE_SUFFIXES
 from ..coreset import Coreset
-from ..data import ImageSet, checked, say_unseen
+from ..data import ImageSet, checked, require_good, say_unseen
 from ..patchcore import PatchCore, concatenate
 from ..patches import Embedder, EmbeddingNetwork, PatchRows
 from ..prediction import Prediction
@@ -364,7 +364,7 @@ class OnWorkers:
         Raises `ValueError` where `InMemory` would, if images are not files, or if the client is closed or asynchronous,
         and `TypeError` if it is not a client.
         """
-        images: Any = patches.images
+        images = require_good(patches.images)
         parts = parts_of(images, self.images_per_part)
         stays = coreset if len(parts) == 1 else PartOfCoreset(coreset.fraction, coreset.sampler)
         same: dict[str, object] = {"task": PartTask.of(patches, stays, seed, on_error)}
@@ -374,8 +374,8 @@ class OnWorkers:
             same["sent"] = SentNetwork.of(patches.network, self.device)
             found = each_part(_part_coreset_there, parts, same, self.client, patches.progress, "embed")
         usable_parts, skipped = of_usable_parts(found, images)
-        say_unseen(torch.stack([part.photograph for part in usable_parts]), patches.geometry, "embed")
         bank = merged(usable_parts, coreset, scoring, seed, patches.network.device, patches.progress)
+        say_unseen(torch.stack([part.photograph for part in usable_parts]), patches.geometry, "embed")
         return replace(bank, skipped=tuple(skipped))
 
     def predict(
