@@ -553,6 +553,7 @@ _ENTRY = re.compile(
     r"|models/model\.json|data/weights/(weight_\d+|model_weights_config\.json)"
     r"|data/constants/(tensor_\d+|model_constants_config\.json)|data/sample_inputs/model\.pt"
 )
+_NEEDED = ("models/model.json", "data/weights/model_weights_config.json")  # without them torch fails half-way
 
 
 def _require_ours(file: Path) -> None:
@@ -563,6 +564,8 @@ def _require_ours(file: Path) -> None:
     sizes = {name: reader.get_record_size(name) for name in reader.get_all_records()}
     if sorted(sizes) != sorted(listed) or sum(sizes.values()) > file.stat().st_size:
         raise ValueError("its list of entries is damaged or forged")
+    if lacking := [name for name in _NEEDED if name not in sizes]:
+        raise ValueError(f"it lacks {lacking[0]}")
     if strange := [name for name in sizes if not _ENTRY.fullmatch(name)]:
         raise ValueError(f"it holds {strange[0]!r:.50}, which export_torch does not write")
     if sizes.get("data/sample_inputs/model.pt"):
