@@ -34,8 +34,10 @@ class _Once(logging.Filter):
         self.said = set()
 
     def filter(self, record):
+        if record.levelno != logging.WARNING:  # a server may fail twice in the same way
+            return True
         what = record.name, record.getMessage()
-        again = record.levelno >= logging.WARNING and what in self.said
+        again = what in self.said
         self.said.add(what)
         return not again
 

@@ -388,12 +388,13 @@ def _draw(folder: Path, test: "ImageSet", prediction: "Prediction", progress: bo
     "Write a picture of every test image."
     from tqdm.auto import tqdm
 
+    from patchcore_nb.box.folders import own_mark
     from patchcore_nb.look.viz import heatmaps
 
     folder.mkdir(parents=True, exist_ok=True)
     bar = tqdm(test.paths, desc="heatmaps", disable=not progress)
     for path, (_, picture) in zip(bar, heatmaps(test, prediction)):
-        picture.save(folder / official_picture(path))
+        picture.save(folder / official_picture(path), pnginfo=own_mark())
 
 # %% ../../nbs/apps/02_official_cli.ipynb #419940b3
 @run_patchcore.result_callback()

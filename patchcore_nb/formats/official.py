@@ -317,7 +317,7 @@ def _listed(size: int | tuple[int, int] | None) -> int | list[int] | None:
 # %% ../../nbs/formats/03_official.ipynb #4075334f
 def to_official(
     network: EmbeddingNetwork,  # network of the model
-    scoring: Scoring | None,  # scoring of the model; None: the defaults
+    scoring: Scoring,  # scoring of the model
     views: object,  # its Views; None: whole images
     geometry: Geometry | None,  # preparation of the training images; None: not known, which is an error
 ) -> dict:  # official entry -> plain value

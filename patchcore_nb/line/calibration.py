@@ -222,7 +222,7 @@ class CalibratedPatchCore(Calibrated, PatchCore):
     def _rounding(self) -> float:
         "The largest score of an image whose patches are all in the bank, up to rounding."
         rows = self.bank_.rows
-        squared = 1e-8 * float(rows[:].square().sum(1).mean())
+        squared = 1e-8 * sum(float(r.square().sum()) for r in rows.split(8192)) / len(rows)  # 8-bit rows stay small
         if isinstance(rows, QuantisedRows):
             squared += float((rows.span / 510).square().sum())  # half a step in each column
         return squared if Scoring.of(self.scoring).squared else squared**0.5
@@ -455,6 +455,11 @@ def cross_validated(
     return Prediction(found.scores[order], found.maps[order], paths, [], None, found.geometry, sizes), kinds
 
 # %% ../../nbs/line/03_calibration.ipynb #8275363e
+def _preparation(model: PatchCore) -> tuple[Geometry | None, Geometry | None]:  # for `data.prepared`
+    "The geometry of a model, and that of photographs where it has none and is not fitted."
+    return (model.geometry_, None) if hasattr(model, "bank_") else (model.geometry, WHOLE)
+
+
 def _refitted(
     model: PatchCore,  # fitted or not
     images: Any,  # as for held_out
@@ -462,7 +467,7 @@ def _refitted(
     collect: Callable[..., Bank],  # as for held_out
 ) -> tuple[np.ndarray, Iterator[Prediction]]:  # kinds of the images, and a prediction for each fold
     "By definition: one fit for each fold. The images are read once more to compare them."
-    data, geometry = prepared(images, getattr(model, "geometry_", model.geometry))
+    data, geometry = prepared(images, *_preparation(model))
     read = batches(data, geometry, model.batch_size, model.num_workers, model.progress, "compare")
     kinds = kinds_of(each for batch in read for each in hashed(batch["image"]))
     part_of = images.subset if isinstance(images, ImageSet) else partial(Subset, images)
@@ -495,8 +500,7 @@ class _Embedded(NamedTuple):
 
 def _embedded(model: PatchCore, images: Any, folds: int) -> _Embedded:
     "The rows of all images. Raises `ValueError` after the first batch if the bank of a fold would be too small."
-    fitted = hasattr(model, "bank_")
-    images, geometry = prepared(images, *((model.geometry_, None) if fitted else (model.geometry, WHOLE)))
+    images, geometry = prepared(images, *_preparation(model))
     views, N = cast(Any, model.views), len(images)
     patches, paths, sizes, hashes = model.patch_rows(require_good(images), geometry, network_now(model)), [], [], []
     read = batches(images, geometry, model.batch_size, model.num_workers, model.progress, "embed")
