@@ -10,7 +10,7 @@ os.environ["MPLBACKEND"] = "agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; OMP_NUM_THREADS=4 make test: four threads each
 
 
-KINDS = {".ipynb", ".yml", ".npz", ".jpg", ".json", ".md"}
+KINDS = {".ipynb", ".yml", ".npz", ".jpg", ".webp", ".json", ".md"}
 MADE = {"demo", "quickstart", "mvtec_results", "gallery", "loupe_run", ".hypothesis", ".ipynb_checkpoints"}
 
 

@@ -1,4 +1,4 @@
-"""The explorers in a real browser: JupyterLab on loopback, the system's Chromium, Playwright.
+"""The explorers and the upload page in a real browser: servers on loopback, the system's Chromium, Playwright.
 
 `pytest -c .ci/pytest.ini .ci/test_browser.py` runs these tests alone; screenshots go to `browser/`.
 """
@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -427,3 +428,71 @@ def moves(page):
             slide("Patch size", 1),
         ),
     }
+
+
+@contextmanager
+def upload_server(folder):
+    "Serve a calibrated model; yields the address and the paths of a good and a defective picture."
+    uvicorn = pytest.importorskip("uvicorn")
+    from patchcore_nb import Geometry, MVTecAD, PatchCore, make_demo
+    from patchcore_nb.apps.serve import create_app, http_protocol
+
+    sizes = dict(n_train=12, n_good=1, n_defect=1, size=160, progress=False)
+    parts = MVTecAD(make_demo(folder, ("flange",), **sizes), "flange", Geometry(160))
+    model = PatchCore("loupe", coreset=0.1, progress=False).fit(parts.train)
+    found, good = model.predict(parts.test), parts.test.defects.index("good")
+    worst = int(found.scores.argmax())
+    model.set_threshold((found.scores[good] + found.scores[worst]) / 2, float(found.maps[good].max()))
+    chosen = parts.test.paths[good], parts.test.paths[worst]
+    app = create_app(model, max_bytes=200_000)
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, http=http_protocol(60), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([own],))
+        thread.start()
+        try:
+            until(lambda: server.started)
+            yield f"http://127.0.0.1:{own.getsockname()[1]}", [Path(path).read_bytes() for path in chosen]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def test_upload_page(tmp_path):
+    "A person sees verdict, score and map, in both themes; whatever is wrong is said; a name of a file is only text."
+    for library in ("fastapi", "python_multipart", "prometheus_client"):
+        pytest.importorskip(library)
+    with upload_server(tmp_path) as (url, (good, defect)), chromium() as (page, errors):
+        page.goto(url)
+        verdict = page.locator("#verdict")
+
+        def upload(name, content, kind="image/png"):
+            page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": content})
+            page.wait_for_function("() => !/is being judged/.test(document.getElementById('verdict').textContent)")
+            return verdict.text_content(), verdict.get_attribute("class")
+
+        page.wait_for_function("() => document.getElementById('model').textContent.includes('PatchCore')")
+        page.keyboard.press("Tab")
+        assert page.evaluate("() => document.activeElement.id") == "file"
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            for name, content, word in (("good", good, "\u2713 GOOD"), ("defect", defect, "\u2717 DEFECT")):
+                said, kind = upload(f"{name}.png", content)
+                assert said.startswith(word) and "times the limit" in said and kind == name
+                assert page.locator("#picture").is_visible()
+                page.screenshot(path=ROOT / f"browser/upload-{name}-{theme}.png", full_page=True)
+        with_map = picture(page.locator("#picture"))
+        page.locator("#map").uncheck()
+        until(lambda: picture(page.locator("#picture")) != with_map)  # the photograph alone
+        said, kind = upload("<img src=x onerror=alert(1)>.png", b"not a picture")
+        assert kind == "error" and said.startswith("<img src=x") and "not a picture that can be judged" in said
+        assert page.locator("body img").count() == 0 and page.locator("#picture").is_hidden()
+        page.screenshot(path=ROOT / "browser/upload-error-dark.png")
+        assert "the server takes 200,000" in upload("large.png", bytes(300_000))[0]
+        refused = [error for error in errors if "422" not in error]  # which the console reports, too
+        assert not refused
+        page.route("**/predict*", lambda route: route.abort())
+        assert "the connection was lost" in upload("good.png", good)[0]
+        page.goto(f"{url}/docs")
+        assert page.locator("h2", has_text="POST /predict").count() == 1
+        page.screenshot(path=ROOT / "browser/upload-docs.png", full_page=True)

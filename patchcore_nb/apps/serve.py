@@ -15,16 +15,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from sklearn.base import BaseEstimator
 
+from .page import docs_page, page_headers, upload_page
 from ..box.docstrings import complete_docstrings
 from ..box.images import IMAGE_SUFFIXES, most_pixels, rgb_and_peak, warn_of_depth
-from ..data import known
+from ..data import known, placement
 from ..line.regions import as_record
+from ..prediction import Prediction
 
 # %% ../../nbs/apps/03_serve.ipynb #ccd21182
 @cache
@@ -49,19 +52,22 @@ def decoded(
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
         if isinstance(error, Image.DecompressionBombError):
             reason = f"more than the {max_pixels:,} pixels that are allowed"
-        raise ValueError(
-            f"not a picture that can be judged ({reason}): send one of {', '.join(formats())} as the body"
-        ) from error
+        raise ValueError(f"not a picture that can be judged ({reason}): send one of {', '.join(formats())}") from error
     warn_of_depth(peak, "a picture in a request")
     return rgb
 
 # %% ../../nbs/apps/03_serve.ipynb #srvmapof
-def _map_of(anomaly_map: np.ndarray) -> dict:
-    "Return a map as a 16-bit PNG, and its largest value."
+def _map_of(prediction: Prediction) -> dict:
+    "Return the map of one picture as a 16-bit PNG, its largest value, and where it lies: top, left, bottom, right."
+    anomaly_map, size = prediction.maps[0], prediction.photograph_size(0)
+    assert prediction.geometry  # or there is no size
+    before, resized = placement(prediction.geometry, *size)
+    corners = np.add(before, [(0, 0), anomaly_map.shape]) * size / resized
     out, largest = io.BytesIO(), float(anomaly_map.max())
     values = anomaly_map.clip(0) * (65535 / largest if largest > 0 else 0)
     Image.fromarray(np.rint(values).astype(np.uint16)).save(out, "png")
-    return {"map_max": largest, "map_png": base64.b64encode(out.getvalue()).decode()}
+    png = base64.b64encode(out.getvalue()).decode()
+    return {"map_max": largest, "map_box": corners.ravel().round(2).tolist(), "map_png": png}
 
 # %% ../../nbs/apps/03_serve.ipynb #srvreqsz
 _MOST = 4  # times the pixels of the network input of a training image
@@ -105,7 +111,7 @@ def answer(
         raise ArithmeticError(f"the score is {prediction.scores[0]}")  # JSON cannot hold it
     said = {"sha256": hashlib.sha256(body).hexdigest(), **as_record(prediction, 0)}
     del said["path"]
-    return said | _map_of(prediction.maps[0]) if with_map else said
+    return said | _map_of(prediction) if with_map else said
 
 # %% ../../nbs/apps/03_serve.ipynb #3b400afb
 _logger = logging.getLogger(__name__)
@@ -171,6 +177,54 @@ async def received(
     finally:
         line.room += len(body)
 
+# %% ../../nbs/apps/03_serve.ipynb #srvcofm1
+_BESIDE = 1 << 14  # bytes that a form may have beside its picture
+
+
+async def picture_in(
+    pieces: AsyncIterator[bytes],  # parts of the body as they arrive
+    content_type: str,  # header of the request, "" if there is none
+) -> AsyncIterator[bytes]:  # parts of the picture
+    """Yield the picture that a body is, or that a form holds.
+
+    Raises `ValueError` for a form that is broken or has not one part, and `OverflowError` if it has much beside that.
+    """
+    from python_multipart.multipart import MultipartParser, parse_options_header
+
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        async for piece in pieces:
+            yield piece
+        return
+    found: list[bytes] = []
+    seen: list[str] = []
+    beside = _BESIDE
+    try:
+        parser = MultipartParser(
+            options[b"boundary"],
+            {
+                "on_part_begin": lambda: seen.append("part"),
+                "on_part_data": lambda data, start, end: found.append(data[start:end]),
+                "on_end": lambda: seen.append("end"),
+            },
+        )
+        async for piece in pieces:
+            parser.write(piece)
+            beside -= len(piece) - sum(map(len, found))
+            if beside < 0:
+                raise OverflowError(f"more than {_BESIDE:,} bytes beside the picture: send a form with one part")
+            if seen.count("part") > 1:
+                raise ValueError("it has several parts")
+            while found:
+                yield found.pop(0)
+        if seen != ["part", "end"]:
+            raise ValueError("it is not complete, or empty")
+    except (KeyError, ValueError) as error:
+        reason = "it names no boundary" if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"not a form that holds a picture ({reason}): send one part, as curl -F picture=@FILE"
+        ) from None
+
 # %% ../../nbs/apps/03_serve.ipynb #55758ef6
 class _Counts:
     "Prometheus metrics of one application."
@@ -207,6 +261,70 @@ def _require_ready(model: BaseEstimator) -> Any:  # its Calibration, None if it 
         )
     return model.calibration_ and model.calibration_.current(model.scored_with())
 
+# %% ../../nbs/apps/03_serve.ipynb #srvcodoc
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_ANSWER = {
+    "sha256": {"type": "string", "description": "SHA-256 of the picture, in hexadecimal"},
+    "score": {"type": "number", "description": "image score, comparable within one model"},
+    "unseen": {"type": "number", "description": "share that the model crops away; missing if it is 0"},
+    "verdict": {"enum": ["good", "defect"], "type": "string", "description": "missing if the model has no threshold"},
+    "threshold": {"type": "number", "description": "score from which on a picture is a defect"},
+    "relative": {"type": ["number", "null"], "description": "score divided by the threshold"},
+    "pixel_threshold": {"type": "number", "description": "map value from which on a pixel belongs to a region"},
+    "regions": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "box": _NUMBERS | {"description": "top, left, bottom, right, the last two excluded"},
+                "area": {"type": "integer"},
+                "peak": {"type": "number"},
+                "peak_at": _NUMBERS | {"description": "row, column"},
+                "centre": _NUMBERS | {"description": "row, column"},
+                "outline": {"type": "array", "items": {"type": "array", "items": _NUMBERS}},
+            },
+        },
+        "description": "flagged regions in pixels of the picture, highest peak first: box, area, peak, centre, outline",
+    },
+    "map_max": {"type": "number", "description": "with map=1: largest value of the anomaly map"},
+    "map_box": _NUMBERS
+    | {"description": "with map=1: rectangle of the picture that the map covers: top, left, bottom, right"},
+    "map_png": {"type": "string", "description": "with map=1: PNG of 16 bits in base64; 65535 stands for map_max"},
+}
+_TAKES = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {"picture": {"type": "string", "format": "binary"}},
+            "required": ["picture"],
+            "description": "a form with one part: curl -F picture=@part.png",
+        }
+    },
+    "application/octet-stream": {
+        "schema": {"type": "string", "format": "binary", "description": "the picture: curl --data-binary @part.png"}
+    },
+}
+
+# %% ../../nbs/apps/03_serve.ipynb #srvcodo2
+_REFUSALS = {
+    408: "the picture was not complete in time",
+    413: "too many bytes",
+    422: "not a picture, not one that the model can take, or not a form with one part",
+    500: "the model failed; the log of the server holds the reason",
+    503: "too many pictures are waiting: try again after the seconds in Retry-After",
+}
+
+
+def _described() -> dict[int | str, dict]:
+    "Answers of /predict, as FastAPI takes them."
+    error = {"type": "object", "properties": {"error": {"type": "string"}}}
+    refusals: dict[int | str, dict] = {
+        status: {"description": says, "content": {"application/json": {"schema": error}}}
+        for status, says in _REFUSALS.items()
+    }
+    answer = {"type": "object", "properties": _ANSWER, "required": ["sha256", "score"]}
+    return {200: {"description": "judged", "content": {"application/json": {"schema": answer}}}} | refusals
+
 # %% ../../nbs/apps/03_serve.ipynb #31bd6d89
 def create_app(
     model: BaseEstimator,  # fitted PatchCore, Ensemble or TiledPatchCore
@@ -218,33 +336,40 @@ def create_app(
 ) -> Any:  # FastAPI application, for uvicorn or any other ASGI server
     """Return an application that answers requests with a model.
 
-    Raises `ImportError` without FastAPI and the Prometheus client, `NotFittedError` before `fit`, and `ValueError` if
-    parameters changed after the fit, if the threshold was made with others, if an ensemble needs several pictures, if
-    the model was fitted on tensors and does not know how pictures are prepared, or if `max_pixels` is more than Pillow
-    reads.
+    Raises `ImportError` without FastAPI, python-multipart and the Prometheus client, `NotFittedError` before `fit`, and
+    `ValueError` if parameters changed after the fit, if the threshold was made with others, if an ensemble needs
+    several pictures, if the model was fitted on tensors and does not know how pictures are prepared, or if
+    `max_pixels` is more than Pillow reads.
     """
     from fastapi import FastAPI, Request, Response
-    from fastapi.responses import JSONResponse
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import HTMLResponse, JSONResponse
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect
 
+    import_module("python_multipart")  # a missing one is reported now, not with the first picture
     thresholds = _require_ready(model)
     if max_pixels > most_pixels():
         raise ValueError(
             f"max_pixels={max_pixels:,}, and Pillow reads {most_pixels():,.0f} at most: set PIL.Image.MAX_IMAGE_PIXELS"
             f" to {-(-max_pixels // 2)} before"
         )
-    app, line = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Line(waiting, max_bytes)
+    about = 'Verdicts of one PatchCore model on pictures. Errors are sentences: {"error": …}.'
+    app = FastAPI(title="patchcore_nb", description=about, docs_url=None, redoc_url=None)
+    line = Line(waiting, max_bytes)
     counts = _Counts(line)
 
     def refused(status: int, outcome: str, says: str, headers: dict[str, str] | None = None) -> Response:
         counts.requests.labels(outcome).inc()
         return JSONResponse({"error": says}, status, headers)
 
+    def pieces(request: Request) -> AsyncIterator[bytes]:
+        return picture_in(request.stream(), request.headers.get("content-type", ""))
+
     async def judged(request: Request, with_map: bool) -> dict:
         "Return the answer once it is the turn of this picture."
-        async with received(request.stream(), line, seconds) as body, line.place() as turn, turn:
+        async with received(pieces(request), line, seconds) as body, line.place() as turn, turn:
             if await request.is_disconnected():
                 raise ClientDisconnect  # the answer would not be read
             start = time.perf_counter()
@@ -252,9 +377,9 @@ def create_app(
             counts.duration.observe(time.perf_counter() - start)
             return said
 
-    @app.post("/predict")
+    @app.post("/predict", responses=_described(), openapi_extra={"requestBody": {"content": _TAKES, "required": True}})
     async def predict(request: Request, map: bool = False) -> Response:
-        "Answer with the verdict on the picture in the body."
+        "Answer with the verdict on the picture in the body; with map=1 also with the anomaly map."
         try:
             said = await judged(request, map)
         except Busy:
@@ -272,6 +397,23 @@ def create_app(
             return refused(499, "hung up", "the client has disconnected")
         counts.requests.labels(said.get("verdict", "score")).inc()
         return JSONResponse(said)
+
+    @app.exception_handler(RequestValidationError)
+    async def misunderstood(request: Request, error: RequestValidationError) -> Response:
+        "Answer with the first thing that is wrong with the parameters."
+        wrong = error.errors()[0]
+        return JSONResponse({"error": f"{wrong['loc'][-1]}={wrong['input']!r:.50}: {wrong['msg']}"}, 422)
+
+    page, headers = upload_page(max_bytes), page_headers(upload_page(max_bytes))
+
+    @app.get("/", include_in_schema=False)
+    def upload() -> Response:
+        return HTMLResponse(page, headers=headers)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        described = docs_page(app.openapi())
+        return HTMLResponse(described, headers=page_headers(described))
 
     @app.get("/health")
     def health() -> dict:
