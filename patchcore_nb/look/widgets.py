@@ -23,6 +23,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from ..box.pictures import colour_scale, draw_contour, encode, enlarged, overlay
 
 from ..backbones import FeatureExtractor, default_dims, default_layers, load_backbone
 from ..box.docstrings import complete_docstrings
@@ -40,16 +41,11 @@ from patchcore_nb.look.figures import (
 )
 from patchcore_nb.look.viz import (
     blended,
-    colour_scale,
     contact_sheet,
     cut_out,
     draw_box,
-    draw_contour,
     draw_truth,
-    encode,
-    enlarged,
     mark_cells,
-    overlay,
     stacked,
     stamp,
     to_picture,
