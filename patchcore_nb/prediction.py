@@ -14,12 +14,12 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from .box.cards import Picture, card, one_line
-from .box.pictures import Seen, colour_scale, draw_contour, encode, gallery, in_words, map_at, overlay, veil
 from PIL import Image
 
+from .box.cards import Picture, card, one_line
 from .box.docstrings import complete_docstrings
 from .box.images import read_with_peak
+from .box.pictures import Seen, colour_scale, draw_contour, encode, gallery, in_words, map_at, overlay, veil
 from .data import Geometry, placement, to_photograph
 
 # %% ../nbs/04a_prediction.ipynb #8793583d
@@ -272,7 +272,8 @@ def _photograph(prediction: Prediction, index: int, side: int) -> np.ndarray | N
     "A photograph made small, `(h, w, 3)` uint8; None if it cannot be read, or is another one by now."
     try:
         height, width = prediction.photograph_size(index)
-        image, _ = read_with_peak(prediction.paths[index], prediction.geometry and prediction.geometry.depth)
+        depth = prediction.geometry.depth if prediction.geometry else None
+        image, _ = read_with_peak(prediction.paths[index], depth)
     except (OSError, ValueError, ImportError):
         return None
     if image.size != (width, height):
@@ -288,7 +289,8 @@ def thumbnail(
     "Return photograph and anomaly map at one size."
     anomaly_map, photograph = prediction.maps[index], _photograph(prediction, index, side)
     if photograph is None:
-        return None, map_at(anomaly_map, *_within(*anomaly_map.shape, side))
+        height, width = anomaly_map.shape
+        return None, map_at(anomaly_map, *_within(height, width, side))
     assert prediction.geometry is not None  # or there is no photograph
     before, resized = placement(prediction.geometry, *prediction.photograph_size(index))
     sides = zip(before, anomaly_map.shape, resized, photograph.shape)
@@ -348,6 +350,9 @@ def as_figure(
     return gallery([seen(prediction, int(i), 480, scale) for i in chosen], scale, limit)
 
 # %% ../nbs/04a_prediction.ipynb #part0014
+_MARKS = {"defect": "◆ defect, ", "good": "○ good, ", "": ""}
+
+
 def _thumbnails(prediction: Prediction, n: int, side: int) -> tuple[list[Picture], str]:
     "Photographs beside overlays, and what their colours mean."
     limit = pixel_limit(prediction)
@@ -359,7 +364,7 @@ def _thumbnails(prediction: Prediction, n: int, side: int) -> tuple[list[Picture
     for i in _worst(prediction, n).tolist():
         image = seen(prediction, i, side, scale)
         parts = [image.overlay] if image.photograph is None else [image.photograph, image.overlay]
-        caption = f"{image.verdict}, {image.told}".removeprefix(", ")
+        caption = f"{_MARKS[image.verdict]}{image.told}"
         pictures.append(Picture(encode(np.hstack(parts), 80), f"{caption}\n{image.name}", image.verdict == "defect"))
     return pictures, ": ".join(["Anomaly map", ", ".join(in_words(scale, limit))])
 
@@ -373,7 +378,7 @@ def as_card(
     unseen = max((prediction.unseen(i) for i in range(len(prediction))), default=0)
     facts = {"limit": prediction.calibration or "", "skipped": skipped}
     facts["left out by the crop"] = f"{unseen:.1%} of each photograph" if unseen else ""
-    pictures, note = _thumbnails(prediction, 6, 128)
+    pictures, note = _thumbnails(prediction, 6, 120)
     return card(f"Prediction: {first}", facts, pictures, note)
 
 # %% ../nbs/04a_prediction.ipynb #part0018

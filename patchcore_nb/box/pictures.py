@@ -164,10 +164,10 @@ def map_at(
 ) -> np.ndarray:  # `(height, width)` float32
     "An anomaly map at another size."
     values, (H, W) = np.asarray(anomaly_map, dtype=np.float32), anomaly_map.shape
-    if H > height or W > width:
-        values = maximum_filter(values, (max(1, -(-H // height)), max(1, -(-W // width))))
-    smaller = Image.Resampling.NEAREST if H > height or W > width else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(values).resize((width, height), smaller))
+    if height >= H and width >= W:
+        return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
+    values = maximum_filter(values, (max(1, -(-H // height)), max(1, -(-W // width))))
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST))
 
 # %% ../../nbs/box/08_pictures.ipynb #12128b71
 def encode(
@@ -302,8 +302,8 @@ def _pair(fig: Any, seen: Seen) -> None:
     "Draw an image into a part of a figure."
     axs = fig.subplots(1, 2)
     named = {"defect": (DEFECT, 2.5, "--"), "good": (GOOD, 1, "-"), "": ((128, 128, 128), 0.5, "-")}
-    colour, thick, dashes = named[seen.verdict]
-    hexed = "#%02x%02x%02x" % colour
+    (red, green, blue), thick, dashes = named[seen.verdict]
+    colour = red / 255, green / 255, blue / 255
     for ax, picture in zip(axs, (seen.photograph, seen.overlay)):
         ax.set(xticks=[], yticks=[])
         if picture is None:
@@ -311,8 +311,8 @@ def _pair(fig: Any, seen: Seen) -> None:
             ax.set_aspect(seen.overlay.shape[0] / seen.overlay.shape[1], adjustable="box")
         else:
             ax.imshow(picture)
-        ax.spines[:].set(color=hexed, linewidth=thick, linestyle=dashes)
-    fig.suptitle(f"{_SIGNS[seen.verdict]}{seen.told}", x=0.02, ha="left", size=10, weight="bold", color=hexed)
+        ax.spines[:].set(color=colour, linewidth=thick, linestyle=dashes)
+    fig.suptitle(f"{_SIGNS[seen.verdict]}{seen.told}", x=0.02, ha="left", size=10, weight="bold", color=colour)
     name = _printable(seen.name)
     fig.supxlabel(name if len(name) < 49 else f"…{name[-47:]}", x=0.02, ha="left", size=8, parse_math=False)
 
@@ -328,9 +328,10 @@ def gallery(
     rows, columns = -(-len(images) // 2), min(2, len(images))
     fig = plt.figure(figsize=(4 * columns, 2.45 * rows + 0.7), dpi=200, layout="constrained")
     above, below = fig.subfigures(2, 1, height_ratios=[2.45 * rows, 0.7])
-    for part, seen in zip(above.subfigures(rows, columns, squeeze=False).flat, images):
+    parts: Any = above.subfigures(rows, columns, squeeze=False, wspace=0.03)
+    for part, seen in zip(parts.flat, images):
         _pair(part, seen)
-    ax = below.subplots()
+    ax = below.add_axes((0.015, 0.55, 0.97 / columns, 0.2))
     ax.imshow(_on_scale(np.linspace(*scale, 256)[None], scale)[1] / 255, aspect="auto", extent=(0, 1, 0, 1))
     ax.set(yticks=[], xticks=(0, 1), xticklabels=in_words(scale, limit))
     for label, side in zip(ax.get_xticklabels(), ("left", "right")):

@@ -24,7 +24,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
-from ..box.pictures import draw_contour, overlay, require_same_size, veil
 from scipy.integrate import trapezoid
 from sklearn.decomposition import PCA
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -32,6 +31,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from ..box.docstrings import complete_docstrings
+from ..box.pictures import draw_contour, overlay, require_same_size, veil
 from ..data import batches, network_input
 from ..line.calibration import training_set
 from ..line.views import Views

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from ..box.pictures import CONTOUR, GAP, colour_scale, draw_contour, enlarged, heatmap, labelled, text_line
 from PIL import Image
 from scipy.ndimage import binary_dilation
 from torch import Tensor
@@ -22,6 +21,7 @@ from tqdm.auto import tqdm
 from ..box.docstrings import complete_docstrings
 from ..box.folders import own_mark
 from ..box.images import read_mask, read_with_peak
+from ..box.pictures import CONTOUR, GAP, colour_scale, draw_contour, enlarged, heatmap, labelled, text_line
 from ..data import IMAGENET_MEAN, IMAGENET_STD, ImageSet, to_photograph
 from ..prediction import Prediction, pixel_limit, score_in_words, verdict_of
 

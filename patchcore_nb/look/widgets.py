@@ -23,10 +23,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from ..box.pictures import colour_scale, draw_contour, encode, enlarged, overlay
 
 from ..backbones import FeatureExtractor, default_dims, default_layers, load_backbone
 from ..box.docstrings import complete_docstrings
+from ..box.pictures import colour_scale, draw_contour, encode, enlarged, overlay
 from ..coreset import choose_rows, prefix_distances
 from ..data import Geometry, ImageSet, as_dataset
 from ..line.calibration import training_set
