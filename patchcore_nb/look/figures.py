@@ -639,11 +639,12 @@ def _show_box(ax: Axes, picture: np.ndarray, box: tuple[int, int, int, int], fra
 
 
 def _close_up(ax: Axes, picture: np.ndarray, box: tuple[int, int, int, int], frame: dict[str, Any]) -> None:
-    "Draw a framed box with as much again on every side, white outside the picture."
+    "Draw a framed box with as much again on every side; near the rim of the picture, with what there is of it."
     _show_box(ax, picture, box, frame)
     top, left, bottom, right = box
     side = 1.5 * max(bottom - top, right - left)
-    x, y = (left + right - 1) / 2, (top + bottom - 1) / 2
+    x, y = ((start + end - 1) / 2 for start, end in ((left, right), (top, bottom)))
+    x, y = (min(max(at, side - 0.5), max(n - side, side) - 0.5) for at, n in ((x, picture.shape[1]), (y, len(picture))))
     ax.set(xlim=(x - side, x + side), ylim=(y + side, y - side))
 
 # %% ../../nbs/look/01_figures.ipynb #f9392d7a

@@ -180,10 +180,12 @@ def cut_out(
     colour: tuple[int, int, int] = CONTOUR,  # of the frame, RGB
     dashed: bool = False,  # whether the frame is dashed
 ) -> np.ndarray:  # `(side, side, 3)` uint8
-    "Cut out a framed box in the middle of its surroundings, white outside the picture."
+    "Cut out a framed box and its surroundings, which lie in the picture as far as it is large enough; else white."
     top, left, bottom, right = box
     reach = 3 * max(bottom - top, right - left)  # side of the square, pixels
-    start = (top + bottom - reach) // 2, (left + right - reach) // 2
+    room = [n - reach for n in picture.shape[:2]]
+    middle = zip(((top + bottom - reach) // 2, (left + right - reach) // 2), room)
+    start = [min(max(at, min(0, most)), max(0, most)) for at, most in middle]
     padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), constant_values=255)
     square = padded[start[0] + reach : start[0] + 2 * reach, start[1] + reach : start[1] + 2 * reach]
     frame: tuple = tuple(round((edge - s) * side / reach) for edge, s in zip(box, (*start, *start)))
