@@ -1,71 +1,89 @@
-"""Make the pictures of the README, nbs/images/*, from demo data and Loupe: the first test image of each kind."""
+"""Make nbs/images/welcome.webp, the picture of the README, from demo data and Loupe: verdicts beside an explorer."""
 
 import tempfile
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from sklearn.decomposition import PCA
+from PIL import Image
 
 from patchcore_nb import Geometry, MVTecAD, PatchCore, make_demo
-from patchcore_nb.coreset import nearest_pick_distances, select_coreset
-from patchcore_nb.look.viz import heatmaps
-from patchcore_nb.patches import to_rows
+from patchcore_nb.box.pictures import DEFECT, GOOD, colour_bar, colour_scale, text_line
+from patchcore_nb.look.widgets import HeatmapExplorer
+from patchcore_nb.prediction import Prediction, pixel_limit, score_in_words, seen
 
-IMAGES = Path(__file__).resolve().parent.parent / "nbs/images"
-SHOWN = {"flange": ("good", "missing", "scratch"), "shingle": ("stain",)}
-PANELS = ("photograph", "ground truth", "anomaly map", "overlay")
-SIZE = 256
+TARGET = Path(__file__).resolve().parent.parent / "nbs/images/welcome.webp"
+WIDTH, GAP, SIDE, LARGE = 1600, 40, 316, 444  # pixels; the last two: sides of photographs, left and in the explorer
+KINDS, MOVED = ("good", "stain"), "scratch"
 
 
-def strip(demo):
-    "Draw photograph, ground truth, map and overlay of some parts; return the first model and its training set."
-    fig, axs = plt.subplots(sum(map(len, SHOWN.values())), 1, figsize=(7.4, 7.6), layout="constrained")
-    fitted, row = [], 0
-    for category, kinds in SHOWN.items():
-        parts = MVTecAD(demo, category, Geometry(SIZE, SIZE))
-        model = PatchCore("loupe", coreset=0.1, progress=False).fit(parts.train)
+def framed(pictures, verdict):
+    "Two pictures in a frame: thin and solid for good parts, thick and dashed for defects."
+    thick, colour = (12, DEFECT) if verdict == "defect" else (4, GOOD)
+    row = np.concatenate(pictures, axis=1)
+    out = np.full((len(row) + 24, row.shape[1] + 24, 3), 255, dtype=np.uint8)
+    out[12 - thick : len(out) - 12 + thick, 12 - thick : out.shape[1] - 12 + thick] = colour
+    if verdict == "defect":
+        y, x = np.indices(out.shape[:2])
+        out[((x + y) // 28 % 3 == 2) & ((y < 12) | (y >= len(out) - 12) | (x < 12) | (x >= out.shape[1] - 12))] = 255
+    out[12:-12, 12:-12] = row
+    return out
+
+
+def verdicts(prediction: Prediction, shown):
+    "Photograph and overlay of some images under their verdicts, above the scale of colours."
+    limit = pixel_limit(prediction)
+    scale, rows = colour_scale(prediction.maps, limit), []
+    for index in shown:
+        image = seen(prediction, index, SIDE, scale)
+        sign, colour = ("◆ DEFECT", DEFECT) if image.verdict == "defect" else ("○ good", GOOD)
+        told = f"{sign}   {score_in_words(prediction, index)}"
+        rows += [text_line(told, 2 * SIDE, 28, True, colour), framed([image.photograph, image.overlay], image.verdict)]
+    return stacked([*rows, colour_bar(scale, limit, 2 * SIDE + 24, 20)])
+
+
+def stacked(parts):
+    "Pictures below each other on white."
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [np.pad(part, ((0, 8), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]
+    )
+
+
+def moving(model, images, most):
+    "The heatmap explorer while its threshold is moved: to a third of the limit, over all scores, and back to the limit."
+    explorer = HeatmapExplorer(model, images, threshold=most, side=LARGE)
+    explorer.image.value = images.defects.index(MOVED)
+    title = text_line("An explorer: move the threshold", 2 * LARGE, 28, True)
+    down, up = np.geomspace(most, most / 3, 8), np.geomspace(most / 3, 6 * most, 14)
+    for threshold in [most, *down, *up, *np.geomspace(6 * most, most, 8)]:
+        explorer.threshold.value = float(threshold)
+        yield stacked([title, explorer.figure()])
+
+
+def on_white(left, right):
+    "Two pictures side by side."
+    height = max(len(left), len(right))
+    canvas = np.full((height, WIDTH, 3), 255, dtype=np.uint8)
+    canvas[: len(left), : left.shape[1]] = left
+    canvas[: len(right), left.shape[1] + GAP : left.shape[1] + GAP + right.shape[1]] = right
+    return Image.fromarray(canvas)
+
+
+def main():
+    "Judge the parts of the README's example, and write the picture."
+    with tempfile.TemporaryDirectory() as folder:
+        make_demo(folder, categories=["blister"], n_train=24, n_good=4, n_defect=2, progress=False)
+        parts = MVTecAD(folder, "blister", Geometry(256))
+        model = PatchCore("loupe", coreset=0.1, progress=False).fit(parts.train).calibrate(false_alarm_rate=0.05)
         prediction = model.predict(parts.test)
-        fitted.append((model, parts.train))
-        for kind in kinds:
-            number = parts.test.defects.index(kind)
-            [(_, picture)] = heatmaps(parts.test, prediction, only=[number])
-            axs[row].imshow(picture)
-            axs[row].set_title(f"{category}, {kind}: image score {prediction.scores[number]:.0f}", fontsize=10)
-            axs[row].axis("off")
-            row += 1
-    for number, name in enumerate(PANELS):
-        axs[-1].annotate(
-            name, ((number + 0.5) / len(PANELS), -0.08), xycoords="axes fraction", ha="center", va="top", fontsize=10
-        )
-    fig.savefig(IMAGES / "heatmaps.jpg", dpi=115, pil_kwargs={"quality": 85})
-    return fitted[0]
-
-
-def coreset(model, train):
-    "Patch embeddings in two dimensions: 1 % of them drawn at random, and the same number chosen by greedy selection."
-    rows = torch.cat([to_rows(model.embed(train[i]["image"][None])) for i in range(12)])
-    flat = PCA(2).fit_transform(rows.numpy())
-    fig, axs = plt.subplots(1, 2, figsize=(7.4, 3.5), sharex=True, sharey=True, layout="constrained")
-    for ax, sampler, name in zip(axs, ("random", "approx_greedy"), ("drawn at random", "greedy coreset")):
-        picks = select_coreset(rows, 0.01, sampler, torch.Generator().manual_seed(0))
-        far = nearest_pick_distances(rows, picks)
-        if sampler == "random":
-            highest = np.percentile(far, 99.5)
-        order = np.argsort(far)
-        dots = ax.scatter(*flat[order].T, c=far[order], s=3, cmap="viridis", vmin=0, vmax=highest, rasterized=True)
-        ax.scatter(*flat[picks].T, s=18, facecolors="none", edgecolors="crimson", linewidths=1)
-        ax.set(title=f"{name}: covering radius {far.max():.1f}", xticks=[], yticks=[])
-        ax.title.set_fontsize(10)
-    fig.colorbar(dots, ax=axs, label="distance to the nearest pick", extend="max")
-    fig.savefig(IMAGES / "coreset.jpg", dpi=115, pil_kwargs={"quality": 80})
+        left = verdicts(prediction, [parts.test.defects.index(kind) for kind in KINDS])
+        frames = [on_white(left, right) for right in moving(model, parts.test, pixel_limit(prediction))]
+    TARGET.parent.mkdir(exist_ok=True)
+    times = [2000, *[150] * (len(frames) - 2), 3000]
+    options = {"save_all": True, "append_images": frames[1:], "duration": times, "loop": 3}
+    frames[0].save(TARGET, quality=70, method=6, minimize_size=False, allow_mixed=True, **options)
+    print(f"{TARGET}: {frames[0].size}, {len(frames)} frames, {TARGET.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        coreset(*strip(make_demo(Path(folder) / "demo", categories=tuple(SHOWN))))
+    main()
