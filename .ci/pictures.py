@@ -12,14 +12,15 @@ from patchcore_nb.look.widgets import HeatmapExplorer
 from patchcore_nb.prediction import Prediction, pixel_limit, score_in_words, seen
 
 TARGET = Path(__file__).resolve().parent.parent / "nbs/images/welcome.webp"
-WIDTH, GAP, SIDE, LARGE = 1600, 40, 316, 444  # pixels; the last two: sides of photographs, left and in the explorer
+GAP, SIDE, LARGE = 40, 316, 444  # pixels; the last two: sides of photographs, left and in the explorer
 KINDS, MOVED = ("good", "stain"), "scratch"
 
 
 def framed(pictures, verdict):
     "Two pictures in a frame: thin and solid for good parts, thick and dashed for defects."
     thick, colour = (12, DEFECT) if verdict == "defect" else (4, GOOD)
-    row = np.concatenate(pictures, axis=1)
+    left, right = pictures
+    row = np.concatenate([np.pad(left, ((0, 0), (0, 8), (0, 0)), constant_values=255), right], axis=1)
     out = np.full((len(row) + 24, row.shape[1] + 24, 3), 255, dtype=np.uint8)
     out[12 - thick : len(out) - 12 + thick, 12 - thick : out.shape[1] - 12 + thick] = colour
     if verdict == "defect":
@@ -62,11 +63,10 @@ def moving(model, images, most):
 
 def on_white(left, right):
     "Two pictures side by side."
-    height = max(len(left), len(right))
-    canvas = np.full((height, WIDTH, 3), 255, dtype=np.uint8)
-    canvas[: len(left), : left.shape[1]] = left
-    canvas[: len(right), left.shape[1] + GAP : left.shape[1] + GAP + right.shape[1]] = right
-    return Image.fromarray(canvas)
+    space = np.full((max(len(left), len(right)), GAP, 3), 255, dtype=np.uint8)
+    parts = [np.pad(part, ((0, len(space) - len(part)), (0, 0), (0, 0)), constant_values=255) for part in (left, right)]
+    row = np.concatenate([parts[0], space, parts[1]], axis=1)
+    return Image.fromarray(np.pad(row, ((16, 16), (16, 16), (0, 0)), constant_values=255))
 
 
 def main():

@@ -1,5 +1,6 @@
-"""Make README.md from nbs/index.ipynb: its visible cells as Markdown."""
+"""Make README.md from nbs/index.ipynb: its visible cells as Markdown, its figures as files in nbs/images/."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -17,8 +18,13 @@ for cell in notebook.cells:
         texts = [
             o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs if o.get("name") != "stderr"
         ]  # bars and messages are not results
-        if text := "".join(texts).rstrip():
+        figures = [o["data"]["image/jpeg"] for o in cell.outputs if "image/jpeg" in o.get("data", {})]
+        if text := "".join(t for t in texts if not t.startswith("<Figure")).rstrip():
             parts.append("\n".join(f"    {line}" for line in text.splitlines()))
+        for figure in figures:
+            alt = re.search(r'^#\| fig-alt: "(.*)"', cell.source, re.M)[1]
+            (ROOT / f"nbs/images/{cell.id}.jpg").write_bytes(base64.b64decode(figure))
+            parts.append(f"![{alt}](images/{cell.id}.jpg)")
 text = "\n\n".join(parts) + "\n"
 # Links to notebooks and pictures, which are relative to nbs/, become links to their files in the repository.
 text = re.sub(r"\]\((?![a-z]+:|#)", "](nbs/", text)
