@@ -51,7 +51,7 @@ def stacked(parts):
 
 
 def moving(model, images, most):
-    "The heatmap explorer while its threshold is moved: to a third of the limit, over all scores, and back to the limit."
+    "The heatmap explorer while its threshold goes to a third of the limit, over most scores, and back to the limit."
     explorer = HeatmapExplorer(model, images, threshold=most, side=LARGE)
     explorer.image.value = images.defects.index(MOVED)
     title = text_line("An explorer: move the threshold", 2 * LARGE, 28, True)
@@ -72,7 +72,7 @@ def on_white(left, right):
 def main():
     "Judge the parts of the README's example, and write the picture."
     with tempfile.TemporaryDirectory() as folder:
-        make_demo(folder, categories=["blister"], n_train=24, n_good=4, n_defect=2, progress=False)
+        make_demo(folder, categories=["blister"], n_train=30, n_good=4, n_defect=2, progress=False)
         parts = MVTecAD(folder, "blister", Geometry(256))
         model = PatchCore("loupe", coreset=0.1, progress=False).fit(parts.train).calibrate(false_alarm_rate=0.05)
         prediction = model.predict(parts.test)
