@@ -57,8 +57,8 @@ def _tabled(rows: Sequence[Sequence[object]]) -> str:
     if not rows:
         return ""
     head = "".join(f'<th scope="col">{_escaped(cell)}</th>' for cell in rows[0])
-    body = ("".join(f"<td>{_escaped(cell)}</td>" for cell in row) for row in rows[1:])
-    return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(body)}</tr></tbody></table>"
+    body = "".join("<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
+    return f'<table class="pnb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 # %% ../../nbs/box/07_cards.ipynb #card0013
 _STYLE = """<style>
@@ -73,10 +73,11 @@ _STYLE = """<style>
 .pnb-card figure img { display: block; margin: 0; width: auto; max-width: none; border: 1px solid #8888; padding: 2px; }
 .pnb-card figure.pnb-marked img { border: 3px solid #d55e00; padding: 0; }
 .pnb-card figcaption { font-size: .9em; margin: .2em 0 0; text-align: left; overflow-wrap: anywhere; color: inherit; }
-.pnb-card table { border-collapse: collapse; margin: .4em 0; font-size: 1em; }
-.pnb-card table tr, .pnb-card table tbody tr:nth-child(odd) { background: none; }
-.pnb-card table th, .pnb-card table td { text-align: left; padding: .1em 1.2em .1em 0; border: 0; color: inherit; }
-.pnb-card table th { border-bottom: 1px solid #8888; font-weight: normal; opacity: .75; }
+.pnb-card table.pnb-table { border-collapse: collapse; margin: .4em 0; font-size: 1em; table-layout: auto; }
+.pnb-card table.pnb-table tr:nth-child(n) { background: none; }
+.pnb-card table.pnb-table th, .pnb-card table.pnb-table td { text-align: left; padding: .1em 1.2em .1em 0; border: 0;
+  color: inherit; overflow-wrap: anywhere; }
+.pnb-card table.pnb-table th { border-bottom: 1px solid #8888; font-weight: normal; opacity: .75; white-space: nowrap; }
 .pnb-card p { margin: .4em 0 0; }
 .pnb-card details { margin: .4em 0 0; } .pnb-card summary { cursor: pointer; opacity: .75; }
 </style>"""
