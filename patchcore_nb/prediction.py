@@ -409,7 +409,7 @@ def as_card(
     first, *_ = facts_of(prediction)
     skipped = ", ".join(name for name, _ in prediction.skipped[:5]) + ", …" * (len(prediction.skipped) > 5)
     unseen = max((prediction.unseen(i) for i in range(len(prediction))), default=0)
-    facts = {"limit": prediction.calibration or "", "skipped": skipped}
+    facts = {"limit": str(prediction.calibration or "").removeprefix("limit "), "skipped": skipped}
     facts["left out by the crop"] = f"{unseen:.1%} of each photograph" if unseen else ""
     pictures, note = _thumbnails(prediction, 6, 120)
     return card(f"Prediction: {first}", facts, pictures, note)

@@ -285,7 +285,7 @@ def _explained(prediction: Prediction, kind: Kind) -> list[str]:
             " chosen with their labels, and no calibrated limit can do better."
         )
     elif known:
-        said.append(f"Limit: {known}.")
+        said.append(f"L{str(known)[1:]}.")
     else:
         said.append("The model has no limit yet, so there are scores, but no verdicts.")
     if kind.limit is not None:
@@ -404,7 +404,8 @@ def _about(model: Any, facts: Mapping[str, object]) -> str:
     rows = {"model": f"{type(model).__name__}, {names_of(model)}", **facts_of(model), **facts}
     rows |= {"hash of the model": hash_of(model), "versions": versions}
     about = _table((name, value) for name, value in rows.items() if str(value))
-    return f'<div class="about"><h3>Model</h3>{about}<h3>Parameters</h3><div class="params">{_table(*_parameters(model))}</div></div>'
+    parameters = f'<h3>Parameters</h3><div class="params">{_table(*_parameters(model))}</div>'
+    return f'<div class="about"><h3>Model</h3>{about}{parameters}</div>'
 
 
 def _parameters(model: Any) -> tuple[list[tuple], list[str]]:
@@ -514,7 +515,7 @@ def _tools(body: str) -> str:
         f'<label><input type="radio" name="kind" value="{kind}"{" checked" if kind == "all" else ""}> {name}</label>'
         for kind, name in kinds.items()
     )
-    radios = f"<fieldset>{radios}</fieldset>" if len(kinds) > 1 else f'<input type="hidden" name="kind" value="all">'
+    radios = f"<fieldset>{radios}</fieldset>" if len(kinds) > 1 else '<input type="hidden" name="kind" value="all">'
     options = {"worst": "highest score first", "best": "lowest score first", "name": "by name"}
     sort = "".join(f'<option value="{value}">{name}</option>' for value, name in options.items())
     return f"""<form class="tools" hidden aria-label="Filter images">{radios}
@@ -589,3 +590,6 @@ def write_report(
     """
     section = section_of("", images, prediction, model, most, min_area, labelled, facts)
     return _written(file, page_of("Inspection report", [section]))
+
+# %% ../../nbs/look/03_report.ipynb #repo0034
+complete_docstrings(__name__)
