@@ -335,7 +335,8 @@ def gallery(
 
     rows, columns = -(-len(images) // 2), min(2, len(images))
     fig = plt.figure(figsize=(4 * columns, 2.45 * rows + 0.7), dpi=200, layout="constrained")
-    above, below = fig.subfigures(2, 1, height_ratios=[2.45 * rows, 0.7])
+    halves: Any = fig.subfigures(2, 1, height_ratios=[2.45 * rows, 0.7])
+    above, below = halves
     parts: Any = above.subfigures(rows, columns, squeeze=False, wspace=0.03)
     for part, seen in zip(parts.flat, images):
         _pair(part, seen)

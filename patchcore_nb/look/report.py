@@ -84,10 +84,17 @@ def axis_of(
     return Axis(min(max(3 * known.threshold, highest), 10 * known.threshold), known.threshold)
 
 # %% ../../nbs/look/03_report.ipynb #repo0012
+def key_of(
+    name: str,  # of a section
+) -> str:  # the same in every run
+    "Name a section for links."
+    return f"set-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
+
+
 _BINS, _TALL, _WIDE = 30, 90, 720  # bars; height and width of the drawing, pixels
 
 
-def _histogram(scores: np.ndarray, is_defect: np.ndarray, axis: Axis, kinds: tuple[str, str], number: int) -> str:
+def _histogram(scores: np.ndarray, is_defect: np.ndarray, axis: Axis, kinds: tuple[str, str], key: str) -> str:
     "Distribution of scores as SVG."
     place = np.minimum((np.clip(scores / axis.end, 0, 1) * _BINS).astype(int), _BINS - 1)
     counts = [np.bincount(place[is_defect == kind], minlength=_BINS) for kind in (False, True)]
@@ -96,13 +103,13 @@ def _histogram(scores: np.ndarray, is_defect: np.ndarray, axis: Axis, kinds: tup
     for i, (good, bad) in enumerate(zip(*counts)):
         for count, below, kind in ((good, 0, "good"), (bad, good, "defect")):
             if count:
-                fill = f' style="fill:url(#hatch{number})"' if kind == "defect" else ""
+                fill = f' style="fill:url(#hatch-{key})"' if kind == "defect" else ""
                 box = f'x="{i * step + 1:.1f}" y="{_TALL - (below + count) * unit:.1f}"'
                 bars.append(f'<rect class="{kind}"{fill} {box} width="{step - 2:.1f}" height="{count * unit:.1f}"/>')
     each = [f"{int((is_defect == kind).sum())} {name}" for kind, name in zip((False, True), kinds) if name]
     told = f"Scores of {len(scores)} images: {', '.join(each)}"
     hatch = (
-        f'<pattern id="hatch{number}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        f'<pattern id="hatch-{key}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     )
     hatch += '<rect class="pale" width="6" height="6"/><rect class="defect" width="3" height="6"/></pattern>'
     marks = _ticks(axis)
@@ -307,7 +314,6 @@ def section_of(
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model
-    number: int = 0,  # of the section in its page
 ) -> str:  # HTML
     "Make a section of a report. Raises `ValueError` if images and prediction do not belong together, or for no images."
     if list(images.paths) != list(prediction.paths):
@@ -325,16 +331,16 @@ def section_of(
         said.append("White on black: outline of the true defect.")
     if len(shown) < len(order):
         said.append(
-            f"Shown are the {len(shown)} images with the highest scores of {len(order):,}, so that this file stays"
-            " small: write_report(..., most=None) shows all."
+            f"Shown are the {len(shown)} images with the highest scores of {len(order):,}: the file stays small."
+            " write_report(..., most=None) shows all; predict --out writes a table and a picture of each."
         )
     articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in shown)
     is_defect, kinds = _parted(images, prediction, labelled)
-    scores = _histogram(prediction.scores, is_defect, kind.axis, kinds, number)
+    scores = _histogram(prediction.scores, is_defect, kind.axis, kinds, key_of(name))
     head = f"<h2>{_text(name)}</h2>" if name else ""
     text = "".join(f"<p>{_text(sentence)}</p>" for sentence in said)
     skipped = _skipped(prediction)
-    return f"""<section class="set" id="set{number}">{head}
+    return f"""<section class="set" id="{key_of(name)}">{head}
 {_summary(images, prediction, kind)}{scores}<div class="said">{text}{_colours(kind)}</div>{skipped}
 <div class="images">{articles}</div>
 {_about(model, facts or {})}
@@ -550,25 +556,34 @@ def _written(file: str | Path, page: str) -> Path:
     return Path(file)
 
 
+_COLUMNS = {
+    "instance_auroc": "image AUROC %",
+    "instance_ap": "image AP %",
+    "instance_f1_max": "largest F1 %",
+    "full_pixel_auroc": "pixel AUROC %",
+    "full_pro": "AUPRO %",
+    "train_images": "training images",
+    "test_images": "test images",
+    "skipped_images": "skipped",
+}
+
+
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    "A cell of the table of metrics; the reason where one is undefined."
+    if (value := row[column]) is None:
+        return row.get("undefined", {}).get(column, "")
+    return f"{100 * value:.1f}" if _COLUMNS[column].endswith("%") else f"{value:.4g}"
+
+
 def write_sections(
     file: str | Path,  # HTML file, replaced if it exists
     sections: Mapping[str, str],  # category → section, as of section_of
     rows: Sequence[Mapping[str, Any]],  # of the table, as of evaluate
-    columns: Mapping[str, str],  # column of the table → its name, and "%" at the end if it is a share
 ) -> Path:  # the file
     "Write the report of an evaluation: the table of metrics, then a section for each category."
-    table = []
-    for row in rows:
-        cells = []
-        for column, name in columns.items():
-            value = row.get(column)
-            told = row.get("undefined", {}).get(column, "") if value is None else value
-            cells.append(
-                told if isinstance(told, str) else f"{100 * told:.1f}" if name.endswith("%") else f"{told:.4g}"
-            )
-        table.append((row["category"], *cells))
-    links = "".join(f'<li><a href="#set{i}">{_text(name)}</a></li>' for i, name in enumerate(sections))
-    above = f'<h3>Metrics</h3><div class="wide">{_table(table, ["", *columns.values()], "metrics")}</div>'
+    table = [(row["category"], *(_cell(row, column) for column in _COLUMNS)) for row in rows]
+    links = "".join(f'<li><a href="#{key_of(name)}">{_text(name)}</a></li>' for name in sections)
+    above = f'<h3>Metrics</h3><div class="wide">{_table(table, ["", *_COLUMNS.values()], "metrics")}</div>'
     if len(sections) > 1:
         above += f'<nav aria-label="Categories"><ul class="tiles">{links}</ul></nav>'
     return _written(file, page_of("Evaluation report", list(sections.values()), above))
