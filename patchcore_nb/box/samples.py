@@ -77,9 +77,9 @@ def draw(
         ax.imshow(panel.picture)
         title, weight = panel.title.encode("utf-8", "replace").decode(), "bold" if panel.defective else "normal"
         ax.set_title(title, fontsize="medium", fontweight=weight, parse_math=False)
-        if panel.mask is not None and panel.mask.any() and not panel.mask.all():
+        if panel.mask is not None and np.ptp(around := _around(panel.mask)) and min(around.shape) > 1:
             for colour, width in (("black", 2.5), ("white", 1)):
-                ax.contour(_around(panel.mask), [0.5], colors=colour, linewidths=width)
+                ax.contour(around, [0.5], colors=colour, linewidths=width)
     for ax in axes:
         ax.set_axis_off()
     plt.close(figure)

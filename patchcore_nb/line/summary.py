@@ -101,8 +101,10 @@ def trouble(
         model.require_fitted()
         if model.calibration_ is not None:
             model.calibration_.current(model.scored_with())
-    except (ValueError, TypeError, AttributeError) as error:  # also for parameters of the wrong type
+    except ValueError as error:
         return f"cannot predict: {error}"
+    except (TypeError, AttributeError):
+        return "cannot predict: a parameter has a value of the wrong type"
     return ""
 
 
