@@ -68,6 +68,14 @@ def _on_scale(anomaly_map: np.ndarray, scale: tuple[float, float]) -> tuple[np.n
     t = np.clip((anomaly_map - scale[0]) / (scale[1] - scale[0]), 0, 1)
     return t, colormaps["inferno"](np.where(t > 0, _FIRST + (1 - _FIRST) * t, 0))[..., :3] * 255
 
+
+def coloured(
+    anomaly_map: np.ndarray,  # `(H, W)`; NaN: not judged
+    scale: tuple[float, float],  # (low, high) from colour_scale
+) -> np.ndarray:  # `(H, W, 3)` uint8
+    "The colours of a map, without a photograph."
+    return np.rint(_on_scale(anomaly_map, scale)[1]).astype(np.uint8)
+
 # %% ../../nbs/box/08_pictures.ipynb #8dc31f85
 def overlay(
     picture: np.ndarray,  # photograph, `(H, W, 3)` uint8
@@ -131,7 +139,7 @@ def heatmap(
     "Put photograph, ground truth, anomaly map and overlay side by side. Raises `ValueError` if sizes differ."
     require_same_size(picture, anomaly_map, mask)
     truth = [] if mask is None else [np.repeat(mask[..., None], 3, axis=2).astype(np.uint8) * 255]
-    found = [np.rint(_on_scale(anomaly_map, scale)[1]).astype(np.uint8), overlay(picture, anomaly_map, scale)]
+    found = [coloured(anomaly_map, scale), overlay(picture, anomaly_map, scale)]
     if limit is not None:
         found = [draw_contour(panel, anomaly_map >= limit) for panel in found]
     judged = np.isfinite(anomaly_map)
@@ -230,7 +238,7 @@ def colour_bar(
     "Draw the colours of a scale between the words that say what they mean."
     ramp = np.tile(np.linspace(*scale, min(12 * size, width // 4)), (size, 1))
     words = [text_line(text, (width - ramp.shape[1] - 2 * size) // 2, size) for text in in_words(scale, limit)]
-    return _beside([words[0], np.rint(_on_scale(ramp, scale)[1]).astype(np.uint8), words[1]], size // 2, len(words[0]))
+    return _beside([words[0], coloured(ramp, scale), words[1]], size // 2, len(words[0]))
 
 # %% ../../nbs/box/08_pictures.ipynb #pict0025
 GOOD, DEFECT = (0, 114, 178), (213, 94, 0)  # RGB of Okabe and Ito's blue and vermilion
@@ -327,12 +335,13 @@ def gallery(
 
     rows, columns = -(-len(images) // 2), min(2, len(images))
     fig = plt.figure(figsize=(4 * columns, 2.45 * rows + 0.7), dpi=200, layout="constrained")
-    above, below = fig.subfigures(2, 1, height_ratios=[2.45 * rows, 0.7])
+    halves: Any = fig.subfigures(2, 1, height_ratios=[2.45 * rows, 0.7])
+    above, below = halves
     parts: Any = above.subfigures(rows, columns, squeeze=False, wspace=0.03)
     for part, seen in zip(parts.flat, images):
         _pair(part, seen)
     ax = below.add_axes((0.015, 0.55, 0.97 / columns, 0.2))
-    ax.imshow(_on_scale(np.linspace(*scale, 256)[None], scale)[1] / 255, aspect="auto", extent=(0, 1, 0, 1))
+    ax.imshow(coloured(np.linspace(*scale, 256)[None], scale), aspect="auto", extent=(0, 1, 0, 1))
     ax.set(yticks=[], xticks=(0, 1), xticklabels=in_words(scale, limit))
     for label, side in zip(ax.get_xticklabels(), ("left", "right")):
         label.set(ha=side, size=8)
