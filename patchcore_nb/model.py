@@ -18,6 +18,7 @@ from .formats.recipes import Recipe, recipe
 from .line import ensemble, tiles
 from .line.calibration import CalibratedPatchCore
 from .line.editing import Editable
+from .line.summary import Summarised
 from .line.views import Views
 from .patches import Embedder
 from .scale.bounded import Forecasting
@@ -25,7 +26,7 @@ from .scale.search import Pruned, Search
 from .scorer import Scoring
 
 # %% ../nbs/08_model.ipynb #e9af764e
-class PatchCore(StoredPatchCore, Stored, CalibratedPatchCore, Editable, Forecasting, patchcore.PatchCore):
+class PatchCore(Summarised, StoredPatchCore, Stored, CalibratedPatchCore, Editable, Forecasting, patchcore.PatchCore):
     "Anomaly detection from good images only (Roth et al. 2021, Towards Total Recall in Industrial Anomaly Detection)."
 
     parts = patchcore.PatchCore.parts | {"views": Views, "search": Search}
@@ -57,13 +58,13 @@ def _members(found: Recipe) -> list[PatchCore]:
     ]
 
 # %% ../nbs/08_model.ipynb #394fd678
-class TiledPatchCore(Stored, tiles.TiledPatchCore):
+class TiledPatchCore(Summarised, Stored, tiles.TiledPatchCore):
     "PatchCore on overlapping tiles of large photographs."
 
     model_class = PatchCore
 
 # %% ../nbs/08_model.ipynb #f3dbedfa
-class Ensemble(Stored, ensemble.Ensemble):
+class Ensemble(Summarised, Stored, ensemble.Ensemble):
     "Several PatchCore models whose scaled scores are averaged (Roth et al. 2021, section 4.4.1)."
 
     model_class = PatchCore

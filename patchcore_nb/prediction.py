@@ -6,6 +6,7 @@
 __all__ = ['Calibration', 'Prediction']
 
 # %% ../nbs/04a_prediction.ipynb #ce3b7ac4
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .box.cards import card, one_line
 from .box.docstrings import complete_docstrings
 from .data import Geometry, to_photograph
 
@@ -62,17 +64,16 @@ class Calibration:
         return self
 
     def __str__(self):
-        begins = f"defective from a score of {self.threshold:.4g} on"
-        if self.false_alarm_rate is None:
-            return f"{begins} (fixed: nothing is known about false alarms)"
-        asked, made = self.false_alarm_rate, f"from {self.images} good images ({self.method})"
-        if self.interval is None:
-            return f"{begins}; of good images at most about {max(asked, 1 / (self.images + 1)):.2%} are flagged; {made}"
-        low, high = self.interval
-        return (
-            f"{begins}; of good images {self.expected_rate:.2%} are expected to be flagged "
-            f"({asked:.2%} allowed), in 95 of 100 cases {low:.2%} to {high:.2%}; {made}"
-        )
+        return "; ".join([f"limit {self.threshold:.4g}", *_known(self).values()])
+
+    def __repr__(self):
+        return one_line("Calibration", [str(self)])
+
+    def _repr_html_(self):
+        pixels = "" if self.pixel_threshold is None else f"{self.pixel_threshold:.4g} in the anomaly map"
+        facts = {"limit": f"{self.threshold:.4g}: an image with this score or more is defective", "pixel limit": pixels}
+        made_with = {"Parameters for which it is valid": self.made_with} if self.made_with else {}
+        return card("Calibration", facts | _known(self), folded=made_with)
 
 
 def _number(name: str, value: Any, least: float, most: float) -> float:
@@ -81,6 +82,27 @@ def _number(name: str, value: Any, least: float, most: float) -> float:
     if not number or not least <= value <= most or 0 < abs(value) < np.finfo(np.float32).tiny:
         raise ValueError(f"{name}={value!r:.50}: expected a finite number that single precision can hold")
     return float(value)
+
+# %% ../nbs/04a_prediction.ipynb #calknown
+def _known(made: Calibration) -> dict[str, str]:  # topic → words
+    "What is known about the false alarms of a threshold."
+    if (asked := made.false_alarm_rate) is None:
+        return {"false alarms": "set by hand, nothing is known about its false alarms"}
+    rate = max(asked, 1 / (made.images + 1)) if made.expected_rate is None else made.expected_rate
+    few = f"1 false alarm in {round(1 / rate):,} good parts" if 0 < rate <= 0.25 else ""
+    told = f"about {few or f'{100 * rate:.0f} false alarms in 100 good parts'}"
+    source = f"from {made.images:,} good images in {made.method}"
+    if made.interval is None:
+        told = f"at most {told}"
+    else:
+        low, high = (f"{100 * end:.2g} %" for end in made.interval)
+        told += f" (95 % interval {low} to {high})"
+        source = f"from {made.images:,} good images that the model had not seen"
+    known = {"false alarms": f"expect {told}"}
+    if asked and rate > asked + 1e-9:
+        needed = math.ceil(1 / asked - 1 - 1e-9)
+        known["too few"] = f"for {100 * asked:.3g} % at least {needed:,} images are needed"
+    return known | {"made": source}
 
 # %% ../nbs/04a_prediction.ipynb #16b7cc2f
 @dataclass

@@ -85,17 +85,13 @@ def thresholds_from_good(
         raise ValueError("scores or peaks are NaN or infinite")
     rank = threshold_rank(n, false_alarm_rate)
     expected, low, high = realised_rate(n, rank)
-    if expected > false_alarm_rate + 1e-9:
-        warnings.warn(
-            f"{n} good images cannot bear out a false-alarm rate of {false_alarm_rate:.2%}: the threshold is their "
-            f"largest score, with a rate of about {expected:.2%}; {false_alarm_rate:.2%} needs "
-            f"{math.ceil(1 / false_alarm_rate - 1 - 1e-9)} images",
-            stacklevel=3,
-        )
     limits = _just_above(scores, rank), _just_above(peaks, rank)
+    made = Calibration(*limits, "good images", n, float(false_alarm_rate), expected, (low, high))
     if folds is not None:
-        return Calibration(*limits, f"{folds} folds", n, float(false_alarm_rate))
-    return Calibration(*limits, "good images", n, float(false_alarm_rate), expected, (low, high))
+        made = replace(made, method=f"{folds} folds", expected_rate=None, interval=None)
+    if expected > false_alarm_rate + 1e-9:
+        warnings.warn(f"too few good images, the limit lies just above their largest score: {made}", stacklevel=3)
+    return made
 
 
 def _just_above(values: np.ndarray, rank: int) -> float:

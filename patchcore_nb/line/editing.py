@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..box.cards import card, one_line
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset, k_center_greedy, random_projection
-from ..data import prepared
+from ..data import Geometry, Sample, prepared, thumbnails
 from .calibration import network_now, warn_of_copies
 from ..patchcore import PatchCore
 from ..scale.quantised import concatenate_rows, take_rows
@@ -153,12 +154,29 @@ class Audit(NamedTuple):
 
     def __str__(self):
         lines = ["isolation   rows  cell       training image"]
-        for i in self.order[:10]:
-            cell, name = str(tuple(map(int, self.cells[i]))), self.paths[i] or f"image {i}"
-            lines.append(f"{self.isolation[i]:9.3g}  {self.rows[i]:5}  {cell:9}  {name}")
-        if len(self.order) > 10:
-            lines.append(f"... {len(self.order)} images in all")
-        return "\n".join(lines)
+        lines += ["{:>9}  {:>5}  {:9}  {}".format(*row) for row in self._ranked()]
+        return "\n".join([*lines, *self._others()])
+
+    def __repr__(self):
+        isolation, _, cell, name = self._ranked()[0] if len(self.order) else ("", "", "", "none")
+        most = f"most isolated {name}" + f", {isolation} at cell {cell}" * bool(cell)
+        return one_line("Audit", [f"{len(self.order)} training images", most])
+
+    def _repr_html_(self):
+        most = [(Sample(self.paths[i]), Geometry(None), f"{self.isolation[i]:.3g}") for i in self.order[:4]]
+        head, note = ("isolation", "rows", "cell", "training image"), "".join(self._others())
+        pictures = thumbnails(each for each in most if each[0].path)
+        return card("Audit: the most isolated first", {}, pictures, note, [head, *self._ranked()])
+
+    def _ranked(self) -> list[tuple[str, str, str, str]]:  # isolation, rows, cell and name of an image
+        "The ten most isolated images, as texts."
+        names, cells = [path or f"image {i}" for i, path in enumerate(self.paths)], self.cells.tolist()
+        return [
+            (f"{self.isolation[i]:.3g}", str(self.rows[i]), str(tuple(cells[i])), names[i]) for i in self.order[:10]
+        ]
+
+    def _others(self) -> list[str]:
+        return [f"... {len(self.order)} images in all"] if len(self.order) > 10 else []
 
 # %% ../../nbs/line/04_editing.ipynb #8f3ed372
 def audit_images(

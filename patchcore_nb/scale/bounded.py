@@ -26,6 +26,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from ..box.cards import card, one_line
 from ..box.docstrings import complete_docstrings
 from ..coreset import Coreset, nearest_pick_distances, random_projection
 from ..data import WHOLE, Geometry, ImageSet, prepared, require_good
@@ -469,16 +470,25 @@ class Forecast:
         return self.way in WAYS
 
     def __str__(self):
+        return "\n".join(f"{name}: {value}" for name, value in self._facts().items())
+
+    def __repr__(self):
+        return one_line("Forecast", str(self).splitlines())
+
+    def _repr_html_(self):
+        return card("Forecast", self._facts())
+
+    def _facts(self) -> dict[str, str]:
         of_rows, bank, disk = map(_amount, (self.rows * self.width * 4, self.bank_bytes, self.disk_bytes))
-        lines = [
-            f"{self.images:,} images, {self.rows:,} rows of {self.width} numbers, {of_rows}",
-            f"memory bank {self.bank_rows:,} rows: {bank} in memory, {disk} on disk",
-        ]
+        facts = {
+            "images": f"{self.images:,}, with {self.rows:,} rows of {self.width} numbers, {of_rows}",
+            "memory bank": f"{self.bank_rows:,} rows, {bank} in memory, {disk} on disk",
+        }
         if not self.fits:
-            return "\n".join([*lines, f"does not fit: {self.way}"])
+            return facts | {"does not fit": self.way}
         temporary = f", temporary files of {_amount(self.file_bytes)}" if self.file_bytes else ""
-        fits = f"fits: {self.way}, at most {_amount(self.peak_bytes)} of {_amount(self.limit)}{temporary}"
-        return "\n".join([*lines, fits, f"about {_duration(self.seconds)}"])
+        fits = f"{self.way}, at most {_amount(self.peak_bytes)} of {_amount(self.limit)}{temporary}"
+        return facts | {"fits": fits, "time": f"about {_duration(self.seconds)}"}
 
 # %% ../../nbs/scale/02_bounded.ipynb #f5bb0fb5
 class Forecasting:
