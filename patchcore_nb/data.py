@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, default_collate
 from tqdm.auto import tqdm
 
+from .box.cards import Picture, card
 from .box.docstrings import complete_docstrings
 from .box.folders import by_folder, image_files, is_good, listed
 from patchcore_nb.box.images import (
@@ -43,6 +44,7 @@ from patchcore_nb.box.images import (
     to_rgb,
     warn_of_depth,
 )
+from .box.samples import Panel, draw, in_words, spread, thumbnail
 from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
@@ -263,6 +265,28 @@ def _open_mask(
     return mask
 
 
+def _panel(
+    sample: Sample,  # what to open
+    geometry: Geometry,  # how it is prepared
+    title: str,  # its label
+) -> Panel:  # what the network will see of it
+    "Return the picture of a sample, with its mask."
+    image, _ = _open_sample(sample, geometry)
+    mask = geometry.mask(_open_mask(sample, image)).numpy() if sample.mask else None
+    picture = np.asarray(geometry._moved(image, Image.Resampling.BILINEAR))
+    return Panel(picture, f"{title}\n{os.path.basename(sample.path)}".strip(), bool(sample.label), mask)
+
+
+def thumbnails(
+    chosen: Iterable[tuple[Sample, Geometry, str]],  # samples, how they are prepared, their labels
+) -> Iterator[Picture]:  # those of files on this machine that can be read
+    "Yield small pictures."
+    for sample, geometry, title in chosen:
+        with suppress(OSError, ValueError, ImportError):
+            if not is_url(sample.path) and not is_url(sample.mask or ""):
+                yield thumbnail(_panel(sample, geometry, title))
+
+
 def _codings(
     found: list[Any],  # a `Finding` for each image; empty before `check`
 ) -> str:  # such as ": 8 of values 0, 255"
@@ -311,6 +335,37 @@ class ImageSet(Dataset):
     def __repr__(self):
         masks = f", with masks{_codings(self.found)}" if self.has_masks else ""
         return f"ImageSet({self.name}: {len(self)} images, {int(self.labels.sum())} defective{masks})"
+
+    def _repr_html_(self):
+        more = {"Left out": dict(self.skipped[:20])}
+        return card(f"{type(self).__name__}: {self.name}", self._facts(), thumbnails(self._chosen(6)), folded=more)
+
+    def show(
+        self,
+        n: int = 6,  # images at most; each kind of defect has one before any has two
+    ) -> Any:  # a matplotlib Figure; a notebook shows the last one of a cell, figure.savefig("file.png") keeps it
+        "Draw images as the network sees them, masks outlined. Raises as reading does, `ValueError` without images."
+        return draw([_panel(*each) for each in self._chosen(n)])
+
+    def _chosen(self, n: int, place: str = "") -> list[tuple[Sample, Geometry, str]]:
+        "Images to show, as for _panel; a title is the name of the defect, if the set has any."
+        samples = [self.samples[i] for i in spread(self.defects, n)]
+        return [
+            (sample, self.geometry, place + sample.defect if place or self.labels.any() else "") for sample in samples
+        ]
+
+    def _facts(self) -> dict[str, str]:
+        kinds = Counter(self.defects).most_common()
+        told = [f"{count} {kind}" for kind, count in kinds[:12]] + ["…"] * (len(kinds) > 12)
+        masked = sum(sample.mask is not None for sample in self.samples)
+        return {
+            "images": f"{len(self):,}"
+            + (f": {', '.join(told)}" if self.labels.any() else ", none labelled as defective"),
+            "masks": f"of {masked} images{_codings(self.found)}" if self.has_masks else "",
+            "prepared": in_words(**vars(self.geometry)),
+            "checked": "all can be used" if self.checked else "",
+            "left out": f"{len(self.skipped)} that cannot be used" if self.skipped else "",
+        }
 
     def __getitem__(
         self,
@@ -635,6 +690,24 @@ class MVTecAD:
     def __repr__(self):
         return f"MVTecAD({self.train}, {self.val}, {self.test})"
 
+    def _repr_html_(self):
+        of_test = self.test._facts()
+        facts = {part.name: part._facts()["images"] for part in (self.train, self.val) if len(part)}
+        facts |= {self.test.name: of_test["images"], "masks": of_test["masks"], "prepared": of_test["prepared"]}
+        return card(f"MVTecAD: {self.name}", facts, thumbnails(self._chosen(2)[:6]))
+
+    def show(
+        self,
+        n: int = 3,  # training images; of each kind of defect there is one
+    ) -> Any:  # a matplotlib Figure, as of `ImageSet.show`
+        "Draw training images and a test image of each kind of defect, as the network sees them, masks outlined."
+        return draw([_panel(*each) for each in self._chosen(n)])
+
+    def _chosen(self, n: int) -> list[tuple[Sample, Geometry, str]]:
+        "Images to show, as for _panel."
+        of_test = self.test._chosen(len(set(self.test.defects)))
+        return self.train._chosen(n, "train: ") + [each for each in of_test if each[0].label]
+
 # %% ../nbs/00_data.ipynb #0dbe0859
 class ImageFolder(ImageSet):
     """All photographs below a folder, sorted by path, without masks; a line about them is logged.
@@ -669,6 +742,9 @@ class ImageFolder(ImageSet):
 
     def __repr__(self):
         return f"ImageFolder({self._told()})"
+
+    def _facts(self) -> dict[str, str]:
+        return super()._facts() | {"folders": by_folder(self.paths, self.root), "not read": self.rest}
 
 # %% ../nbs/00_data.ipynb #54869d11
 def known(
