@@ -9,7 +9,6 @@ __all__ = ['Calibration', 'Prediction']
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import floor
 from numbers import Integral
 from pathlib import PurePath
 from typing import Any
@@ -20,7 +19,18 @@ from PIL import Image
 from .box.cards import Picture, card, one_line
 from .box.docstrings import complete_docstrings
 from .box.images import read_with_peak
-from .box.pictures import Seen, colour_scale, draw_contour, encode, gallery, in_words, map_at, overlay, veil
+from patchcore_nb.box.pictures import (
+    Seen,
+    colour_scale,
+    coloured,
+    draw_contour,
+    encode,
+    gallery,
+    in_words,
+    map_at,
+    overlay,
+    veil,
+)
 from .data import Geometry, placement, to_photograph
 
 # %% ../nbs/04a_prediction.ipynb #8793583d
@@ -237,9 +247,11 @@ def verdict_of(
     return "defect" if prediction.is_anomalous[index] else "good"
 
 
-def _times(value: float) -> str:
-    "A multiple of the limit."
-    return f"{floor(value * 100 + 1e-9) / 100:.2f}" if abs(value) < 100 else f"{value:.3g}"
+def times(
+    value: float,  # a score divided by the limit
+) -> str:  # such as "2.41"
+    "Tell a multiple of the limit, rounded down."
+    return f"{math.floor(value * 100 + 1e-9) / 100:.2f}" if abs(value) < 100 else f"{value:.3g}"
 
 
 def score_in_words(
@@ -254,8 +266,8 @@ def score_in_words(
     both = f"{score}, limit {known.threshold:.4g}"
     if known.threshold <= 0:
         return both
-    times = f"{_times(prediction.relative_scores[index])} × limit"
-    return f"{times}   ({both})" if whole else times
+    relative = f"{times(prediction.relative_scores[index])} × limit"
+    return f"{relative}   ({both})" if whole else relative
 
 
 def facts_of(
@@ -271,7 +283,7 @@ def facts_of(
         images += f", {int(prediction.is_anomalous.sum())} defective"
     has_scale = known is not None and known.threshold > 0
     ends = [f(prediction.relative_scores if has_scale else scores) for f in (np.min, np.max)]
-    told = list(dict.fromkeys(_times(end) if has_scale else f"{end:.4g}" for end in ends))  # one, if they are equal
+    told = list(dict.fromkeys(times(end) if has_scale else f"{end:.4g}" for end in ends))  # one, if they are equal
     unit = " times the limit" if has_scale else f", limit {known.threshold:.4g}" if known else ", no limit yet"
     return [f"{images}, score{'s' * (count > 1)} {' to '.join(told)}{unit}", skipped]
 
@@ -339,8 +351,8 @@ def seen(
 ) -> Seen:  # photograph, overlay and what is to be said
     "Draw an image: colour on the scale, and the flagged region outlined."
     photograph, anomaly_map = thumbnail(prediction, index, side)
-    ground = np.zeros((*anomaly_map.shape, 3), dtype=np.uint8) if photograph is None else photograph
-    drawn, limit = overlay(ground, anomaly_map, scale), pixel_limit(prediction)
+    drawn = coloured(anomaly_map, scale) if photograph is None else overlay(photograph, anomaly_map, scale)
+    limit = pixel_limit(prediction)
     if limit is not None:
         drawn = draw_contour(drawn, anomaly_map >= limit)
     name, judged = name_of(prediction, index), np.isfinite(anomaly_map)
@@ -397,7 +409,7 @@ def as_card(
     first, *_ = facts_of(prediction)
     skipped = ", ".join(name for name, _ in prediction.skipped[:5]) + ", …" * (len(prediction.skipped) > 5)
     unseen = max((prediction.unseen(i) for i in range(len(prediction))), default=0)
-    facts = {"limit": prediction.calibration or "", "skipped": skipped}
+    facts = {"limit": str(prediction.calibration or "").removeprefix("limit "), "skipped": skipped}
     facts["left out by the crop"] = f"{unseen:.1%} of each photograph" if unseen else ""
     pictures, note = _thumbnails(prediction, 6, 120)
     return card(f"Prediction: {first}", facts, pictures, note)
