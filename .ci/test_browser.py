@@ -476,7 +476,7 @@ def test_upload_page(tmp_path):
         assert page.evaluate("() => document.activeElement.id") == "file"
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            for name, content, word in (("good", good, "\u2713 GOOD"), ("defect", defect, "\u2717 DEFECT")):
+            for name, content, word in (("good", good, "\u25cb good"), ("defect", defect, "\u25c6 DEFECT")):
                 said, kind = upload(f"{name}.png", content)
                 assert said.startswith(word) and "times the limit" in said and kind == name
                 assert page.locator("#picture").is_visible()

@@ -27,7 +27,7 @@ input, button { font: inherit }
 canvas { display: block; max-width: 100%; max-height: 70vh }
 figure { margin: 1rem 0 } figcaption, footer { opacity: .8 } h2 code { font-size: 1.1rem }
 .ramp { display: inline-block; width: 8rem; height: .8rem; vertical-align: middle;
-  background: linear-gradient(90deg, #781c6d, #bc3754, #ed6925, #fca50a, #fcffa4) }
+  background: linear-gradient(90deg, #6a176e, #b1325a, #ea632a, #fcb216, #fcffa4) }
 pre, code { font: .85rem/1.5 ui-monospace, monospace } pre { overflow-x: auto; white-space: pre-wrap }
 table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top }
 [hidden] { display: none }
@@ -67,7 +67,7 @@ async function judge(file) {
 
 # %% ../../nbs/apps/02a_page.ipynb #pagco005
 _DRAW = """
-const ramp = [[120, 28, 109], [188, 55, 84], [237, 105, 37], [252, 165, 10], [252, 255, 164]]
+const ramp = [[106, 23, 110], [177, 50, 90], [234, 99, 42], [252, 178, 22], [252, 255, 164]]
 async function coloured(said) {
   const bytes = Uint8Array.from(atob(said.map_png), letter => letter.charCodeAt(0))
   const map = await createImageBitmap(new Blob([bytes], { type: 'image/png' }), { colorSpaceConversion: 'none' })
@@ -124,8 +124,8 @@ async function show(file, said, mine) {
   const found = regions === undefined ? '' : ` ${regions} flagged region${regions === 1 ? '' : 's'}.`
   const by = said.relative == null ? `score ${said.score.toPrecision(4)}` : times(said.relative)
   if (!said.verdict) say('', `${file.name}: ${by}. The model has no limit: patchcore_nb calibrate makes one.`)
-  else if (said.verdict === 'defect') say('defect', `\u2717 DEFECT, ${by}: ${file.name}.${found}`)
-  else say('good', `\u2713 GOOD, ${by}: ${file.name}.${found}`)
+  else if (said.verdict === 'defect') say('defect', `\u25c6 DEFECT, ${by}: ${file.name}.${found}`)
+  else say('good', `\u25cb good, ${by}: ${file.name}.${found}`)
   $('hidden-photograph').hidden = visible
   $('unseen').hidden = !said.unseen
   $('unseen').textContent = `The frame surrounds what was judged; ` +
