@@ -659,7 +659,8 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet, min_area
     if threshold is not None and prediction.calibration:
         prediction = replace(prediction, calibration=replace(prediction.calibration, pixel_threshold=threshold))
     save_heatmaps(out / "heatmaps", chosen, prediction, threshold, original, not quiet)
-    write_report(out / "report.html", chosen, prediction, fitted, min_area=min_area, facts=facts)
+    told = {"min_area": min_area, "facts": facts, "progress": not quiet}
+    write_report(out / "report.html", chosen, prediction, fitted, **told)
     if not quiet:
         click.echo(f"report.html, heatmaps, scores.csv and verdicts.jsonl: {out}", err=True)
 
@@ -923,7 +924,8 @@ class _Beside:
         if (folder := self.out / "categories" / name) in self.stamps:
             with _stamped(folder, made := self.stamps[folder]):
                 facts = {"hash of model and images": made}
-                text = section_of(name, test, prediction, fitted, 40, labelled=True, facts=facts)
+                told = {"labelled": True, "facts": facts, "progress": self.progress}
+                text = section_of(name, test, prediction, fitted, 40, **told)
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / "section.html").write_text(text, encoding="utf-8")
         if (folder := self.out / "heatmaps" / name) in self.stamps:
