@@ -7,16 +7,31 @@ __all__ = ['Calibration', 'Prediction']
 
 # %% ../nbs/04a_prediction.ipynb #ce3b7ac4
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from numbers import Integral
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from .box.cards import card, one_line
+from .box.cards import Picture, card, one_line
 from .box.docstrings import complete_docstrings
-from .data import Geometry, to_photograph
+from .box.images import read_with_peak
+from patchcore_nb.box.pictures import (
+    Seen,
+    colour_scale,
+    coloured,
+    draw_contour,
+    encode,
+    gallery,
+    in_words,
+    map_at,
+    overlay,
+    veil,
+)
+from .data import Geometry, placement, to_photograph
 
 # %% ../nbs/04a_prediction.ipynb #8793583d
 _LARGEST = float(np.finfo(np.float32).max)  # a score is single precision
@@ -120,6 +135,24 @@ class Prediction:
     def __len__(self):
         return len(self.scores)
 
+    def __getitem__(
+        self,
+        key: Any,  # number of an image, slice, `(N,)` bool, or several numbers
+    ) -> "Prediction":  # of these images, in this order; `skipped` stays with the whole
+        "Choose images. Raises `IndexError` for images that are not there."
+        rows = _rows(key, len(self))
+        sizes, paths = None if self.sizes is None else self.sizes[rows], [self.paths[i] for i in rows]
+        return replace(self, scores=self.scores[rows], maps=self.maps[rows], paths=paths, skipped=[], sizes=sizes)
+
+    def __iter__(self) -> Iterator["Prediction"]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self):
+        return one_line("Prediction", facts_of(self))
+
+    def _repr_html_(self):
+        return as_card(self)
+
     @property
     def is_anomalous(self) -> np.ndarray:  # `(N,)` bool
         "Whether the image score reaches the threshold. Raises `ValueError` without calibration."
@@ -169,6 +202,18 @@ class Prediction:
         known = self.geometry is not None and self.sizes is not None and self.sizes[index].all()
         return self.geometry.unseen(*self.photograph_size(index)) if self.geometry and known else 0.0
 
+    def show(
+        self,
+        n: int = 8,  # images at most
+        sort: str = "score",  # "score": the highest first; "given": in their order
+    ) -> Any:  # a matplotlib Figure; a notebook shows the last one of a cell, figure.savefig("file.png") keeps it
+        "Draw photographs and overlays under their verdicts. Raises `ValueError` without images, or for another order."
+        return as_figure(self, n, sort)
+
+    def to_frame(self) -> Any:  # a pandas DataFrame, one row per image
+        "Return path, scores, verdict and shares as a table. Raises `ImportError` without pandas."
+        return as_frame(self)
+
     def _calibrated(self) -> Calibration:
         if self.calibration is None:
             raise ValueError(
@@ -176,6 +221,218 @@ class Prediction:
                 "or set one with model.set_threshold(...)"
             )
         return self.calibration
+
+# %% ../nbs/04a_prediction.ipynb #part0001
+def _rows(key: Any, count: int) -> np.ndarray:
+    "Numbers of the chosen images, `(n,)`."
+    key = np.asarray(key, dtype=None if len(key) else int) if isinstance(key, (list, tuple, np.ndarray)) else key
+    try:
+        rows = np.atleast_1d(np.arange(count)[key])
+    except (IndexError, ValueError):
+        rows = np.zeros((0, 0))
+    if rows.ndim != 1:
+        raise IndexError(
+            f"prediction[{key!r:.40}]: expected a number below {count}, a slice, numbers, or {count} truth values"
+        )
+    return rows
+
+# %% ../nbs/04a_prediction.ipynb #part0004
+def verdict_of(
+    prediction: Prediction,  # of any model
+    index: int,  # which image
+) -> str:  # "defect", "good", or "" without a limit
+    "Name the verdict on an image."
+    if prediction.calibration is None:
+        return ""
+    return "defect" if prediction.is_anomalous[index] else "good"
+
+
+def times(
+    value: float,  # a score divided by the limit
+) -> str:  # such as "2.41"
+    "Tell a multiple of the limit, rounded down."
+    return f"{math.floor(value * 100 + 1e-9) / 100:.2f}" if abs(value) < 100 else f"{value:.3g}"
+
+
+def score_in_words(
+    prediction: Prediction,  # of any model
+    index: int,  # which image
+    whole: bool = False,  # name score and limit, too
+) -> str:  # such as "2.41 × limit"
+    "Tell a score, as a multiple of the limit if there is one."
+    score, known = f"score {prediction.scores[index]:.4g}", prediction.calibration
+    if known is None:
+        return f"{score}, no limit yet" if whole else score
+    both = f"{score}, limit {known.threshold:.4g}"
+    if known.threshold <= 0:
+        return both
+    relative = f"{times(prediction.relative_scores[index])} × limit"
+    return f"{relative}   ({both})" if whole else relative
+
+
+def facts_of(
+    prediction: Prediction,  # of any model
+) -> list[str]:  # facts
+    "Tell what is in a prediction."
+    count, scores, known = len(prediction), prediction.scores, prediction.calibration
+    images = f"{count} image{'s' * (count != 1)}"
+    skipped = f"{len(prediction.skipped)} files skipped" if prediction.skipped else ""
+    if not count:
+        return [images, skipped]
+    if known:
+        images += f", {int(prediction.is_anomalous.sum())} defective"
+    has_scale = known is not None and known.threshold > 0
+    ends = [f(prediction.relative_scores if has_scale else scores) for f in (np.min, np.max)]
+    told = list(dict.fromkeys(times(end) if has_scale else f"{end:.4g}" for end in ends))  # one, if they are equal
+    unit = " times the limit" if has_scale else f", limit {known.threshold:.4g}" if known else ", no limit yet"
+    return [f"{images}, score{'s' * (count > 1)} {' to '.join(told)}{unit}", skipped]
+
+# %% ../nbs/04a_prediction.ipynb #part0008
+def pixel_limit(
+    prediction: Prediction,  # of any model
+) -> float | None:  # in the unit of the maps
+    "Return the threshold for pixels; None: there is none."
+    return prediction.calibration.pixel_threshold if prediction.calibration else None
+
+
+def _within(height: int, width: int, side: int) -> tuple[int, int]:
+    "Height and width when the longer side has so many pixels."
+    longer = max(height, width)
+    return max(1, round(height * side / longer)), max(1, round(width * side / longer))
+
+
+def _photograph(prediction: Prediction, index: int, side: int) -> np.ndarray | None:
+    "A photograph made small, `(h, w, 3)` uint8; None if it cannot be read, or is another one by now."
+    try:
+        height, width = prediction.photograph_size(index)
+        depth = prediction.geometry.depth if prediction.geometry else None
+        image, _ = read_with_peak(prediction.paths[index], depth)
+    except (OSError, ValueError, ImportError):
+        return None
+    if image.size != (width, height):
+        return None
+    return np.asarray(image.resize(_within(height, width, side)[::-1], Image.Resampling.BILINEAR, reducing_gap=2))
+
+
+def thumbnail(
+    prediction: Prediction,  # of any model
+    index: int,  # which image
+    side: int,  # longer side, pixels
+) -> tuple[np.ndarray | None, np.ndarray]:  # photograph `(h, w, 3)` uint8, None: unknown; map `(h, w)`, NaN: not judged
+    "Return photograph and anomaly map at one size."
+    anomaly_map, photograph = prediction.maps[index], _photograph(prediction, index, side)
+    if photograph is None:
+        height, width = anomaly_map.shape
+        return None, map_at(anomaly_map, *_within(height, width, side))
+    assert prediction.geometry is not None  # or there is no photograph
+    before, resized = placement(prediction.geometry, *prediction.photograph_size(index))
+    sides = zip(before, anomaly_map.shape, resized, photograph.shape)
+    ends = [(round(cut * side / whole), round((cut + seen) * side / whole)) for cut, seen, whole, side in sides]
+    rows, columns = (slice(start, max(end, start + 1)) for start, end in ends)
+    placed = np.full(photograph.shape[:2], np.nan, dtype=np.float32)
+    placed[rows, columns] = map_at(anomaly_map, *placed[rows, columns].shape)
+    return photograph, placed
+
+# %% ../nbs/04a_prediction.ipynb #part0009
+def name_of(
+    prediction: Prediction,  # of any model
+    index: int,  # which image
+) -> str:  # folder and file, or its number
+    "Name an image."
+    path = prediction.paths[index]
+    return "/".join(PurePath(path).parts[-2:]) if path else f"image {index}"
+
+
+def seen(
+    prediction: Prediction,  # of any model
+    index: int,  # which image
+    side: int,  # longer side, pixels
+    scale: tuple[float, float],  # as of colour_scale
+) -> Seen:  # photograph, overlay and what is to be said
+    "Draw an image: colour on the scale, and the flagged region outlined."
+    photograph, anomaly_map = thumbnail(prediction, index, side)
+    drawn = coloured(anomaly_map, scale) if photograph is None else overlay(photograph, anomaly_map, scale)
+    limit = pixel_limit(prediction)
+    if limit is not None:
+        drawn = draw_contour(drawn, anomaly_map >= limit)
+    name, judged = name_of(prediction, index), np.isfinite(anomaly_map)
+    if photograph is None:
+        name += " (file cannot be read)" if prediction.paths[index] else " (no file: map only)"
+    verdict, told = verdict_of(prediction, index), score_in_words(prediction, index)
+    return Seen(photograph, veil(drawn, judged), verdict, told, name)
+
+# %% ../nbs/04a_prediction.ipynb #part0011
+def _worst(prediction: Prediction, n: int) -> np.ndarray:
+    "Numbers of the images with the highest scores, the highest first."
+    return np.argsort(-prediction.scores, kind="stable")[:n]
+
+
+def as_figure(
+    prediction: Prediction,  # of any model
+    n: int = 8,  # images at most
+    sort: str = "score",  # "score": the highest first; "given": in their order
+) -> Any:  # a matplotlib Figure
+    "Draw images of a prediction. Raises `ValueError` without images, or for another order."
+    if sort not in ("score", "given"):
+        raise ValueError(f'sort={sort!r:.50}: expected "score" or "given"')
+    if n < 1 or not len(prediction):
+        raise ValueError(f"{min(n, len(prediction))} images: there is nothing to show")
+    limit = pixel_limit(prediction)
+    scale = colour_scale(prediction.maps, limit)
+    chosen = _worst(prediction, n) if sort == "score" else range(min(n, len(prediction)))
+    return gallery([seen(prediction, int(i), 480, scale) for i in chosen], scale, limit)
+
+# %% ../nbs/04a_prediction.ipynb #part0014
+_MARKS = {"defect": "◆ defect, ", "good": "○ good, ", "": ""}
+
+
+def _thumbnails(prediction: Prediction, n: int, side: int) -> tuple[list[Picture], str]:
+    "Photographs beside overlays, and what their colours mean."
+    limit = pixel_limit(prediction)
+    try:
+        scale = colour_scale(prediction.maps, limit)
+    except ValueError as error:  # no images, or values that no colour can show
+        return [], str(error) if len(prediction) else ""
+    pictures = []
+    for i in _worst(prediction, n).tolist():
+        image = seen(prediction, i, side, scale)
+        parts = [image.overlay] if image.photograph is None else [image.photograph, image.overlay]
+        caption = f"{_MARKS[image.verdict]}{image.told}"
+        pictures.append(Picture(encode(np.hstack(parts), 80), f"{caption}\n{image.name}", image.verdict == "defect"))
+    return pictures, ": ".join(["Anomaly map", ", ".join(in_words(scale, limit))])
+
+
+def as_card(
+    prediction: Prediction,  # of any model
+) -> str:  # HTML
+    "Show a prediction in a notebook."
+    first, *_ = facts_of(prediction)
+    skipped = ", ".join(name for name, _ in prediction.skipped[:5]) + ", …" * (len(prediction.skipped) > 5)
+    unseen = max((prediction.unseen(i) for i in range(len(prediction))), default=0)
+    facts = {"limit": str(prediction.calibration or "").removeprefix("limit "), "skipped": skipped}
+    facts["left out by the crop"] = f"{unseen:.1%} of each photograph" if unseen else ""
+    pictures, note = _thumbnails(prediction, 6, 120)
+    return card(f"Prediction: {first}", facts, pictures, note)
+
+# %% ../nbs/04a_prediction.ipynb #part0018
+def as_frame(
+    prediction: Prediction,  # of any model
+) -> Any:  # a pandas DataFrame
+    "Return a prediction as a table. Raises `ImportError` without pandas."
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("a table needs pandas: pip install pandas") from error
+    known, numbers, unknown = prediction.calibration, range(len(prediction)), np.full(len(prediction), np.nan)
+    columns = {
+        "path": prediction.paths,
+        "score": prediction.scores,
+        "relative_score": prediction.relative_scores if known and known.threshold > 0 else unknown,
+        "verdict": [verdict_of(prediction, i) or None for i in numbers],
+        "flagged": unknown if pixel_limit(prediction) is None else prediction.flags.mean((1, 2)),
+        "unseen": [prediction.unseen(i) for i in numbers],
+    }
+    return pandas.DataFrame(columns)
 
 # %% ../nbs/04a_prediction.ipynb #09d49a55
 complete_docstrings(__name__)

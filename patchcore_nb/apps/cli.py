@@ -844,21 +844,38 @@ def _write_verdicts(out, prediction, min_area):
             file.write(f"{json.dumps(record, ensure_ascii=False, allow_nan=False)}\n")
 
 
-def _draw_verdicts(out, chosen, prediction, threshold, original, quiet):
-    "Write the heatmaps, outlined at the given threshold, else at that of the model."
+def _left_out(given):
+    "Return what is no photograph in the given folders, by folder."
+    from patchcore_nb.box.folders import listed
+
+    return {f"in {each}": rest for each in given if Path(each).is_dir() and (rest := listed(each).rest)}
+
+
+def _draw_verdicts(out, chosen, prediction, threshold, original, quiet, min_area, fitted, facts):
+    "Write the heatmaps and report.html, outlined at the given threshold, else at that of the model."
+    from dataclasses import replace
+
+    from patchcore_nb.look.report import write_report
     from patchcore_nb.look.viz import save_heatmaps
 
-    if threshold is None and prediction.calibration:
-        threshold = prediction.calibration.pixel_threshold
+    if threshold is not None and prediction.calibration:
+        prediction = replace(prediction, calibration=replace(prediction.calibration, pixel_threshold=threshold))
     save_heatmaps(out / "heatmaps", chosen, prediction, threshold, original, not quiet)
+    told = {"min_area": min_area, "facts": facts, "progress": not quiet}
+    write_report(out / "report.html", chosen, prediction, fitted, **told)
     if not quiet:
-        click.echo(f"heatmaps, scores.csv and verdicts.jsonl: {out}", err=True)
+        click.echo(f"report.html, heatmaps, scores.csv and verdicts.jsonl: {out}", err=True)
 
 # %% ../../nbs/apps/01_cli.ipynb #13cf64a8
 @cli.command("predict")
 @click.argument("model", type=_ModelFolder())
 @click.argument("images", type=UserPath(exists=True), nargs=-1, required=True)
-@click.option("--out", "-o", type=UserPath(file_okay=False), help="Folder for scores.csv, verdicts.jsonl and heatmaps.")
+@click.option(
+    "--out",
+    "-o",
+    type=UserPath(file_okay=False),
+    help="Folder for report.html, scores.csv, verdicts.jsonl and heatmaps.",
+)
 @click.option(
     "--exit-code",
     is_flag=True,
@@ -928,11 +945,15 @@ def predict_command(
         raise ValueError(f"--exit-code needs verdicts, and {model} has no threshold: patchcore_nb calibrate {model}")
     _set_precision(fitted, precision)
     chosen = _chosen(images, fitted, on_error, quiet)
+    left_out = _left_out(images) if out else {}
     prediction = fitted.predict(chosen)
     try:
         if out:
+            from patchcore_nb.look.report import file_hashes
+
             _write_verdicts(Path(out), prediction, min_area)
-            _draw_verdicts(Path(out), chosen, prediction, threshold, original, quiet)
+            facts = {"model folder": os.path.abspath(model), **file_hashes(model), **left_out}
+            _draw_verdicts(Path(out), chosen, prediction, threshold, original, quiet, min_area, fitted, facts)
     finally:  # last, as the reader of stdout may leave; and also if a file cannot be written
         csv.writer(sys.stdout, lineterminator="\n").writerows(_lines(prediction))
         sys.stdout.flush()
@@ -1082,10 +1103,11 @@ def _stamped(folder, stamp):
 
 # %% ../../nbs/apps/01_cli.ipynb #326fb8be
 class _Beside:
-    "Pictures and models beside the table of an evaluation, each folder with its stamp."
+    "Report, pictures and models beside the table of an evaluation, each folder with its stamp."
 
     def __init__(self, out, heatmaps=False, models=False, original=False, threshold=None, progress=True):
-        self.wanted = [kind for kind, is_wanted in (("heatmaps", heatmaps), ("models", models)) if is_wanted]
+        kinds = (("categories", True), ("heatmaps", heatmaps), ("models", models))
+        self.wanted = [kind for kind, is_wanted in kinds if is_wanted]  # categories: sections of the report
         self.out, self.original, self.threshold, self.progress = Path(out), original, threshold, progress
         self.stamps = {}  # by folder
 
@@ -1093,7 +1115,7 @@ class _Beside:
         "Return the categories whose folder is absent or was made with other options."
         from patchcore_nb.formats.folder import check_destination
 
-        kinds = {"heatmaps": f" original={self.original} threshold={self.threshold}", "models": ""}
+        kinds = {"heatmaps": f" original={self.original} threshold={self.threshold}", "models": "", "categories": ""}
         for name, row in zip(names, fingerprints):
             self.stamps |= {self.out / kind / name: f"{row}{kinds[kind]}" for kind in self.wanted}
         missing = [folder for folder, stamp in self.stamps.items() if not _has_stamp(folder, stamp)]
@@ -1109,12 +1131,28 @@ class _Beside:
                 fitted.save(folder)
 
     def draw(self, name, test, fitted, prediction):
-        "Save the pictures of a category."
+        "Save the pictures of a category, and its section of the report."
+        from patchcore_nb.look.report import section_of
         from patchcore_nb.look.viz import save_heatmaps
 
+        if (folder := self.out / "categories" / name) in self.stamps:
+            with _stamped(folder, made := self.stamps[folder]):
+                facts = {"hash of model and images": made}
+                told = {"labelled": True, "facts": facts, "progress": self.progress}
+                text = section_of(name, test, prediction, fitted, 40, **told)
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "section.html").write_text(text, encoding="utf-8")
         if (folder := self.out / "heatmaps" / name) in self.stamps:
             with _stamped(folder, self.stamps[folder]):
                 save_heatmaps(folder, test, prediction, self.threshold, self.original, self.progress)
+
+    def report(self, names, rows):
+        "Write report.html."
+        from patchcore_nb.look.report import write_sections
+
+        files = {name: self.out / "categories" / name / "section.html" for name in names}
+        sections = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+        write_sections(self.out / "report.html", sections, rows)
 
     def some(self, test, prediction):
         "Return some pictures for the logger."
@@ -1128,16 +1166,17 @@ def _judge_and_show(model, categories, beside, on_error="raise", collect=None, l
     from patchcore_nb.evaluate import evaluate, fingerprints, format_table
 
     names = [category.name for category in categories]
-    again = beside.missing(names, fingerprints(model, categories, collect)) if beside.wanted else ()
+    again = beside.missing(names, fingerprints(model, categories, collect))
     hooks = {"on_category": beside.draw, "on_fit": beside.save, "pictures": beside.some}
     rows = evaluate(model, categories, beside.out, on_error, again=again, logger=logger, collect=collect, **hooks)
+    beside.report(names, rows)
     click.echo(format_table(rows))
     return rows
 
 
 def _say_where(beside):
     "Print where everything is, at the end."
-    click.echo(f"\nresults: {beside.out / 'results.csv'}")
+    click.echo(f"\nresults: {beside.out / 'results.csv'}\nreport: {beside.out / 'report.html'}")
     if "heatmaps" in beside.wanted:
         click.echo(f"heatmaps: {beside.out / 'heatmaps'}")
 

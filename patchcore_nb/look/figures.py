@@ -31,10 +31,11 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from ..box.docstrings import complete_docstrings
+from ..box.pictures import draw_contour, overlay, require_same_size, veil
 from ..data import batches, network_input
 from ..line.calibration import training_set
 from ..line.views import Views
-from .viz import draw_contour, mark_cells, overlay, require_same_size, to_picture, veil
+from .viz import mark_cells, to_picture
 from ..metrics import average_precision, image_auroc, pixel_roc_curve, pro_curve, verdict_counts
 from ..model import PatchCore
 from ..patches import cell_box, cells_inside, to_rows

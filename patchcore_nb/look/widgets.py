@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 
 from ..backbones import FeatureExtractor, default_dims, default_layers, load_backbone
 from ..box.docstrings import complete_docstrings
+from ..box.pictures import colour_scale, draw_contour, encode, enlarged, overlay
 from ..coreset import choose_rows, prefix_distances
 from ..data import Geometry, ImageSet, as_dataset
 from ..line.calibration import training_set
@@ -40,16 +41,11 @@ from patchcore_nb.look.figures import (
 )
 from patchcore_nb.look.viz import (
     blended,
-    colour_scale,
     contact_sheet,
     cut_out,
     draw_box,
-    draw_contour,
     draw_truth,
-    encode,
-    enlarged,
     mark_cells,
-    overlay,
     stacked,
     stamp,
     to_picture,
