@@ -43,6 +43,9 @@ _TOPICS = {
 }
 
 
+_KINDS = re.compile("(INTEGER|FLOAT)( RANGE)?")
+
+
 class _WithExamples(click.Command):
     "Command whose epilog holds examples, one a line."
 
@@ -61,13 +64,14 @@ class Command(_WithExamples):
         formatter: click.HelpFormatter,  # takes the text
     ) -> None:  # it is written
         "Write a section per topic; options that no topic names follow the basic ones."
-        options = {option.name: option.get_help_record(ctx) for option in self.get_params(ctx)}
+        given = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        options = {option.name: option.get_help_record(ctx) for option in given}
         records = {title: [options.pop(name, None) for name in names.split()] for title, names in _TOPICS.items()}
         records["Basic"] += options.values()
         for title, found in records.items():
             if chosen := [record for record in found if record]:
                 with formatter.section(title):
-                    formatter.write_dl(chosen)
+                    formatter.write_dl([(_KINDS.sub("NUMBER", names), told) for names, told in chosen])
 
 # %% ../../nbs/apps/01_cli.ipynb #435ccad4
 class _Once(logging.Filter):
@@ -158,10 +162,20 @@ class Commands(_WithExamples, click.Group):
         raise SystemExit(130)
 
 # %% ../../nbs/apps/01_cli.ipynb #cligroup
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="patchcore_nb demo                                   everything at work\n"
+    "patchcore_nb fit photos/good model -b loupe         learn from good parts\n"
+    "patchcore_nb calibrate model                        set the limit\n"
+    "patchcore_nb predict model photos/new --out seen    verdicts and pictures",
+)
 @click.version_option(__version__)
 def cli():
     "PatchCore for visual inspection: learn from images of good parts, find and locate defects in new ones."
+
+
+cli.command_class = Command
 
 # %% ../../nbs/apps/01_cli.ipynb #clupath1
 class UserPath(click.Path):
@@ -382,10 +396,20 @@ _SEARCH_OPTIONS = [
 
 # %% ../../nbs/apps/01_cli.ipynb #2360f623
 _PRECISIONS, _BANK_PRECISIONS, _FILE_PRECISIONS = ("f32", "bf16"), ("f32", "sq8"), ("f32", "f16", "sq8")
+
+
+def _of_64_bits(context, option, seed):
+    "Callback of --seed: fail for a number that torch does not take."
+    if not -(2**63) <= seed < 2**64:
+        raise click.BadParameter("expected a whole number of 64 bits", context, option)
+    return seed
+
+
 _MACHINE_OPTIONS = [
     click.option(
         "--seed",
-        type=click.IntRange(-(2**63), 2**64 - 1),
+        type=int,
+        callback=_of_64_bits,
         default=0,
         show_default=True,
         help="Seed of all random numbers.",
@@ -447,7 +471,6 @@ def _require_weights(backbone, weights, quiet):
 
 def _model(options, quiet):
     "Return an unfitted model from the values of `_MODEL_OPTIONS`, with progress bars unless `quiet`."
-    _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     region = _region(*(options.pop(name) for name in ("keep", "ignore", "edge")))
     weights = options["embedder__weights"]
     if weights.lower() == "none":
@@ -689,7 +712,13 @@ _max_pixels = click.option(
 )
 
 # %% ../../nbs/apps/01_cli.ipynb #cddaab8a
-@cli.command("fit")
+@cli.command(
+    "fit",
+    epilog="patchcore_nb fit photos/good model --backbone loupe\n"
+    "patchcore_nb fit photos/good model -b loupe --false-alarm-rate 0.01 --skip-bad\n"
+    "patchcore_nb fit photos/good model -b loupe --resize 512 --region mask.png\n"
+    "patchcore_nb fit photos/good model -b loupe --max-memory 2GB --forecast",
+)
 @click.argument("images", type=UserPath(exists=True, file_okay=False))
 @click.argument("model", type=UserPath())
 @_on_error
@@ -735,6 +764,7 @@ def fit_command(
     from patchcore_nb.line.calibration import warn_of_copies
 
     collect = _collect(max_memory, exact)
+    _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     unfitted = _model(options, quiet)
     unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop, depth), tile, overlap, position_banks)
     good = ImageFolder(images, geometry)
@@ -867,7 +897,12 @@ def _draw_verdicts(out, chosen, prediction, threshold, original, quiet, min_area
         click.echo(f"report.html, heatmaps, scores.csv and verdicts.jsonl: {out}", err=True)
 
 # %% ../../nbs/apps/01_cli.ipynb #13cf64a8
-@cli.command("predict")
+@cli.command(
+    "predict",
+    epilog="patchcore_nb predict model photos/new\n"
+    "patchcore_nb predict model photos/new --out seen\n"
+    "patchcore_nb predict model photo.png --exit-code --quiet",
+)
 @click.argument("model", type=_ModelFolder())
 @click.argument("images", type=UserPath(exists=True), nargs=-1, required=True)
 @click.option(
@@ -976,7 +1011,12 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
         click.echo(f"{folder}: {fitted.calibration_}", err=True)
 
 # %% ../../nbs/apps/01_cli.ipynb #8f08c46d
-@cli.command("calibrate")
+@cli.command(
+    "calibrate",
+    epilog="patchcore_nb calibrate model                      from the training images, in folds\n"
+    "patchcore_nb calibrate model photos/more          from good images that the model has not seen\n"
+    "patchcore_nb calibrate model --false-alarm-rate 0.001",
+)
 @click.argument("model", type=_ModelFolder())
 @click.argument("good", type=UserPath(exists=True), nargs=-1)
 @click.option(
@@ -1045,7 +1085,11 @@ def _onnx_or_pt2(context, argument, file):
     return file
 
 
-@cli.command("export")
+@cli.command(
+    "export",
+    epilog="patchcore_nb export model part.onnx --check photos/new\n"
+    "patchcore_nb export model part.pt2 --check photos/new --bank-precision f16",
+)
 @click.argument("model", type=_ModelFolder())
 @click.argument("file", type=UserPath(dir_okay=False), callback=_onnx_or_pt2)
 @click.option(
@@ -1234,7 +1278,12 @@ def _from_recipe(context, name):
     return (Ensemble(members) if len(members) > 1 else members[0]), members[0].geometry
 
 # %% ../../nbs/apps/01_cli.ipynb #9a7f6088
-@cli.command("evaluate")
+@cli.command(
+    "evaluate",
+    epilog="patchcore_nb evaluate mvtec                                    every category, WideResNet-50\n"
+    "patchcore_nb evaluate mvtec -c bottle -b loupe --heatmaps\n"
+    "patchcore_nb evaluate mvtec --recipe IM224_WR50_L2-3_P01_D1024-1024_PS-3_AN-1",
+)
 @click.argument("root", type=UserPath(exists=True, file_okay=False))
 @click.option("--category", "-c", "names", multiple=True, help="Folder below ROOT; may be repeated. [default: all]")
 @click.option(
@@ -1305,7 +1354,8 @@ def evaluate_command(
     _needs("--original", original, ("--heatmaps", heatmaps))
     _needs("--threshold", threshold is not None, ("--heatmaps", heatmaps), ("--log", log))
     _needs("--log-group", log_group, ("--log", log))
-    from patchcore_nb.formats.recipes import REFERENCE, format_reference, recipe as published
+    from patchcore_nb.formats.recipes import REFERENCE, format_reference
+    from patchcore_nb.formats.recipes import recipe as published
 
     if recipe:
         published(recipe)  # its error first
@@ -1315,6 +1365,7 @@ def evaluate_command(
     if recipe:
         model, geometry = _from_recipe(context, recipe)
     else:
+        _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
         model = _model(options, quiet)
         model, geometry = _in_tiles(context, model, Geometry(resize, crop, depth), tile, overlap, position_banks)
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
@@ -1326,28 +1377,80 @@ def evaluate_command(
         _say_where(beside)
 
 # %% ../../nbs/apps/01_cli.ipynb #0470c79c
-@cli.command("demo")
-@click.option(
-    "--folder", type=UserPath(), default="demo", show_default=True, help="Folder for data, results and pictures."
+def _demo_table(test, prediction, row):
+    "Return what the demo found, what a user asks first first."
+    from patchcore_nb.box.demo import VISIBILITY, visibility
+
+    groups = [visibility(s.defect, int(Path(s.path).stem)) if s.label else "good" for s in test.samples]
+    right = prediction.is_anomalous == test.labels.astype(bool)
+    lines = []
+    for group in ("good", *VISIBILITY):
+        of_group = [is_right for is_right, other in zip(right, groups) if other == group]
+        words = "good parts passed" if group == "good" else f"defects found: {group}"
+        lines.append(f"  {words:31}{sum(of_group):3} of {len(of_group)}")
+    false = int((prediction.is_anomalous & (test.labels == 0)).sum())
+    lines.append(f"  {'false alarms':31}{false:3}")
+    shares = (("image AUROC", "instance_auroc"), ("pixel AUROC", "full_pixel_auroc"), ("AUPRO", "full_pro"))
+    measured = ", ".join(f"{words} {100 * row[name]:.1f} %" for words, name in shares)
+    time = f"fit {row['fit_seconds']:.1f} s, {row['predict_ms_per_image']:.0f} ms an image"
+    return "\n".join([f"{test.name.partition('/')[0]}: {len(test)} judged", *lines, f"  {measured}", f"  {time}"])
+
+
+def _contact_sheet(file, test, prediction):
+    "Draw each kind of defect, plain, faint and hardly visible, and the two good parts with the highest scores."
+    step = {"missing": (0,)}
+    chosen = [
+        i for i, s in enumerate(test.samples) if s.label and int(Path(s.path).stem) in step.get(s.defect, (0, 3, 5))
+    ]
+    good = [i for i, s in enumerate(test.samples) if not s.label]
+    chosen += sorted(good, key=lambda i: -prediction.scores[i])[:2]
+    prediction[chosen].show(len(chosen)).savefig(file)
+
+# %% ../../nbs/apps/01_cli.ipynb #cldemo02
+@cli.command(
+    "demo",
+    epilog="patchcore_nb demo\npatchcore_nb demo --folder try --seed 1",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the demo data.")
+@click.option(
+    "--folder", type=UserPath(), default="demo", show_default=True, help="Folder for data, model, results and pictures."
+)
+@click.option("--seed", "demo_seed", type=int, default=0, show_default=True, help="Seed of the demo data.")
 @_quiet
-def demo_command(folder, seed, quiet):
-    "Make a small data set, then fit and evaluate PatchCore on it."
-    from patchcore_nb.box.demo import DEMO_CATEGORIES, make_demo
-    from patchcore_nb.data import MVTecAD
+def demo_command(folder, demo_seed, quiet):
+    "See everything at work: fit, calibrate and judge a computer-made part."
+    from patchcore_nb.box.demo import make_demo
+    from patchcore_nb.data import WHOLE, MVTecAD
+    from patchcore_nb.evaluate import evaluate
+    from patchcore_nb.formats.folder import check_destination
+    from patchcore_nb.look.report import write_report
+    from patchcore_nb.look.viz import save_heatmaps
     from patchcore_nb.model import PatchCore
 
+    results, found = Path(folder) / "results", []
+    data = make_demo(Path(folder) / "data", ["blister"], demo_seed, n_good=20, progress=not quiet)
+    check_destination(Path(folder) / "model")  # before the work
+    part = MVTecAD(data, "blister", WHOLE)
     if not quiet:
-        click.echo("Backbone: loupe, whose trained weights are part of the package.")
-    data = make_demo(Path(folder) / "data", seed=seed, progress=not quiet)
-    if not quiet:
-        parts = ", ".join(DEMO_CATEGORIES)
-        click.echo(f"Data: {data}, {len(DEMO_CATEGORIES)} synthetic parts with defects ({parts}).")
-    beside = _Beside(Path(folder) / "results", heatmaps=True, progress=not quiet)
-    categories = [MVTecAD(data, name) for name in DEMO_CATEGORIES]
-    _judge_and_show(PatchCore("loupe", progress=not quiet), categories, beside)
-    _say_where(beside)
+        click.echo(f"{data}: computer-made photographs of a blister pack, {len(part.train)} good ones to learn from")
+        click.echo("backbone: loupe, whose trained weights are part of the package; nothing is downloaded")
+
+    def calibrated(name, fitted):
+        _calibrate(fitted, Path(folder) / "model", quiet, 0.01)
+
+    def drawn(name, test, fitted, prediction):
+        save_heatmaps(results / "heatmaps", test, prediction, None, False, not quiet)
+        write_report(results / "report.html", test, prediction, fitted, labelled=True, progress=not quiet)
+        _contact_sheet(results / "contact_sheet.png", test, prediction)
+        found.append(prediction)
+
+    model = PatchCore("loupe", progress=not quiet)
+    rows = evaluate(model, [part], results, again=[part.name], on_fit=calibrated, on_category=drawn)
+    click.echo(f"\n{_demo_table(part.test, found[0], rows[0])}\n")
+    click.echo("The part lies in a fixture and its photographs are computer-made: this shows that everything works,")
+    click.echo("not how well it does on yours. With your photographs:\n")
+    for line in ("fit photos/good model --backbone loupe", "calibrate model", "predict model photos/new --out seen"):
+        click.echo(f"  patchcore_nb {line}")
+    click.echo(f"\nAll pictures: {results / 'report.html'}\nOpen first: {results / 'contact_sheet.png'}")
 
 # %% ../../nbs/apps/01_cli.ipynb #bc447556
 def _is_loopback(host):
@@ -1358,7 +1461,10 @@ def _is_loopback(host):
         return host == "localhost"
 
 
-@cli.command("serve")
+@cli.command(
+    "serve",
+    epilog="patchcore_nb serve model\ncurl --data-binary @photo.png http://127.0.0.1:8000/predict",
+)
 @click.argument("model", type=_ModelFolder())
 @click.option(
     "--host",
@@ -1427,6 +1533,10 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, seconds, we
     uvicorn.run(
         app, host=host, port=port, log_level="warning" if quiet else "info", http=http_protocol(seconds), ws="none"
     )
+
+# %% ../../nbs/apps/01_cli.ipynb #clorder1
+_ORDER = ("demo", "fit", "calibrate", "predict", "evaluate", "export", "serve")  # of the work
+cli.commands = {name: cli.commands[name] for name in _ORDER}
 
 # %% ../../nbs/apps/01_cli.ipynb #ada25a11
 complete_docstrings(__name__)
