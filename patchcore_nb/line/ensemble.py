@@ -204,7 +204,7 @@ class Ensemble(Calibrated, BaseEstimator):
         self._require_comparable()
         images, geometry = prepared(data, self.geometry_)
         workers = self.models_[0].num_workers
-        for batch in batches(images, geometry, batch_size, workers, progress, "predict"):
+        for batch in batches(images, geometry, batch_size, workers, progress, "score"):
             again: Any = _Once([batch])  # each image is read once for all members
             parts = (next(model.stream(DataLoader(again, batch_size=None))) for model in self.models_)
             found = combine(parts, self.ranges_)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from PIL import Image
+from tqdm.auto import tqdm
 
 from .. import __version__
 from ..box.docstrings import complete_docstrings
@@ -314,6 +315,7 @@ def section_of(
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model
+    progress: bool = False,  # show a progress bar
 ) -> str:  # HTML
     "Make a section of a report. Raises `ValueError` if images and prediction do not belong together, or for no images."
     if list(images.paths) != list(prediction.paths):
@@ -334,7 +336,8 @@ def section_of(
             f"Shown are the {len(shown)} images with the highest scores of {len(order):,}: the file stays small."
             " write_report(..., most=None) shows all; predict --out writes a table and a picture of each."
         )
-    articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in shown)
+    bar = tqdm(shown, desc="report", disable=not progress)
+    articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in bar)
     is_defect, kinds = _parted(images, prediction, labelled)
     scores = _histogram(prediction.scores, is_defect, kind.axis, kinds, key_of(name))
     head = f"<h2>{_text(name)}</h2>" if name else ""
@@ -598,12 +601,13 @@ def write_report(
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known: each verdict is then right or wrong
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model, such as its folder
+    progress: bool = False,  # show a progress bar
 ) -> Path:  # the file
     """Write a page with all that a prediction found.
 
     Raises `ValueError` if images and prediction do not belong together, or without images.
     """
-    section = section_of("", images, prediction, model, most, min_area, labelled, facts)
+    section = section_of("", images, prediction, model, most, min_area, labelled, facts, progress)
     return _written(file, page_of("Inspection report", [section]))
 
 # %% ../../nbs/look/03_report.ipynb #repo0034
