@@ -25,7 +25,7 @@ input, button { font: inherit }
 #verdict.defect { border: 6px dashed #d55e00 }
 #verdict.error { border: 2px solid GrayText; font-size: 1rem }
 canvas { display: block; max-width: 100%; max-height: 70vh }
-figure { margin: 1rem 0 } figcaption, footer { opacity: .8 } h2 code { font-size: 1.1rem }
+figure { margin: 1rem 0 } footer { opacity: .8 } h2 code { font-size: 1.1rem }
 .ramp { display: inline-block; width: 8rem; height: .8rem; vertical-align: middle;
   background: linear-gradient(90deg, #6a176e, #b1325a, #ea632a, #fcb216, #fcffa4) }
 pre, code { font: .85rem/1.5 ui-monospace, monospace } pre { overflow-x: auto; white-space: pre-wrap }
