@@ -274,7 +274,8 @@ def _panel(
     image, _ = _open_sample(sample, geometry)
     mask = geometry.mask(_open_mask(sample, image)).numpy() if sample.mask else None
     picture = np.asarray(geometry._moved(image, Image.Resampling.BILINEAR))
-    return Panel(picture, f"{title}\n{os.path.basename(sample.path)}".strip(), bool(sample.label), mask)
+    lines = [title, os.path.basename(sample.path), "" if mask is None or mask.any() else "mask not in view"]
+    return Panel(picture, "\n".join(filter(None, lines)), bool(sample.label), mask)
 
 
 def thumbnails(
