@@ -406,7 +406,7 @@ def _is_sticky(folder: Path) -> bool:
 def _try_out(place: Path) -> None:
     "Make and rename a folder as a save does. Raises `OSError` if that is not possible."
     if place.exists() and _is_sticky(place.parent) and os.geteuid() not in (0, place.stat().st_uid):
-        raise PermissionError("it belongs to another user, and so does the folder around it")
+        raise PermissionError("not permitted to replace it: it belongs to another user, as the folder around it does")
     probe, renamed = _beside(place, "new"), _beside(place, "gone")
     try:
         probe.mkdir()
