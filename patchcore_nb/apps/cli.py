@@ -531,14 +531,13 @@ def in_options(
     others: list[click.Command],  # of the same program
 ) -> str:  # with options in place of parameters
     "Return a message in the words of the command line."
-    options: dict[str, tuple[click.Option, str]] = {}
+    options: dict[str, list[tuple[click.Option, str]]] = {}
     for command in (given, *others):
         for option in command.params:
             if isinstance(option, click.Option):
-                where = "" if option in given.params or isinstance(given, click.Group) else f" (of {command.name})"
                 part, _, field = (option.name or "").rpartition("__")
-                for name in (option.name or "", field, part):  # a part alone stands for its first field
-                    options.setdefault(name, (option, where))
+                for name in {option.name or "", field, part}:  # a part alone stands for its first field
+                    options.setdefault(name, []).append((option, command.name or ""))
     arguments = {argument.name for argument in given.params if isinstance(argument, click.Argument)}
 
     def option_for(found):
@@ -552,7 +551,9 @@ def in_options(
             return name.upper()
         if name not in options:
             return found[0]
-        option, where = options[name]
+        option, owner = options[name][0]
+        owners = dict.fromkeys(other for _, other in options[name])
+        where = "" if owner == given.name or isinstance(given, click.Group) else f" (of {', '.join(owners)})"
         is_begun = parts["name"] and parts["value"] is None  # the value follows
         return _as_option(option, parts["value"]) + where + " " * bool(is_begun)
 
@@ -1013,8 +1014,8 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
 # %% ../../nbs/apps/01_cli.ipynb #8f08c46d
 @cli.command(
     "calibrate",
-    epilog="patchcore_nb calibrate model                      from the training images, in folds\n"
-    "patchcore_nb calibrate model photos/more          from good images that the model has not seen\n"
+    epilog="patchcore_nb calibrate model                from the training images, in folds\n"
+    "patchcore_nb calibrate model photos/more    from other good images\n"
     "patchcore_nb calibrate model --false-alarm-rate 0.001",
 )
 @click.argument("model", type=_ModelFolder())
@@ -1280,7 +1281,7 @@ def _from_recipe(context, name):
 # %% ../../nbs/apps/01_cli.ipynb #9a7f6088
 @cli.command(
     "evaluate",
-    epilog="patchcore_nb evaluate mvtec                                    every category, WideResNet-50\n"
+    epilog="patchcore_nb evaluate mvtec\n"
     "patchcore_nb evaluate mvtec -c bottle -b loupe --heatmaps\n"
     "patchcore_nb evaluate mvtec --recipe IM224_WR50_L2-3_P01_D1024-1024_PS-3_AN-1",
 )
