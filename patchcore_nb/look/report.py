@@ -289,8 +289,8 @@ def _explained(prediction: Prediction, kind: Kind) -> list[str]:
     known, said = prediction.calibration, []
     if known and known.method == "largest F1":
         said.append(
-            f"The limit, a score of {known.threshold:.4g}, is the one with the largest F1 on these very images: it was"
-            " chosen with their labels, and no calibrated limit can do better."
+            f"The limit, a score of {known.threshold:.4g}, is the one with the largest F1 on these very images. It was"
+            " chosen with their labels: a limit that is calibrated without them will do less well."
         )
     elif known:
         said.append(f"L{str(known)[1:]}.")
@@ -465,7 +465,9 @@ line.base, line.tick { stroke: var(--soft); } line.limit { stroke: var(--fg); st
 .name { font-weight: 400; font-size: .9rem; overflow-wrap: anywhere; min-width: 0; margin-left: auto;
   text-align: right; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; align-items: start; }
-.pair img { width: 100%; height: auto; display: block; } .none { border: 1px solid var(--line); color: var(--soft);
+.pair img { display: block; width: auto; height: auto; max-width: 100%;
+  max-height: 22rem; margin: auto; }
+.none { border: 1px solid var(--line); color: var(--soft);
   padding: 1rem; text-align: center; margin: 0; }
 .axis { position: relative; height: 1.5rem; margin: .6rem 0 .2rem; border-bottom: 1px solid var(--soft); }
 .axis .bar { position: absolute; left: 0; bottom: 3px; border-top: 10px solid var(--soft); }
