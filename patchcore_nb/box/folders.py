@@ -70,22 +70,34 @@ def is_own(
 _MASKS = {"ground_truth", "masks", "mask"}  # names of folders
 
 
+def _mask_folders(inside: PurePath) -> set[str]:
+    "Return the folders around a file that are named as those of masks."
+    return _MASKS & {part.lower() for part in inside.parts[:-1]}
+
+
+def image_stems(
+    inside: Iterable[PurePath],  # files, from the folder that was passed
+) -> set[str]:  # names without suffix
+    "Return the names of the images outside of folders of masks."
+    return {p.stem for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and not _mask_folders(p)}
+
+
 def kind_by_name(
     inside: PurePath,  # a file, from the folder that was passed
-    stems: Collection[str],  # of all images in that folder
+    stems: Collection[str],  # of that folder, from image_stems
 ) -> str:  # "" for what may be a photograph
     "Return what the name of a file says."
     if inside.suffix.lower() not in IMAGE_SUFFIXES:
         return inside.suffix.lower() or "files without suffix"
-    of_image = inside.stem.removesuffix("_mask")
+    around, of_image = _mask_folders(inside), inside.stem.removesuffix("_mask")
     is_mask = of_image != inside.stem and of_image in stems
-    return "masks" if is_mask or _MASKS & {part.lower() for part in inside.parts[:-1]} else ""
+    return "masks" if is_mask or "ground_truth" in around or (around and stems) else ""
 
 
 def _kind(
     path: Path,  # a file
     root: Path,  # the folder that was passed
-    stems: Collection[str],  # of all images in it
+    stems: Collection[str],  # of it, from image_stems
 ) -> str:  # "" for a photograph
     "Return what a file is."
     if kind := kind_by_name(path.relative_to(root), stems):
@@ -155,7 +167,7 @@ def listed(
 ) -> Listing:  # of everything below it
     "List the photographs below a folder. Raises `OSError` for a folder that cannot be read."
     folders, files, again = _walked(root := Path(root))
-    stems = {path.stem for path in files if path.suffix.lower() in IMAGE_SUFFIXES}
+    stems = image_stems(path.relative_to(root) for path in files)
     kinds = [_kind(path, root, stems) for path in files]
     photographs, labels = [path for path, kind in zip(files, kinds) if not kind], _labels(folders)
     left_out = Counter(filter(None, kinds)) + Counter({"folders that a second link leads to": again})

@@ -83,6 +83,8 @@ def _upright(
         if pil.getexif().get(0x0112, 1) == 1 and not getattr(pil, "tile", None):
             return pil  # upright and loaded: copying a large picture takes as long as shrinking it
         return ImageOps.exif_transpose(pil)
+    except OSError:  # pixels that are read only now, and are truncated
+        raise
     except Exception as error:  # Pillow fails at damaged tags in many ways
         found = f"{type(error).__name__}: {error}"
         raise ValueError(f"damaged EXIF data ({found}): the orientation is not known; save without them") from error
@@ -111,13 +113,18 @@ def brightest(
     return int(np.asarray(image).max(initial=0)) if deep else 0
 
 
+def _likely_depth(peak: int) -> int:
+    "Return how many bits a camera may have whose images reach this value."
+    return next(bits for bits in (8, 10, 12, 14, 16) if peak < 2**bits)
+
+
 def doubtful(
     peak: int,  # largest value of a set of deep images, or of one
 ) -> str:  # "": the values fill 16 bits, or there are none
     "Say that deep values use fewer bits than their container has."
     if not 0 < peak < 2**14:
         return ""
-    depth = next(bits for bits in (8, 10, 12, 14) if peak < 2**bits)
+    depth = _likely_depth(peak)
     return (
         f"values of more than 8 bits reach only {peak}, as from a camera of {depth} bits, and most gray levels would be"
         f" lost: give Geometry(depth={depth}) (--depth {depth}), or depth=16 if the pictures are that dark"
@@ -326,13 +333,19 @@ def read_with_peak(
         raise ValueError(f"{path}: {error}") from error
 
 
+_doubted: set[tuple[str, int]] = set()  # folders, and how many bits were suggested for their images
+
+
 def warn_of_depth(
     peak: int,  # of a single image, whose depth is not given
-    name: object,  # of the image
+    name: str | os.PathLike,  # of the image
 ) -> None:
-    "Log a warning if an image seems to use fewer than 16 bits."
+    "Log a warning if an image seems to use fewer than 16 bits, once for a folder or a stream."
     if doubt := doubtful(peak):
-        _logger.warning("%s: %s", name, doubt)
+        what = os.path.dirname(name) or str(name), _likely_depth(peak)
+        if what not in _doubted:
+            _doubted.add(what)
+            _logger.warning("%s: %s", name, doubt)
 
 # %% ../../nbs/box/00_images.ipynb #7458b6f1
 def read_image(

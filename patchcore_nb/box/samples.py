@@ -75,8 +75,8 @@ def draw(
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, panel in zip(axes, panels):
         ax.imshow(panel.picture)
-        title, weight = panel.title.encode("utf-8", "replace").decode(), "bold" if panel.defective else "normal"
-        ax.set_title(title, fontsize="medium", fontweight=weight, parse_math=False)
+        title, weight = "\n".join(map(_short, panel.title.split("\n"))), "bold" if panel.defective else "normal"
+        ax.set_title(title, fontsize="small", fontweight=weight, parse_math=False)
         if panel.mask is not None and np.ptp(around := _around(panel.mask)) and min(around.shape) > 1:
             for colour, width in (("black", 2.5), ("white", 1)):
                 ax.contour(around, [0.5], colors=colour, linewidths=width)
@@ -90,6 +90,12 @@ def _around(mask: np.ndarray) -> np.ndarray:
     "A mask that is a little larger, so that its outline does not cover a thin defect."
     reach = 2 * max(1, round(min(mask.shape) / 100)) + 1
     return np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(reach)))
+
+
+def _short(line: str, most: int = 22) -> str:
+    "A line that fits above a panel, of characters that can be drawn."
+    line = line if len(line) <= most else f"…{line[1 - most :]}"
+    return line.encode("utf-8", "replace").decode()
 
 # %% ../../nbs/box/09_samples.ipynb #samp0016
 def in_words(

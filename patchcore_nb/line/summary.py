@@ -36,7 +36,7 @@ def _of_patchcore(model: PatchCore) -> dict[str, str]:
     if not hasattr(model, "bank_"):
         return {}
     bank, (h, w) = model.bank_, model.bank_.grid or (0, 0)
-    images = f"{len(bank.paths):,} images" + f" of {h * w:,} patches ({h} x {w})" * bool(h)
+    images = f"{len(bank.paths):,} image{'s' * (len(bank.paths) != 1)}" + f" of {h * w:,} patches ({h} x {w})" * bool(h)
     images += f", {len(bank.skipped):,} unreadable files left out" * bool(bank.skipped)
     return {
         "trained on": images if bank.paths else "",
@@ -89,8 +89,8 @@ def _of_ensemble(ensemble: Ensemble) -> dict[str, str]:
     banks = " + ".join(map(_bank_of, ensemble.models_))
     ranges = "good images" if ensemble.scaling == "fit" else "each prediction"
     own = {"memory bank": banks, "scores": f"scaled by the range of {ranges}, averaged"}
-    facts = facts_of(ensemble.models_[0]) | own
-    return {name: value for name, value in facts.items() if name != "limit"} | {"limit": _limit_of(ensemble)}
+    shared = {name: facts_of(ensemble.models_[0])[name] for name in ("trained on", "memory bank", "photographs")}
+    return shared | own | {"limit": _limit_of(ensemble)}
 
 # %% ../../nbs/line/08_summary.ipynb #summ0011
 def trouble(
