@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -274,7 +274,8 @@ def _panel(
     image, _ = _open_sample(sample, geometry)
     mask = geometry.mask(_open_mask(sample, image)).numpy() if sample.mask else None
     picture = np.asarray(geometry._moved(image, Image.Resampling.BILINEAR))
-    return Panel(picture, f"{title}\n{os.path.basename(sample.path)}".strip(), bool(sample.label), mask)
+    lines = [title, os.path.basename(sample.path), "" if mask is None or mask.any() else "mask not in view"]
+    return Panel(picture, "\n".join(filter(None, lines)), bool(sample.label), mask)
 
 
 def thumbnails(
@@ -303,6 +304,7 @@ class ImageSet(Dataset):
     """
 
     is_network_input = True  # it need not be judged again
+    settled: Geometry  # with the depth that deep images have shown; set by `check` for these only
 
     def __init__(
         self,
@@ -491,11 +493,12 @@ def _sorted_out(
         raise ValueError(f"{images.name}: {doubt}")
     if peak:
         _logger.info("%s: values of more than 8 bits, up to %d, taken on the scale of 16 bits", images.name, peak)
-    if not bad:
-        return copy(images)
-    _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
     good = images.subset(i for i, each in enumerate(found) if not each.reason)
-    good.skipped = images.skipped + bad
+    if peak:
+        good.settled = replace(images.geometry, depth=16)  # what a model keeps that learns from these images
+    if bad:
+        _logger.warning("%s: %d of %d images skipped, first: %s", images.name, len(bad), len(images), bad[0][1])
+        good.skipped = images.skipped + bad
     return good
 
 
@@ -862,7 +865,8 @@ class _Given(Dataset):
     def __init__(self, images, geometry):
         self.images, self.geometry = images, geometry
         self.samples = [image for image in images if isinstance(image, Sample)]
-        _judge(images, geometry)
+        if _judge(images, geometry):
+            self.settled = replace(geometry, depth=16)
 
     def __len__(self):
         return len(self.images)
@@ -884,7 +888,10 @@ class _Stream(IterableDataset):
 
 
 def _judge(images, geometry):
-    "Look at tensors and deep images as a whole. Raise `ValueError` if they are not on the scale that they seem to be."
+    """Look at tensors and deep images as a whole, and return whether there are images that fill 16 bits.
+
+    Raises `ValueError` if they are not on the scale that they seem to be.
+    """
     require_normalised([image for image in images if isinstance(image, Tensor) and len(image) == 3 == image.ndim])
     shown = [image for image in images if isinstance(image, (np.ndarray, Image.Image))]
     peak = max(map(brightest, shown)) if shown and known(geometry).depth is None else 0
@@ -892,6 +899,7 @@ def _judge(images, geometry):
         warn_of_depth(peak, "an image")  # which may be a dark one
     elif doubt := doubtful(peak):
         raise ValueError(f"{len(shown)} images: {doubt}")
+    return peak and not doubtful(peak)
 
 
 def _item(image, geometry, judged=False):
@@ -968,19 +976,24 @@ def _geometries(
     return {g for g in [getattr(data, "geometry", None)] if isinstance(g, Geometry)}.union(*map(_geometries, parts))
 
 
+def _require_same(own: Geometry | None, found: set[Geometry]) -> None:
+    "Raise `ValueError` for geometries that differ; 16 bits are the depth where none is stated."
+    if len({replace(geometry, depth=geometry.depth or 16) for geometry in found}) == 1:
+        return
+    if own is None:
+        raise ValueError(f"the images are prepared in different ways: {found}")
+    other = (found - {own}).pop()
+    raise ValueError(f"the images are prepared with {other}, the model works with {own}: give both the same geometry")
+
+
 def agreed_geometry(
     own: Geometry | None,  # of the model; None: not decided yet
     data: object,  # what is to be embedded
 ) -> Geometry | None:  # None: neither has one
     "Return the one geometry of model and data. Raises `ValueError` if they differ."
-    if len(found := {own, *_geometries(data)} - {None}) > 1:
-        if own is None:
-            raise ValueError(f"the images are prepared in different ways: {found}")
-        other = (found - {own}).pop()
-        raise ValueError(
-            f"the images are prepared with {other}, the model works with {own}: give both the same geometry"
-        )
-    return next(iter(found), None)
+    if len(found := _geometries(data) | ({own} if own else set())) > 1:
+        _require_same(own, found)
+    return own or max(found, key=lambda geometry: geometry.depth or 0, default=None)
 
 
 def _all_tensors(data: Any) -> bool:
@@ -1021,6 +1034,25 @@ def _stacked(
     return default_collate(items)
 
 
+@lru_cache
+def _say_first(kind: str, count: int) -> None:
+    "Log once what of the items of a data set is not looked at."
+    _logger.warning(
+        "items of the data set are a %s of %d: the first is the image, the others, such as labels, are not looked at;"
+        " of a dict with the keys 'image' and 'label' the label is, and 1 means defective",
+        *(kind, count),
+    )
+
+
+def _first(item: Any) -> Any:  # itself, if it is no tuple or list
+    "Return the image of an item or batch."
+    if not isinstance(item, (tuple, list)) or not item:
+        return item
+    if len(item) > 1:
+        _say_first(type(item).__name__, len(item))
+    return item[0]
+
+
 def _collate(
     items: list,  # of a data set of the user's: dicts, tuples, or bare images
     geometry: Geometry | None,  # applied to images that are not tensors
@@ -1029,7 +1061,7 @@ def _collate(
     "Convert items to dicts and stack them."
     dicts = []
     for item in items:
-        item = item[0] if isinstance(item, (tuple, list)) else item
+        item = _first(item)
         if not isinstance(item, dict):
             item = {"image": item, "path": item if isinstance(item, (str, os.PathLike)) else ""}
         if "image" not in item:
@@ -1047,7 +1079,7 @@ def _checked_batch(
     judged: bool = True,  # whether it is normalised has been looked at
 ) -> dict:  # with `image` `(B, 3, H, W)` float32
     "Bring a batch of any loader into the form that is used from here on."
-    batch = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    batch = _first(batch)
     batch = batch if isinstance(batch, dict) else {"image": batch}
     x = batch.get("image")
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():

@@ -85,7 +85,7 @@ class PatchCore(Composed):
         bank = collect(patches, on_error, coreset, Scoring.of(self.scoring), self.seed)
         if self.search is not None:
             bank = replace(bank, rows=self.parts["search"].of(self.search).stored(bank.rows))
-        return self.keep(bank, network, geometry)
+        return self.keep(bank, network, patches.geometry)
 
     def predict(
         self,

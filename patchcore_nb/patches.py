@@ -340,8 +340,8 @@ class PatchRows:
         on_error: str,  # for unreadable files: "raise", or "skip" them
     ) -> Self:  # itself
         "Open all files, before the long work. Raises `ValueError` for unreadable ones and for labelled defects."
-        self.images = checked(require_good(self.images), on_error, self.progress)
-        self.skipped = list(getattr(self.images, "skipped", []))
+        images = self.images = checked(require_good(self.images), on_error, self.progress)
+        self.skipped, self.geometry = list(getattr(images, "skipped", [])), getattr(images, "settled", self.geometry)
         return self
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # rows `(r, D)` and their numbers `(r,)` int64

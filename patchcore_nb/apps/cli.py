@@ -765,10 +765,10 @@ def fit_command(
     from patchcore_nb.line.calibration import warn_of_copies
 
     collect = _collect(max_memory, exact)
-    _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     unfitted = _model(options, quiet)
     unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop, depth), tile, overlap, position_banks)
     good = ImageFolder(images, geometry)
+    _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     if forecast:
         foreseen = unfitted.forecast(good, on_error, collect)
         click.echo(foreseen)
@@ -1366,10 +1366,11 @@ def evaluate_command(
     if recipe:
         model, geometry = _from_recipe(context, recipe)
     else:
-        _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
         model = _model(options, quiet)
         model, geometry = _in_tiles(context, model, Geometry(resize, crop, depth), tile, overlap, position_banks)
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
+    if not recipe:
+        _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     beside = _Beside(out, heatmaps, save_models, original, threshold, not quiet)
     with _logger(log, out, log_project, log_group) as logger:
         rows = _judge_and_show(model, categories, beside, on_error, collect, logger)

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -396,17 +397,21 @@ def check_destination(
     return place
 
 
+def _is_sticky(folder: Path) -> bool:
+    "Whether users may rename their own files only in a folder that belongs to somebody else."
+    found = folder.stat()
+    return hasattr(os, "geteuid") and bool(found.st_mode & stat.S_ISVTX) and found.st_uid != os.geteuid()
+
+
 def _try_out(place: Path) -> None:
     "Make and rename a folder as a save does. Raises `OSError` if that is not possible."
-    probe, renamed, aside = _beside(place, "new"), _beside(place, "gone"), _beside(place, "old")
+    if place.exists() and _is_sticky(place.parent) and os.geteuid() not in (0, place.stat().st_uid):
+        raise PermissionError("it belongs to another user, and so does the folder around it")
+    probe, renamed = _beside(place, "new"), _beside(place, "gone")
     try:
         probe.mkdir()
         os.rename(probe, renamed)
-        if place.exists():
-            os.rename(place, aside)  # a reader looks there meanwhile
     finally:
-        if aside.exists():
-            os.rename(aside, place)
         for path in (probe, renamed):
             with suppress(OSError):
                 path.rmdir()

@@ -286,6 +286,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         Scoring.of(model.scoring)  # check arguments before opening files
         network = model.build_network()
         images = checked(_indexed(images), on_error, model.progress)
+        geometry = getattr(images, "settled", geometry)
         tiles = _Tiles(images, geometry, sides, self.overlap)
         collect = _EachPosition(collect) if self.position_banks else collect or InMemory()
         bank = _bank_of_tiles(model, _patch_rows(model, network, tiles), collect)

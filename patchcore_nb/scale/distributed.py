@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
-from ..box.folders import is_good, kind_by_name
+from ..box.folders import image_stems, is_good, kind_by_name
 from ..box.images import IMAGE_SUFFIXES
 from ..coreset import Coreset
 from ..data import ImageSet, checked, require_good, say_unseen
@@ -76,7 +76,7 @@ def image_urls(
     store, place = fsspec.core.url_to_fs(folder)
     inside = {path: PurePosixPath(path[len(place) :].strip("/")) for path in store.find(place)}
     inside = {path: name for path, name in inside.items() if not any(part.startswith(".") for part in name.parts)}
-    stems = {name.stem for name in inside.values() if name.suffix.lower() in IMAGE_SUFFIXES}
+    stems = image_stems(inside.values())
     kinds = {path: kind_by_name(name, stems) for path, name in inside.items()}
     if not (found := [path for path, kind in kinds.items() if not kind]):
         raise ValueError(f"no images in {folder}; image files end in {', '.join(IMAGE_SUFFIXES)}")
