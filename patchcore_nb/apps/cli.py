@@ -29,9 +29,9 @@ from ..box.docstrings import complete_docstrings
 
 # %% ../../nbs/apps/01_cli.ipynb #clihlp01
 _TOPICS = {
-    "Basic": """embedder__backbone resize false_alarm_rate folds folder names out check heatmaps exit_code threshold
-        original min_area save_models recipe tolerance host port on_error quiet demo_seed""",
-    "Images": "crop depth keep ignore edge max_pixels num_workers",
+    "Basic": """names out folder demo_seed check embedder__backbone recipe false_alarm_rate folds exit_code heatmaps
+        threshold original min_area save_models tolerance host port on_error quiet""",
+    "Images": "resize crop depth keep ignore edge max_pixels num_workers",
     "Tiles": "tile overlap position_banks",
     "Model": """embedder__layers embedder__weights weights sha256 coreset__fraction coreset__sampler
         embedder__patch_size embedder__pretrain_dim embedder__target_dim views__rotations views__flips seed""",
@@ -264,7 +264,7 @@ _BANK_OPTIONS = [
         "embedder__backbone",
         default="wideresnet50",
         show_default=True,
-        help="Network whose features are compared.",
+        help="Network whose features are compared; loupe is part of the package, others are downloaded.",
     ),
     click.option(
         "--layers",
