@@ -39,7 +39,7 @@ def nearest_pick_distances(
     kept = rows[picks]
     kept_squared = kept.square().sum(1)
     chunk = max(1, min(chunk, 2**24 // len(kept)))  # the table of distances has at most 64 MB
-    parts = tqdm(rows.split(chunk), desc="covering radius", disable=not progress)
+    parts = tqdm(rows.split(chunk), desc="measure covering radius", disable=not progress)
     nearest = [_squared_distances(r, kept, kept_squared).amin(1) + r.square().sum(1) for r in parts]
     return torch.cat(nearest).clamp_(min=0).sqrt_()
 
@@ -105,7 +105,7 @@ def k_center_greedy(
     n: int,  # rows to pick, 1 <= n <= N
     candidates: int = 512,  # B, rows looked at between two passes over all rows
     chunk: int | None = None,  # rows updated at a time; None: 2048 on a CPU, else 65536
-    progress: bool = False,  # show a progress bar with the time left
+    progress: bool | str = False,  # show a progress bar with the time left; a text is added to it
 ) -> Tensor:  # row numbers in order, `(n,)` int64, no row twice
     """Pick the row farthest from all picks so far, n times (greedy k-center selection, in batches).
 
@@ -117,7 +117,7 @@ def k_center_greedy(
     squared = _per_row(rows, lambda r: r.square().sum(1), rows.dtype)
     distances = distances.square()  # (N,) squared from here on: the order is the same
     picks, done = [], 0
-    with tqdm(total=n, desc="coreset", unit="pick", disable=not progress) as bar:
+    with tqdm(total=n, desc=f"pick coreset {progress}".removesuffix(" True"), unit="pick", disable=not progress) as bar:
         while done < n:
             top, candidate = distances.topk(min(candidates + 1, len(rows)))
             limit = float(top[-1]) if len(top) > candidates else 0.0  # 0: all rows are candidates
@@ -177,7 +177,7 @@ def choose_rows(
     sampler: str = "approx_greedy",  # one of SAMPLERS
     generator: torch.Generator | None = None,  # CPU generator, the only source of randomness; None: seed 0
     projection_dim: int = 128,  # width in which the greedy samplers compare rows
-    progress: bool = False,  # show a progress bar with the time left
+    progress: bool | str = False,  # show a progress bar with the time left; a text is added to it
 ) -> Tensor:  # row numbers, `(n,)` int64
     "Choose n rows. Raises `ValueError` if a greedy sampler is given rows that are not finite."
     N, generator = len(rows), generator or torch.Generator().manual_seed(0)
@@ -241,7 +241,7 @@ class Coreset:
         rows: Tensor,  # patch embeddings, `(N, D)` float32
         seed: int = 0,  # of the random numbers
         n: int | None = None,  # rows to choose; None: int(N · fraction)
-        progress: bool = False,  # show a progress bar with the time left
+        progress: bool | str = False,  # show a progress bar with the time left; a text is added to it
     ) -> Tensor:  # row numbers, `(n,)` int64
         "Choose the rows of a memory bank. Raises `ValueError` as `choose_rows` does."
         generator = torch.Generator().manual_seed(int(seed))

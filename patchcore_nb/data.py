@@ -464,7 +464,7 @@ def checked(
         return _unopened(images, on_error)
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
         found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
-        found = list(tqdm(found, total=len(images), desc=f"check {images.name}", disable=not progress))
+        found = list(tqdm(found, total=len(images), desc=f"check images in {images.name}", disable=not progress))
     sound = len({each.size for each in found}) <= 1 and not any(each.reason or each.peak for each in found)
     usable = copy(images) if sound else _sorted_out(images, found, on_error)
     usable.checked, usable.found = True, [each for each in found if not each.reason]
@@ -536,7 +536,7 @@ def _sizes_differ(
     return (
         f"{name}: images end up with {len(first)} different sizes (height x width)"
         f" and cannot be stacked into batches: {examples}."
-        " Give all images one size: geometry=Geometry((height, width)), on the command line --resize HEIGHTxWIDTH"
+        " Give all images one size: geometry=Geometry(resize=(height, width))"
     )
 
 
@@ -598,7 +598,7 @@ def _category_folder(
         if (root / "train").is_dir():
             raise FileNotFoundError(
                 f"no category {category!r} in {root}, which looks like a category itself: "
-                f"pass root={str(root.absolute().parent)!r}, category={root.absolute().name!r}"
+                f"take {root.absolute().parent} as the root and {root.absolute().name!r} as the category"
             )
         raise FileNotFoundError(f"no category {category!r} in {root}; available: {', '.join(category_names(root))}")
     has_good = any(is_good(part.name) for part in _folders(folder / "train"))
@@ -755,7 +755,7 @@ def known(
     if geometry is None:
         raise ValueError(
             "how photographs are prepared is not known: neither the model nor the data it was fitted on, tensors or a"
-            " data set of yours, has a geometry. Pass tensors prepared in the same way, or fit with"
+            " data set of yours, has a geometry; in Python, pass tensors prepared in the same way, or fit with"
             " PatchCore(geometry=Geometry(...))"
         )
     return geometry
@@ -945,8 +945,8 @@ def require_good(
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(each.defect for each in bad).most_common(5))
         raise ValueError(
             f"{len(bad)} of {sum(map(len, parts))} images are labelled as defective ({kinds}), first {bad[0].path}:"
-            " only good parts are learned. Pass the good ones, such as the folder train/good or MVTecAD(...).train;"
-            " images.without_labels() takes all of them as good"
+            " only good parts are learned. Pass the good ones, such as the folder train/good;"
+            " in Python, images.without_labels() takes all of them as good"
         )
     return data
 
@@ -1029,7 +1029,7 @@ def _stacked(
     if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
             f"images of different sizes in one batch: {sizes} (height, width);"
-            " give all images one size, geometry=Geometry((height, width))"
+            " give all images one size, geometry=Geometry(resize=(height, width))"
         )
     return default_collate(items)
 
@@ -1098,7 +1098,7 @@ def _made(data: object) -> bool:
     return getattr(data, "is_network_input", False) or (bool(parts) and all(map(_made, parts)))
 
 
-_SAID_OF = {"embed": "fit", "predict": "predict"}  # description of `batches`: word for the log
+_SAID_OF = {"embed": "fit", "score": "predict"}  # what `batches` are for: word for the log
 
 
 @lru_cache(maxsize=1024)
@@ -1130,8 +1130,8 @@ def batches(
     geometry: Geometry | None,  # applied to images that are not network input yet; None: not known
     batch_size: int = 8,  # images at once; a DataLoader keeps its own
     num_workers: int = 0,  # processes that decode; 0: this one
-    progress: bool = False,  # show a progress bar
-    description: str = "images",  # of the progress bar
+    progress: bool | str = False,  # show a progress bar; a text is added to it, such as "(fold 2 of 5)"
+    purpose: str = "read",  # what they are for, in the imperative, for the progress bar
 ) -> Iterator[dict]:  # `image` `(B, 3, H, W)` float32, `size`; `path` list and other keys where known
     "Yield batches of network input from anything that holds images, in order."
     if batch_size < 1:
@@ -1148,10 +1148,10 @@ def batches(
         own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
         collate = _stacked if ours else partial(_collate, geometry=geometry, judged=_made(images))
         images = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate, generator=own)
-    for batch in tqdm(images, desc=description, disable=not progress):
+    for batch in tqdm(images, desc=f"{purpose} images {progress}".removesuffix(" True"), disable=not progress):
         batch = batch if ours else _checked_batch(batch, judged)
-        if geometry and geometry.crop and description in _SAID_OF:
-            say_unseen(batch["size"], geometry, description)
+        if geometry and geometry.crop and purpose in _SAID_OF:
+            say_unseen(batch["size"], geometry, purpose)
         yield batch
 
 # %% ../nbs/00_data.ipynb #9887aded

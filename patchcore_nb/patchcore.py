@@ -111,7 +111,7 @@ class PatchCore(Composed):
         "Score images batch after batch. Raises as `predict` does, for an unreadable file when its turn comes."
         self.require_fitted()
         images, geometry = prepared(data, self.geometry_)
-        for batch in batches(images, geometry, batch_size, self.num_workers, progress, "predict"):
+        for batch in batches(images, geometry, batch_size, self.num_workers, progress, "score"):
             x = batch["image"]  # (B, 3, H, W)
             mask = None if self.views is None else self.views.mask(batch, geometry)
             embedding = finite(self.embed(x), batch, self.bank_.grid)  # (B, D, h, w)

@@ -392,7 +392,7 @@ def _draw(folder: Path, test: "ImageSet", prediction: "Prediction", progress: bo
     from patchcore_nb.look.viz import heatmaps
 
     folder.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(test.paths, desc="heatmaps", disable=not progress)
+    bar = tqdm(test.paths, desc="draw heatmaps", disable=not progress)
     for path, (_, picture) in zip(bar, heatmaps(test, prediction)):
         picture.save(folder / official_picture(path), pnginfo=own_mark())
 

@@ -546,7 +546,7 @@ def make_demo(
         return root
     images = _images(categories, counts)
     (root / _MARKER).write_text(json.dumps({**plan, "images": None}))
-    for category, folder, number in tqdm(images, desc="demo data", disable=not progress):
+    for category, folder, number in tqdm(images, desc="make demo data", disable=not progress):
         _write_part(root, category, folder, number, seed, size)
     (root / _MARKER).write_text(json.dumps({**plan, "images": len(images)}, indent=1))
     return root

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import NamedTuple
 
@@ -217,6 +218,33 @@ def local_weights(
     places = [Path(setting).expanduser() / file_name for file_name in _local_names(name, network)]
     return next((path for path in places if path.is_file()), None)
 
+# %% ../../nbs/box/02_zoo.ipynb #zooanswr
+_PATIENCE = 5.0  # seconds that a server has for its answer
+
+
+def _require_answer(
+    request: str | urllib.request.Request,  # URL, or more
+) -> None:
+    """Raise `OSError` unless a server answers soon.
+
+    The timeout of urlopen alone ends nothing: it holds for one address of the server after the other, and not for the
+    name server.
+    """
+    failed: list[Exception] = [TimeoutError(f"no answer within {_PATIENCE:g} seconds")]
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(request, timeout=_PATIENCE).close()
+            failed.clear()
+        except Exception as error:  # raised below, in the thread that waits
+            failed[:] = [error]
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_PATIENCE)
+    if failed:
+        raise failed[0]
+
 # %% ../../nbs/box/02_zoo.ipynb #37ea57ec
 def _download(
     network: Network,  # from look_up
@@ -230,7 +258,7 @@ def _download(
     if network.library == "torchvision":
         path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
         if not path.is_file():
-            urllib.request.urlopen(url, timeout=10).close()
+            _require_answer(url)
             path.parent.mkdir(parents=True, exist_ok=True)
             _log.info("downloading %s", url)
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2], progress=progress)
@@ -241,7 +269,7 @@ def _download(
     cached = try_to_load_from_cache(repository, "model.safetensors")
     if isinstance(cached, str):
         return Path(cached)
-    urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=10).close()
+    _require_answer(urllib.request.Request(url, method="HEAD"))
     _log.info("downloading %s", url)
     bar = partial(tqdm, disable=not progress)  # its type is declared as a class, but it is only called
     return Path(hf_hub_download(repository, "model.safetensors", tqdm_class=bar))  # type: ignore[call-overload]
@@ -268,8 +296,8 @@ def find_weights(
     except (OSError, RuntimeError) as error:  # RuntimeError: the download has the wrong checksum
         raise FileNotFoundError(
             f"no weights for backbone {name!r}: {_looked(name, network)}; not in the cache; download failed: {error}. "
-            f"{_remedy(name, network, url)} in a folder named by PATCHCORE_NB_WEIGHTS, or use the backbone in the box,"
-            " 'loupe': its weights are part of the package"
+            f"Take backbone='loupe', whose weights are part of the package, or {_remedy(name, network, url)} "
+            "in a folder named by PATCHCORE_NB_WEIGHTS"
         ) from error
 
 # %% ../../nbs/box/02_zoo.ipynb #d6f82823
@@ -291,7 +319,8 @@ def _remedy(
 ) -> str:  # a part of a sentence
     "Say what to download, and under which name to save it."
     wanted = _local_names(name, network)
-    return f"Get {url} and save it as {wanted[0 if url.endswith('.pth') else 2]}" if url else f"Put a file {wanted[0]}"
+    there = f"get {url}" if url else "find a file of them"
+    return f"{there} and pass it as weights='FILE', or save it as {wanted[0 if not url or url.endswith('.pth') else 2]}"
 
 # %% ../../nbs/box/02_zoo.ipynb #13aa5b3d
 complete_docstrings(__name__)

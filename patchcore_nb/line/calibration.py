@@ -254,7 +254,7 @@ def judged_good(
     images, geometry = prepared(good, model.geometry_)
     require_good(images)
     images = checked(images, "raise", member.progress)
-    for batch in batches(images, geometry, batch_size, member.num_workers, member.progress, "calibrate"):
+    for batch in batches(images, geometry, batch_size, member.num_workers, member.progress, "score good"):
         one: Any = [only_good(batch)]  # a data set of one batch
         yield from model.stream(DataLoader(one, batch_size=None))
 
@@ -356,16 +356,20 @@ def training_set(
 def _remembered(paths: Sequence[str]) -> list[str]:
     "The training files. Raises an error for images without files, URLs, and files that no longer exist."
     if "" in paths:
-        raise ValueError("the model was fitted on images without files: pass them again as images=")
+        raise ValueError(
+            "the model was fitted on images without files: pass good images that it has not seen as good=; "
+            "in Python, pass the training images again as images="
+        )
     if urls := [path for path in paths if "://" in path]:
         raise ValueError(
             f"{urls[0]}: this training image is at a URL, and URLs in a model folder are not fetched "
-            "automatically: if you trust it, pass the URLs as images="
+            "automatically; in Python, if you trust it, pass the URLs as images="
         )
     if gone := [path for path in paths if not Path(path).is_file()]:
         raise FileNotFoundError(
             f"{gone[0]}: this training image no longer exists ({len(gone)} of {len(paths)} "
-            "are gone): pass the images as images="
+            "are gone): put the files back, or pass good images that the model has not seen as good=; "
+            "in Python, pass the training images as images="
         )
     return list(paths)
 
@@ -468,7 +472,14 @@ def _refitted(
     kinds = kinds_of(each for batch in read for each in hashed(batch["image"]))
     part_of = images.subset if isinstance(images, ImageSet) else partial(Subset, images)
     parts = [(np.setdiff1d(np.arange(len(images)), held).tolist(), held.tolist()) for held in dealt(kinds, folds)]
-    return kinds, (clone(model).fit(part_of(rest), collect=collect).predict(part_of(held)) for rest, held in parts)
+    models = (clone(model).set_params(progress=_of_fold(model, number, len(parts))) for number in range(len(parts)))
+    fitted = (each.fit(part_of(rest), collect=collect) for each, (rest, _) in zip(models, parts))
+    return kinds, (each.predict(part_of(held)) for each, (_, held) in zip(fitted, parts))
+
+
+def _of_fold(model: PatchCore, number: int, folds: int) -> bool | str:  # for progress bars
+    "Which fold a progress bar is for; False: the model shows none."
+    return model.progress and f"(fold {number + 1} of {folds})"
 
 # %% ../../nbs/line/03_calibration.ipynb #2c66ac21
 def network_now(
@@ -535,18 +546,19 @@ def _embedded_once(
 
 def _of_folds(model: PatchCore, source: _Embedded, folds: int) -> Iterator[Prediction]:
     patches, rows, size, mask, paths, sizes, kinds = source
-    for held in dealt(kinds, folds):
+    parts = dealt(kinds, folds)
+    for number, held in enumerate(parts):
         others = np.setdiff1d(np.arange(len(rows)), held)
-        memory = _memory_of_choice(model, rows[others].flatten(0, 1))
+        memory = _memory_of_choice(model, rows[others].flatten(0, 1), _of_fold(model, number, len(parts)))
         for some in np.array_split(held, math.ceil(len(held) / model.batch_size)):
             embedding = patches.upright(rows[some])  # (B, D, h, w)
             scores, maps = Scoring.of(model.scoring).score_batch(memory, embedding, size, mask)
             yield Prediction(scores, maps, [paths[i] for i in some], [], None, patches.geometry, sizes[some])
 
 
-def _memory_of_choice(model: PatchCore, rows: Tensor) -> MemoryBank:
+def _memory_of_choice(model: PatchCore, rows: Tensor, progress: bool | str) -> MemoryBank:
     "A memory bank from a coreset of rows `(N, D)`, made as in `fit`."
-    picks = Coreset.of(model.coreset).choose(rows, model.seed, progress=model.progress)
+    picks = Coreset.of(model.coreset).choose(rows, model.seed, progress=progress)
     chosen = rows[picks.to(rows.device)]
     if model.search is not None:
         chosen = model.parts["search"].of(model.search).stored(chosen)

@@ -204,7 +204,7 @@ class Ensemble(Calibrated, BaseEstimator):
         self._require_comparable()
         images, geometry = prepared(data, self.geometry_)
         workers = self.models_[0].num_workers
-        for batch in batches(images, geometry, batch_size, workers, progress, "predict"):
+        for batch in batches(images, geometry, batch_size, workers, progress, "score"):
             again: Any = _Once([batch])  # each image is read once for all members
             parts = (next(model.stream(DataLoader(again, batch_size=None))) for model in self.models_)
             found = combine(parts, self.ranges_)
@@ -250,7 +250,7 @@ class Ensemble(Calibrated, BaseEstimator):
         if self.scaling != "fit" or self.ranges_ is None:
             raise ValueError(
                 "a threshold or a stream needs scores that do not depend on the other images of a "
-                'prediction: fit the ensemble with scaling="fit"'
+                'prediction; in Python, fit the ensemble with scaling="fit"'
             )
         self.require_fitted()
 

@@ -320,7 +320,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         "Predict photographs one batch after another. Raises as `predict`; for an unreadable file, when it is reached."
         self.require_fitted()
         (images, geometry), model = prepared(data, self.geometry_), self.model_
-        for batch in batches(images, geometry, batch_size, model.num_workers, progress, "predict"):
+        for batch in batches(images, geometry, batch_size, model.num_workers, progress, "score"):
             Views.of(model.views).require_mask_size(batch)
             photographs, paths = batch["image"], batch.get("path", [""] * len(batch["image"]))
             maps = np.zeros((len(photographs), *photographs.shape[2:]), np.float32)
@@ -615,9 +615,10 @@ def _held_out(
     )
 
     def judged() -> Iterator[Prediction]:
-        for held in parts:
-            others = Subset(images, np.setdiff1d(np.arange(n), held))
-            yield from clone(anew).fit(others, collect=collect).stream(Subset(images, held))
+        for number, held in enumerate(parts, 1):
+            others, anew_here = Subset(images, np.setdiff1d(np.arange(n), held)), clone(anew)
+            anew_here.model.set_params(progress=model.progress and f"(fold {number} of {len(parts)})")
+            yield from anew_here.fit(others, collect=collect).stream(Subset(images, held))
 
     return judged(), kinds[np.concatenate(parts)]
 

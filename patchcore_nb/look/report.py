@@ -336,7 +336,7 @@ def section_of(
             f"Shown are the {len(shown)} images with the highest scores of {len(order):,}: the file stays small."
             " write_report(..., most=None) shows all; predict --out writes a table and a picture of each."
         )
-    bar = tqdm(shown, desc="report", disable=not progress)
+    bar = tqdm(shown, desc="write report", disable=not progress)
     articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in bar)
     is_defect, kinds = _parted(images, prediction, labelled)
     scores = _histogram(prediction.scores, is_defect, kind.axis, kinds, key_of(name))

@@ -112,7 +112,7 @@ def save_heatmaps(
         raise ValueError(f"{folder / lost[0]} is a photograph, which its heatmap would replace: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = heatmaps(images, prediction, threshold, original)
-    for name, picture in tqdm(drawn, total=len(images), desc="heatmaps", disable=not progress):
+    for name, picture in tqdm(drawn, total=len(images), desc="draw heatmaps", disable=not progress):
         files.append(folder / name)
         picture.save(files[-1], pnginfo=own_mark())
     return files

@@ -230,7 +230,7 @@ def each_part(
     same: dict[str, object],  # arguments that are the same for all parts
     client: Any,  # a dask.distributed.Client; None: this process
     progress: bool = False,  # show a progress bar
-    description: str = "parts",  # text of the bar
+    description: str = "process parts",  # text of the bar
 ) -> list:  # results in the order of the parts
     "Apply a function to every part, here or on workers. Raises what the function raises."
     arriving: Iterator[tuple[int, Any]] = ((i, work(part, **same)) for i, part in enumerate(parts))
@@ -369,10 +369,12 @@ class OnWorkers:
         stays = coreset if len(parts) == 1 else PartOfCoreset(coreset.fraction, coreset.sampler)
         same: dict[str, object] = {"task": PartTask.of(patches, stays, seed, on_error)}
         if self.client is None:
-            found = each_part(part_coreset, parts, same | {"network": patches.network}, None, patches.progress, "embed")
+            found = each_part(
+                part_coreset, parts, same | {"network": patches.network}, None, patches.progress, "embed images"
+            )
         else:
             same["sent"] = SentNetwork.of(patches.network, self.device)
-            found = each_part(_part_coreset_there, parts, same, self.client, patches.progress, "embed")
+            found = each_part(_part_coreset_there, parts, same, self.client, patches.progress, "embed images")
         usable_parts, skipped = of_usable_parts(found, images)
         bank = merged(usable_parts, coreset, scoring, seed, patches.network.device, patches.progress)
         say_unseen(torch.stack([part.photograph for part in usable_parts]), patches.geometry, "embed")
@@ -395,9 +397,9 @@ class OnWorkers:
         _require_client(self.client)
         sent = self.client.scatter(SentModel(model, self.device), broadcast=True, hash=False)
         same = {"sent": sent, "on_error": on_error}
-        found = each_part(_predict_there, parts, same, self.client, model.progress, "predict")
+        found = each_part(_predict_there, parts, same, self.client, model.progress, "score images")
         prediction = concatenate(*of_usable_parts(found, images))
-        say_unseen(torch.from_numpy(prediction.sizes), model.geometry_, "predict")  # workers have logs of their own
+        say_unseen(torch.from_numpy(prediction.sizes), model.geometry_, "score")  # workers have logs of their own
         return prediction
 
 # %% ../../nbs/scale/03_distributed.ipynb #163d50f0
