@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test bench export pictures docs dist clean
 
-demo: .venv/installed  ## train and judge PatchCore on the demo data set: table, results.csv, heatmaps
+demo: .venv/installed  ## a whole inspection on a made part: verdicts, report.html, contact_sheet.png, in a minute
 	$(BIN)/patchcore_nb demo
 
 test: .venv/installed  ## all notebooks, the exported modules, their agreement, style

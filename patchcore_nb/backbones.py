@@ -170,7 +170,7 @@ def _no_size(
     h, w = (getattr(backbone, "pretrained_cfg", None) or {}).get("input_size", (3, 224, 224))[1:]
     return (
         f"{type(backbone).__name__} takes no images of {size[0]}x{size[1]} ({reason}): give all of them a size that it"
-        f" takes, such as geometry=Geometry(({h}, {w})), on the command line --resize {h}x{w}"
+        f" takes, such as geometry=Geometry(resize=({h}, {w}))"
     )
 
 # %% ../nbs/01_backbones.ipynb #1be17b1f

@@ -282,7 +282,7 @@ def _another_grid(batch: dict, size: tuple[int, ...], grid: Any) -> str:  # mess
     name = batch.get("path", [""])[0] or "an image"
     return (
         f"{name} gives {size[0]}x{size[1]} patches, the model was fitted on images of {grid[0]}x{grid[1]} (height x"
-        " width): pass images of that shape, or fit with one size for all, geometry=Geometry((height, width))"
+        " width): pass images of that shape, or fit with one size for all, geometry=Geometry(resize=(height, width))"
     )
 
 

@@ -29,9 +29,9 @@ from ..box.docstrings import complete_docstrings
 
 # %% ../../nbs/apps/01_cli.ipynb #clihlp01
 _TOPICS = {
-    "Basic": """embedder__backbone resize false_alarm_rate folds folder names out check heatmaps exit_code threshold
-        original min_area save_models recipe tolerance host port on_error quiet demo_seed""",
-    "Images": "crop depth keep ignore edge max_pixels num_workers",
+    "Basic": """names out folder demo_seed check embedder__backbone recipe false_alarm_rate folds exit_code heatmaps
+        threshold original min_area save_models tolerance host port on_error quiet""",
+    "Images": "resize crop depth keep ignore edge max_pixels num_workers",
     "Tiles": "tile overlap position_banks",
     "Model": """embedder__layers embedder__weights weights sha256 coreset__fraction coreset__sampler
         embedder__patch_size embedder__pretrain_dim embedder__target_dim views__rotations views__flips seed""",
@@ -264,7 +264,7 @@ _BANK_OPTIONS = [
         "embedder__backbone",
         default="wideresnet50",
         show_default=True,
-        help="Network whose features are compared.",
+        help="Network whose features are compared; loupe is part of the package, others are downloaded.",
     ),
     click.option(
         "--layers",
@@ -531,14 +531,13 @@ def in_options(
     others: list[click.Command],  # of the same program
 ) -> str:  # with options in place of parameters
     "Return a message in the words of the command line."
-    options: dict[str, tuple[click.Option, str]] = {}
+    options: dict[str, list[tuple[click.Option, str]]] = {}
     for command in (given, *others):
         for option in command.params:
             if isinstance(option, click.Option):
-                where = "" if option in given.params or isinstance(given, click.Group) else f" (of {command.name})"
                 part, _, field = (option.name or "").rpartition("__")
-                for name in (option.name or "", field, part):  # a part alone stands for its first field
-                    options.setdefault(name, (option, where))
+                for name in {option.name or "", field, part}:  # a part alone stands for its first field
+                    options.setdefault(name, []).append((option, command.name or ""))
     arguments = {argument.name for argument in given.params if isinstance(argument, click.Argument)}
 
     def option_for(found):
@@ -552,7 +551,9 @@ def in_options(
             return name.upper()
         if name not in options:
             return found[0]
-        option, where = options[name]
+        option, owner = options[name][0]
+        owners = dict.fromkeys(other for _, other in options[name])
+        where = "" if owner == given.name or isinstance(given, click.Group) else f" (of {', '.join(owners)})"
         is_begun = parts["name"] and parts["value"] is None  # the value follows
         return _as_option(option, parts["value"]) + where + " " * bool(is_begun)
 
@@ -764,10 +765,10 @@ def fit_command(
     from patchcore_nb.line.calibration import warn_of_copies
 
     collect = _collect(max_memory, exact)
-    _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     unfitted = _model(options, quiet)
     unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop, depth), tile, overlap, position_banks)
     good = ImageFolder(images, geometry)
+    _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     if forecast:
         foreseen = unfitted.forecast(good, on_error, collect)
         click.echo(foreseen)
@@ -1013,8 +1014,8 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
 # %% ../../nbs/apps/01_cli.ipynb #8f08c46d
 @cli.command(
     "calibrate",
-    epilog="patchcore_nb calibrate model                      from the training images, in folds\n"
-    "patchcore_nb calibrate model photos/more          from good images that the model has not seen\n"
+    epilog="patchcore_nb calibrate model                from the training images, in folds\n"
+    "patchcore_nb calibrate model photos/more    from other good images\n"
     "patchcore_nb calibrate model --false-alarm-rate 0.001",
 )
 @click.argument("model", type=_ModelFolder())
@@ -1280,7 +1281,7 @@ def _from_recipe(context, name):
 # %% ../../nbs/apps/01_cli.ipynb #9a7f6088
 @cli.command(
     "evaluate",
-    epilog="patchcore_nb evaluate mvtec                                    every category, WideResNet-50\n"
+    epilog="patchcore_nb evaluate mvtec\n"
     "patchcore_nb evaluate mvtec -c bottle -b loupe --heatmaps\n"
     "patchcore_nb evaluate mvtec --recipe IM224_WR50_L2-3_P01_D1024-1024_PS-3_AN-1",
 )
@@ -1365,10 +1366,11 @@ def evaluate_command(
     if recipe:
         model, geometry = _from_recipe(context, recipe)
     else:
-        _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
         model = _model(options, quiet)
         model, geometry = _in_tiles(context, model, Geometry(resize, crop, depth), tile, overlap, position_banks)
     categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
+    if not recipe:
+        _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     beside = _Beside(out, heatmaps, save_models, original, threshold, not quiet)
     with _logger(log, out, log_project, log_group) as logger:
         rows = _judge_and_show(model, categories, beside, on_error, collect, logger)

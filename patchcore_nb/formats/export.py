@@ -274,9 +274,8 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
     "Raise `ValueError` with a remedy if a model cannot be one graph."
     if model.kind == "tiles":
         raise ValueError(
-            "a tiled model is not a single graph: export the model of its tiles, "
-            "export_onnx(model.model_, file, check=tiles), and cut and blend as TiledPatchCore does, "
-            "or use patchcore_nb predict"
+            "a tiled model is not a single graph: use patchcore_nb predict or serve; in Python, export the model of "
+            "its tiles, export_onnx(model.model_, file, check=tiles), and cut and blend as TiledPatchCore does"
         )
     if bank_precision not in (None, *FILE_PRECISIONS):
         raise ValueError(f"unknown bank_precision {bank_precision!r}: choose one of {', '.join(FILE_PRECISIONS)}")
@@ -286,7 +285,7 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
     if model.kind == "ensemble" and (model.scaling != "fit" or model.ranges_ is None):
         raise ValueError(
             "the scores of this ensemble depend on the other images of a prediction, which a file does "
-            'not see: fit it with scaling="fit"'
+            'not see; in Python, fit it with scaling="fit"'
         )
     for member in model.members:
         how, n = Scoring.of(member.scoring), len(member.bank_)
@@ -297,8 +296,8 @@ def _require_graph(model: Any, bank_precision: str | None) -> None:
             )
         if Embedder.of(member.embedder).precision != "f32":
             raise ValueError(
-                "a file computes in single precision, the model in bf16: "
-                'model.set_params(embedder__precision="f32"), and calibrate it again'
+                "a file computes in single precision, the model in bf16: calibrate it again, with precision='f32'; "
+                'in Python, after model.set_params(embedder__precision="f32")'
             )
 
 # %% ../../nbs/formats/05_export.ipynb #88ebb58c

@@ -434,7 +434,7 @@ def _require_known(place: Path, known: str | None) -> None:
     if known is not None and model_mark(place) not in (None, known):
         raise OSError(
             "another model was saved there since this one was loaded or saved: load it and repeat the change, "
-            "save to another folder, or replace it with overwrite=True"
+            "save to another folder or, in Python, replace it with overwrite=True"
         )
 
 # %% ../../nbs/formats/00_folder.ipynb #fc86bcfe

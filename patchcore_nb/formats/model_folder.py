@@ -102,8 +102,8 @@ def _require_input(geometry: Geometry, stated: Geometry | None) -> None:
         height, width = size if isinstance(size, tuple) else (size or 1,) * 2
         if height * width > _LARGEST_INPUT and geometry != stated:
             raise ValueError(
-                f"it enlarges photographs to more than {_LARGEST_INPUT:,} pixels: load it with geometry={geometry} "
-                "if this is meant"
+                f"it enlarges photographs to more than {_LARGEST_INPUT:,} pixels; in Python, load it with "
+                f"geometry={geometry} if this is meant"
             )
 
 # %% ../../nbs/formats/01_model_folder.ipynb #111087ff

@@ -216,7 +216,7 @@ def official_geometry(
     if height != width:
         raise ValueError(
             f"an official model for images of {height}x{width} does not say how they were resized: "
-            f"pass geometry=Geometry(resize, ({height}, {width}))"
+            f"pass geometry=Geometry(resize=(height, width), crop=({height}, {width}))"
         )
     return Geometry(round(height * 8 / 7), height)
 

@@ -356,16 +356,20 @@ def training_set(
 def _remembered(paths: Sequence[str]) -> list[str]:
     "The training files. Raises an error for images without files, URLs, and files that no longer exist."
     if "" in paths:
-        raise ValueError("the model was fitted on images without files: pass them again as images=")
+        raise ValueError(
+            "the model was fitted on images without files: pass good images that it has not seen as good=; "
+            "in Python, pass the training images again as images="
+        )
     if urls := [path for path in paths if "://" in path]:
         raise ValueError(
             f"{urls[0]}: this training image is at a URL, and URLs in a model folder are not fetched "
-            "automatically: if you trust it, pass the URLs as images="
+            "automatically; in Python, if you trust it, pass the URLs as images="
         )
     if gone := [path for path in paths if not Path(path).is_file()]:
         raise FileNotFoundError(
             f"{gone[0]}: this training image no longer exists ({len(gone)} of {len(paths)} "
-            "are gone): pass the images as images="
+            "are gone): put the files back, or pass good images that the model has not seen as good=; "
+            "in Python, pass the training images as images="
         )
     return list(paths)
 

@@ -250,7 +250,7 @@ class Ensemble(Calibrated, BaseEstimator):
         if self.scaling != "fit" or self.ranges_ is None:
             raise ValueError(
                 "a threshold or a stream needs scores that do not depend on the other images of a "
-                'prediction: fit the ensemble with scaling="fit"'
+                'prediction; in Python, fit the ensemble with scaling="fit"'
             )
         self.require_fitted()
 

@@ -289,8 +289,8 @@ def _explained(prediction: Prediction, kind: Kind) -> list[str]:
     known, said = prediction.calibration, []
     if known and known.method == "largest F1":
         said.append(
-            f"The limit, a score of {known.threshold:.4g}, is the one with the largest F1 on these very images: it was"
-            " chosen with their labels, and no calibrated limit can do better."
+            f"The limit, a score of {known.threshold:.4g}, is the one with the largest F1 on these very images. It was"
+            " chosen with their labels: a limit that is calibrated without them will do less well."
         )
     elif known:
         said.append(f"L{str(known)[1:]}.")
@@ -336,7 +336,7 @@ def section_of(
             f"Shown are the {len(shown)} images with the highest scores of {len(order):,}: the file stays small."
             " write_report(..., most=None) shows all; predict --out writes a table and a picture of each."
         )
-    bar = tqdm(shown, desc="report", disable=not progress)
+    bar = tqdm(shown, desc="write report", disable=not progress)
     articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in bar)
     is_defect, kinds = _parted(images, prediction, labelled)
     scores = _histogram(prediction.scores, is_defect, kind.axis, kinds, key_of(name))
@@ -465,7 +465,9 @@ line.base, line.tick { stroke: var(--soft); } line.limit { stroke: var(--fg); st
 .name { font-weight: 400; font-size: .9rem; overflow-wrap: anywhere; min-width: 0; margin-left: auto;
   text-align: right; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; align-items: start; }
-.pair img { width: 100%; height: auto; display: block; } .none { border: 1px solid var(--line); color: var(--soft);
+.pair img { display: block; width: auto; height: auto; max-width: 100%;
+  max-height: 22rem; margin: auto; }
+.none { border: 1px solid var(--line); color: var(--soft);
   padding: 1rem; text-align: center; margin: 0; }
 .axis { position: relative; height: 1.5rem; margin: .6rem 0 .2rem; border-bottom: 1px solid var(--soft); }
 .axis .bar { position: absolute; left: 0; bottom: 3px; border-top: 10px solid var(--soft); }

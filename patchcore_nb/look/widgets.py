@@ -53,6 +53,7 @@ from patchcore_nb.look.viz import (
 from ..metrics import f1_max, verdict_counts
 from ..model import PatchCore
 from ..patches import Embedder, PatchEmbedding, cell_at, cell_box
+from ..prediction import pixel_limit
 from ..scorer import Scoring, anomaly_maps
 
 # %% ../../nbs/look/02_widgets.ipynb #7c37b6f3
@@ -807,7 +808,7 @@ class PatchInspector(_Explorer):
         if not 0 <= image < len(chosen):
             raise IndexError(f"image={image}: expected a number from 0 to {len(chosen) - 1}")
         self._looked, self.prediction = _Looked(model, chosen, training), model.predict(chosen)
-        self._scale = colour_scale(self.prediction.maps)
+        self._scale = colour_scale(self.prediction.maps, pixel_limit(self.prediction))
         files = [f"{defect}/{Path(path).name}" for defect, path in zip(chosen.defects, chosen.paths)]
         names = [(f"{f} (score {score:.3g})", i) for i, (f, score) in enumerate(zip(files, self.prediction.scores))]
         self.image = _widget("Dropdown", "Image", "420px", options=names, value=image)

@@ -341,7 +341,7 @@ class Search:
         if self.precision == "sq8" and engine not in _OF_8_BITS:
             raise ValueError(
                 f"the {engine} engine cannot search in a bank of 8-bit numbers: "
-                f"choose one of {names}, or fit with precision='f32'"
+                f"choose one of {names}, or fit with Search(precision='f32')"
             )
         if engine == "pruned" and device.type != "cpu":
             raise ValueError(f"the pruned engine searches on the CPU, not on {device}: choose engine='torch'")
