@@ -274,7 +274,8 @@ def _panel(
     image, _ = _open_sample(sample, geometry)
     mask = geometry.mask(_open_mask(sample, image)).numpy() if sample.mask else None
     picture = np.asarray(geometry._moved(image, Image.Resampling.BILINEAR))
-    return Panel(picture, f"{title}\n{os.path.basename(sample.path)}".strip(), bool(sample.label), mask)
+    lines = [title, os.path.basename(sample.path), "" if mask is None or mask.any() else "mask not in view"]
+    return Panel(picture, "\n".join(filter(None, lines)), bool(sample.label), mask)
 
 
 def thumbnails(
@@ -535,7 +536,7 @@ def _sizes_differ(
     return (
         f"{name}: images end up with {len(first)} different sizes (height x width)"
         f" and cannot be stacked into batches: {examples}."
-        " Give all images one size: geometry=Geometry((height, width)), on the command line --resize HEIGHTxWIDTH"
+        " Give all images one size: geometry=Geometry(resize=(height, width))"
     )
 
 
@@ -597,7 +598,7 @@ def _category_folder(
         if (root / "train").is_dir():
             raise FileNotFoundError(
                 f"no category {category!r} in {root}, which looks like a category itself: "
-                f"pass root={str(root.absolute().parent)!r}, category={root.absolute().name!r}"
+                f"take {root.absolute().parent} as the root and {root.absolute().name!r} as the category"
             )
         raise FileNotFoundError(f"no category {category!r} in {root}; available: {', '.join(category_names(root))}")
     has_good = any(is_good(part.name) for part in _folders(folder / "train"))
@@ -754,7 +755,7 @@ def known(
     if geometry is None:
         raise ValueError(
             "how photographs are prepared is not known: neither the model nor the data it was fitted on, tensors or a"
-            " data set of yours, has a geometry. Pass tensors prepared in the same way, or fit with"
+            " data set of yours, has a geometry; in Python, pass tensors prepared in the same way, or fit with"
             " PatchCore(geometry=Geometry(...))"
         )
     return geometry
@@ -944,8 +945,8 @@ def require_good(
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(each.defect for each in bad).most_common(5))
         raise ValueError(
             f"{len(bad)} of {sum(map(len, parts))} images are labelled as defective ({kinds}), first {bad[0].path}:"
-            " only good parts are learned. Pass the good ones, such as the folder train/good or MVTecAD(...).train;"
-            " images.without_labels() takes all of them as good"
+            " only good parts are learned. Pass the good ones, such as the folder train/good;"
+            " in Python, images.without_labels() takes all of them as good"
         )
     return data
 
@@ -1028,7 +1029,7 @@ def _stacked(
     if len(sizes := sorted({tuple(item["image"].shape[1:]) for item in items})) > 1:
         raise ValueError(
             f"images of different sizes in one batch: {sizes} (height, width);"
-            " give all images one size, geometry=Geometry((height, width))"
+            " give all images one size, geometry=Geometry(resize=(height, width))"
         )
     return default_collate(items)
 

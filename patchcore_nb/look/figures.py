@@ -50,7 +50,8 @@ def _bar_ticks(scale: tuple[float, float], threshold: float | None, closest: flo
     "Ticks of the colour bar: both ends of the scale and the threshold, without an end that would touch its text."
     if threshold is None:
         return {end: f"{end:.3g}" for end in scale}
-    ends = {end: f"{end:.3g}" for end in scale if abs(end - threshold) > closest}
+    times = {scale[1]: " (3 ×)"} if threshold > 0 and np.isclose(scale[1], 3 * threshold) else {}
+    ends = {end: f"{end:.3g}{times.get(end, '')}" for end in scale if abs(end - threshold) > closest}
     return ends | {threshold: f"{threshold:.3g} threshold"}
 
 
