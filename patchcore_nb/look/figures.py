@@ -468,9 +468,9 @@ def project_2d(
 
 # %% ../../nbs/look/01_figures.ipynb #34aae5f5
 def _mark_picks(ax: Axes, points: np.ndarray) -> None:
-    "Mark up to 400 picks with rings, more with small dots, since many rings would hide the rows."
+    "Mark up to 250 picks with rings, more with small dots, since many rings would hide the rows."
     label, x, y = f"picks ({len(points)})", points[:, 0], points[:, 1]
-    if len(points) <= 400:  # black on white is visible on any colour
+    if len(points) <= 250:  # black on white is visible on any colour
         size = np.clip(2000 / len(points), 10, 24)
         ring: dict[str, Any] = dict(s=size, facecolors="none", rasterized=True)
         ax.scatter(x, y, edgecolors="white", linewidths=2.4, **ring)
@@ -514,7 +514,7 @@ def plot_coverage(
     shared = all(len(axes.get_siblings(ax)) > 1 for axes in (ax.get_shared_x_axes(), ax.get_shared_y_axes()))
     ax.set_aspect("equal", adjustable="box" if shared else "datalim")  # a centimetre is the same distance both ways
     style: dict[str, Any] = dict(facecolor="white", labelcolor="black")  # black rings are visible in any style
-    large = 1 if len(picks) <= 400 else 3
+    large = 1 if len(picks) <= 250 else 3
     ax.legend(loc="best", fontsize="small", markerscale=large, **style).set_in_layout(False)
     return ax
 
