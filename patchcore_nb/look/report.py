@@ -302,7 +302,7 @@ def section_of(
     images: ImageSet,  # the images of the prediction
     prediction: Prediction,  # of these images, in the same order
     model: Any,  # that made the prediction
-    most: int | None = 200,  # images shown, those with the highest scores; None: all
+    most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model
@@ -318,14 +318,16 @@ def section_of(
     limit = pixel_limit(prediction)
     kind = Kind(colour_scale(prediction.maps, limit), axis_of(prediction), limit, min_area, labelled)
     order, names = np.argsort(-prediction.scores, kind="stable").tolist(), _names(prediction.paths)
-    shown = order if most is None else order[:most]
+    wrong = set(_wrong(images, prediction)) if labelled else set()
+    chosen = set(sorted(order, key=lambda i: i not in wrong)[:most])
+    shown = [i for i in order if i in chosen]
     said = _explained(prediction, kind)
     if images.has_masks:
         said.append("White on black: outline of the true defect.")
     if len(shown) < len(order):
         said.append(
-            f"Shown are the {len(shown)} images with the highest scores of {len(order):,}: the file stays small."
-            " write_report(..., most=None) shows all; predict --out writes a table and a picture of each."
+            f"Shown are {len(shown)} of {len(order):,} images, {'wrong verdicts and ' if wrong else ''}the highest"
+            " scores: the file stays small. write_report(..., most=None) shows all; predict --out writes a picture of each."
         )
     bar = tqdm(shown, desc="write report", disable=not progress)
     articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in bar)
@@ -339,6 +341,13 @@ def section_of(
 <div class="images">{articles}</div>
 {_about(model, facts or {})}
 </section>"""
+
+
+def _wrong(images: ImageSet, prediction: Prediction) -> list[int]:
+    "Numbers of the images whose verdict contradicts their label."
+    if prediction.calibration is None:
+        return []
+    return np.flatnonzero(prediction.is_anomalous != images.labels.astype(bool)).tolist()
 
 
 def _parted(images: ImageSet, prediction: Prediction, labelled: bool) -> tuple[np.ndarray, tuple[str, str]]:
@@ -590,7 +599,7 @@ def write_report(
     images: ImageSet,  # the images of the prediction
     prediction: Prediction,  # of these images, in the same order
     model: Any,  # that made it: PatchCore, Ensemble or TiledPatchCore
-    most: int | None = 200,  # images shown, those with the highest scores; None: all
+    most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known: each verdict is then right or wrong
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model, such as its folder
