@@ -327,7 +327,7 @@ def section_of(
     if len(shown) < len(order):
         said.append(
             f"Shown are {len(shown)} of {len(order):,} images, {'wrong verdicts and ' if wrong else ''}the highest"
-            " scores: the file stays small. write_report(..., most=None) shows all; predict --out writes a picture of each."
+            " scores: the file stays small. write_report(..., most=None) shows all; predict --out draws each of them."
         )
     bar = tqdm(shown, desc="write report", disable=not progress)
     articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in bar)
