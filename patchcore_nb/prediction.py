@@ -276,7 +276,8 @@ def facts_of(
     "Tell what is in a prediction."
     count, scores, known = len(prediction), prediction.scores, prediction.calibration
     images = f"{count} image{'s' * (count != 1)}"
-    skipped = f"{len(prediction.skipped)} files skipped" if prediction.skipped else ""
+    lost = len(prediction.skipped)
+    skipped = f"{lost} file{'s' * (lost != 1)} skipped" if lost else ""
     if not count:
         return [images, skipped]
     if known:

@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -207,11 +207,9 @@ def _article(images: ImageSet, prediction: Prediction, index: int, name: str, ki
         right, on_label = _verdict_on_label(verdict, int(images.labels[index]), images.defects[index])
     shown = {"defect": "DEFECT", "good": "good", "": ""}[verdict]
     alt = ", ".join(filter(None, (f"{name} with anomaly map", shown, told, regions)))
-    left = (
-        _picture(image.photograph, f"photograph {name}")
-        if image.photograph is not None
-        else ('<p class="none">no photograph: the file is not known or cannot be read</p>')
-    )
+    left = '<p class="none">no photograph: the file is not known or cannot be read</p>'
+    if image.photograph is not None:
+        left = _picture(image.photograph, f"photograph {name}")
     lines = [f'<p class="{right}">{_text(on_label)}</p>' if on_label else ""]
     lines += [f"<p>{_text(line)}</p>" for line in (numbers, regions, _peak(prediction, index, kind.limit)) if line]
     badge = f'<span class="badge">{shown}</span> ' if shown else ""
@@ -227,9 +225,8 @@ def _article(images: ImageSet, prediction: Prediction, index: int, name: str, ki
 def _peak(prediction: Prediction, index: int, limit: float | None) -> str:
     "How high the map of an image rises."
     highest = float(np.nanmax(prediction.maps[index]))
-    return f"map up to {highest:.4g}" + (
-        f", {times(highest / limit)} × the limit for pixels" if limit and limit > 0 else ""
-    )
+    relative = f", {times(highest / limit)} × the limit for pixels" if limit and limit > 0 else ""
+    return f"map up to {highest:.4g}{relative}"
 
 # %% ../../nbs/look/03_report.ipynb #repo0018
 def with_best_limits(
@@ -246,19 +243,13 @@ def with_best_limits(
 
 def _names(paths: Sequence[str]) -> list[str]:
     "Names of images: the files below the folder that they have in common, or their numbers."
-    known = [Path(path).parent for path in paths if path]
-    common = Path(*_shared([folder.parts for folder in known])) if known else Path()
-    return [str(Path(path).relative_to(common)) if path else f"image {i}" for i, path in enumerate(paths)]
-
-
-def _shared(parts: list[tuple[str, ...]]) -> list[str]:
-    "The beginning that several paths share."
-    same = []
-    for names in zip(*parts):
-        if len(set(names)) > 1:
+    parts = [PurePath(path).parts for path in paths]
+    folders, common = [names[:-1] for names in parts if names], 0
+    for level in zip(*folders):
+        if len(set(level)) > 1:
             break
-        same.append(names[0])
-    return same
+        common += 1
+    return [PurePath(*names[common:]).as_posix() if names else f"image {i}" for i, names in enumerate(parts)]
 
 
 def _summary(images: ImageSet, prediction: Prediction, kind: Kind) -> str:
@@ -290,7 +281,7 @@ def _explained(prediction: Prediction, kind: Kind) -> list[str]:
     if known and known.method == "largest F1":
         said.append(
             f"The limit, a score of {known.threshold:.4g}, is the one with the largest F1 on these very images. It was"
-            " chosen with their labels: a limit that is calibrated without them will do less well."
+            " chosen with their labels: a limit that is calibrated without them does at best as well."
         )
     elif known:
         said.append(f"L{str(known)[1:]}.")
@@ -311,7 +302,7 @@ def section_of(
     images: ImageSet,  # the images of the prediction
     prediction: Prediction,  # of these images, in the same order
     model: Any,  # that made the prediction
-    most: int | None = 200,  # images shown, those with the highest scores; None: all
+    most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model
@@ -327,14 +318,16 @@ def section_of(
     limit = pixel_limit(prediction)
     kind = Kind(colour_scale(prediction.maps, limit), axis_of(prediction), limit, min_area, labelled)
     order, names = np.argsort(-prediction.scores, kind="stable").tolist(), _names(prediction.paths)
-    shown = order if most is None else order[:most]
+    wrong = set(_wrong(images, prediction)) if labelled else set()
+    chosen = set(sorted(order, key=lambda i: i not in wrong)[:most])
+    shown = [i for i in order if i in chosen]
     said = _explained(prediction, kind)
     if images.has_masks:
         said.append("White on black: outline of the true defect.")
     if len(shown) < len(order):
         said.append(
-            f"Shown are the {len(shown)} images with the highest scores of {len(order):,}: the file stays small."
-            " write_report(..., most=None) shows all; predict --out writes a table and a picture of each."
+            f"Shown are {len(shown)} of {len(order):,} images, {'wrong verdicts and ' if wrong else ''}the highest"
+            " scores: the file stays small. write_report(..., most=None) shows all; predict --out draws each of them."
         )
     bar = tqdm(shown, desc="write report", disable=not progress)
     articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in bar)
@@ -348,6 +341,13 @@ def section_of(
 <div class="images">{articles}</div>
 {_about(model, facts or {})}
 </section>"""
+
+
+def _wrong(images: ImageSet, prediction: Prediction) -> list[int]:
+    "Numbers of the images whose verdict contradicts their label."
+    if prediction.calibration is None:
+        return []
+    return np.flatnonzero(prediction.is_anomalous != images.labels.astype(bool)).tolist()
 
 
 def _parted(images: ImageSet, prediction: Prediction, labelled: bool) -> tuple[np.ndarray, tuple[str, str]]:
@@ -599,7 +599,7 @@ def write_report(
     images: ImageSet,  # the images of the prediction
     prediction: Prediction,  # of these images, in the same order
     model: Any,  # that made it: PatchCore, Ensemble or TiledPatchCore
-    most: int | None = 200,  # images shown, those with the highest scores; None: all
+    most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known: each verdict is then right or wrong
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model, such as its folder
