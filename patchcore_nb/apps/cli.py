@@ -82,7 +82,8 @@ class _Once(logging.Filter):
         self.said, self.reworded = set(), reworded
 
     def filter(self, record):
-        record.msg, record.args = self.reworded(record.getMessage()), ()
+        if record.name.startswith("patchcore_nb"):
+            record.msg, record.args = self.reworded(record.getMessage()), ()
         if record.levelno != logging.WARNING:  # a server may fail twice in the same way
             return True
         what = record.name, record.getMessage()
@@ -501,11 +502,11 @@ def _is_given(context, name):
 
 # %% ../../nbs/apps/01_cli.ipynb #clierr01
 _PARAMETERS = re.compile(
-    r"in Python[^;\n]*"
-    r"|(?<![^\s(])(?:geometry=)?Geometry\((?P<sides>(?:[^()]|\([^()]*\))*)\)"
-    r"|(?<![^\s(])(?P<part>Search|Embedder)\((?P<field>\w+=[^()]*)\)"
-    r"|(?<![^\s(])(?P<name>[a-z]\w*)=(?P<value>\"[^\"]*\"|'[^']*'|\([^()]*\)|None|True|False)?(?=\S|$)"
-    r"|(?<![^\s(])(?P<bare>[a-z]+(?:_[a-z]+)+)(?![\w/.(=])"
+    r"in Python[^;\n]*"  # stays as it is
+    r"|(?<![^\s(])(?:geometry=)?Geometry\((?P<sides>(?:[^()]|\([^()]*\))*)\)"  # several
+    r"|(?<![^\s(])(?P<part>Search|Embedder)\((?P<field>\w+=[^()]*)\)"  # search__field, embedder__field
+    r"|(?<![^\s(])(?P<name>[a-z]\w*)=(?P<value>\"[^\"]*\"|'[^']*'|\([^()]*\)|None|True|False)?(?=\S|$)"  # or begun
+    r"|(?<![^\s(])(?P<bare>[a-z]+(?:_[a-z]+)+)(?![\w/.(=])"  # such as max_memory
 )
 
 
@@ -1380,7 +1381,7 @@ def evaluate_command(
 
 # %% ../../nbs/apps/01_cli.ipynb #0470c79c
 def _demo_table(test, prediction, row):
-    "Return what the demo found, what a user asks first first."
+    "Return a table of what the demo found: verdicts first, then figures."
     from patchcore_nb.box.demo import VISIBILITY, visibility
 
     groups = [visibility(s.defect, int(Path(s.path).stem)) if s.label else "good" for s in test.samples]
@@ -1400,10 +1401,9 @@ def _demo_table(test, prediction, row):
 
 def _contact_sheet(file, test, prediction):
     "Draw each kind of defect, plain, faint and hardly visible, and the two good parts with the highest scores."
-    step = {"missing": (0,)}
-    chosen = [
-        i for i, s in enumerate(test.samples) if s.label and int(Path(s.path).stem) in step.get(s.defect, (0, 3, 5))
-    ]
+    steps = {"missing": (0,)}  # always plain
+    numbers = [(i, s.defect, int(Path(s.path).stem)) for i, s in enumerate(test.samples) if s.label]
+    chosen = [i for i, defect, number in numbers if number in steps.get(defect, (0, 3, 5))]
     good = [i for i, s in enumerate(test.samples) if not s.label]
     chosen += sorted(good, key=lambda i: -prediction.scores[i])[:2]
     prediction[chosen].show(len(chosen)).savefig(file)
@@ -1448,8 +1448,8 @@ def demo_command(folder, demo_seed, quiet):
     model = PatchCore("loupe", progress=not quiet)
     rows = evaluate(model, [part], results, again=[part.name], on_fit=calibrated, on_category=drawn)
     click.echo(f"\n{_demo_table(part.test, found[0], rows[0])}\n")
-    click.echo("The part lies in a fixture and its photographs are computer-made: this shows that everything works,")
-    click.echo("not how well it does on yours. With your photographs:\n")
+    click.echo("The part is computer-made and lies in a fixture: all of this shows that the")
+    click.echo("installation works, not how well it does on your parts. With your photographs:\n")
     for line in ("fit photos/good model --backbone loupe", "calibrate model", "predict model photos/new --out seen"):
         click.echo(f"  patchcore_nb {line}")
     click.echo(f"\nAll pictures: {results / 'report.html'}\nOpen first: {results / 'contact_sheet.png'}")
