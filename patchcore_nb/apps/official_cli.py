@@ -482,7 +482,7 @@ def _contradicts(folder: Path, saved: "Geometry", geometry: "Geometry", states_r
     if states_resize:
         return f"{folder} was fitted with {sizes}, {command}: use those of the fit"
     usual = f"{folder} was fitted with --imagesize {saved.crop}; it does not state the resize, usually {saved.resize}"
-    other = "if it was fitted with another resize, load it with PatchCore.load(folder, geometry=...) and save it anew"
+    other = "if the resize was another, in Python, load it with PatchCore.load(folder, geometry=...) and save it anew"
     return f"{usual}, and {command}: use {sizes}; {other}"
 
 # %% ../../nbs/apps/02_official_cli.ipynb #4b06c7c2

@@ -440,7 +440,7 @@ def _read_member(folder: Path, prefix: str, geometry: Geometry | None) -> dict:
 def _assumed(folder: str | Path, geometry: Geometry) -> str:
     "Say what is assumed about a folder without a note."
     said = f"official models do not hold the resize: assuming {geometry} for {folder}"
-    return f"{said}; if it was another, give geometry=, or --resize to patchcore_nb predict"
+    return f"{said}; if it was another, in Python, load it with geometry=; patchcore_nb predict takes --resize"
 
 
 def read_official(
