@@ -18,7 +18,7 @@ from PIL import Image
 
 from .box.cards import Picture, card, one_line
 from .box.docstrings import complete_docstrings
-from .box.images import read_with_peak
+from .box.images import is_url, read_with_peak
 from patchcore_nb.box.pictures import (
     Seen,
     colour_scale,
@@ -104,15 +104,16 @@ def _known(made: Calibration) -> dict[str, str]:  # topic → words
     if (asked := made.false_alarm_rate) is None:
         return {"false alarms": "set by hand, nothing is known about its false alarms"}
     rate = max(asked, 1 / (made.images + 1)) if made.expected_rate is None else made.expected_rate
-    few = f"1 false alarm in {round(1 / rate):,} good parts" if 0 < rate <= 0.25 else ""
+    few = f"1 false alarm in {math.floor(1 / rate + 1e-9):,} good parts" if 0 < rate <= 0.25 else ""
     told = f"about {few or f'{100 * rate:.0f} false alarms in 100 good parts'}"
-    source = f"from {made.images:,} good images in {made.method}"
+    images = f"{made.images:,} good image{'s' * (made.images != 1)}"
+    source = f"from {images} in {made.method}"
     if made.interval is None:
         told = f"at most {told}"
     else:
         low, high = (f"{100 * end:.2g} %" for end in made.interval)
         told += f" (95 % interval {low} to {high})"
-        source = f"from {made.images:,} good images that the model had not seen"
+        source = f"from {images} that the model had not seen"
     known = {"false alarms": f"expect {told}"}
     if asked and rate > asked + 1e-9:
         needed = math.ceil(1 / asked - 1 - 1e-9)
@@ -143,6 +144,10 @@ class Prediction:
         rows = _rows(key, len(self))
         sizes, paths = None if self.sizes is None else self.sizes[rows], [self.paths[i] for i in rows]
         return replace(self, scores=self.scores[rows], maps=self.maps[rows], paths=paths, skipped=[], sizes=sizes)
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        "Raises `TypeError`: NumPy would take a prediction for a sequence of sequences without end."
+        raise TypeError("a prediction is no array: use prediction.scores or prediction.maps")
 
     def __iter__(self) -> Iterator["Prediction"]:
         return (self[i] for i in range(len(self)))
@@ -263,7 +268,7 @@ def score_in_words(
     score, known = f"score {prediction.scores[index]:.4g}", prediction.calibration
     if known is None:
         return f"{score}, no limit yet" if whole else score
-    both = f"{score}, limit {known.threshold:.4g}"
+    both = f"{score}, limit {known.threshold:.4g}{' of the largest F1' * (known.method == 'largest F1')}"
     if known.threshold <= 0:
         return both
     relative = f"{times(prediction.relative_scores[index])} × limit"
@@ -302,8 +307,17 @@ def _within(height: int, width: int, side: int) -> tuple[int, int]:
     return max(1, round(height * side / longer)), max(1, round(width * side / longer))
 
 
+def _why_no_photograph(path: str) -> str:
+    "Why only the map of an image is drawn."
+    if not path:
+        return "no file: map only"
+    return "a URL is not fetched again" if is_url(path) else "the file cannot be read, or has changed"
+
+
 def _photograph(prediction: Prediction, index: int, side: int) -> np.ndarray | None:
-    "A photograph made small, `(h, w, 3)` uint8; None if it cannot be read, or is another one by now."
+    "A photograph made small, `(h, w, 3)` uint8; None if it cannot be read, or is another one by now, or at a URL."
+    if is_url(prediction.paths[index]):
+        return None
     try:
         height, width = prediction.photograph_size(index)
         depth = prediction.geometry.depth if prediction.geometry else None
@@ -349,16 +363,16 @@ def seen(
     index: int,  # which image
     side: int,  # longer side, pixels
     scale: tuple[float, float],  # as of colour_scale
+    limit: float | None,  # as for colour_scale
 ) -> Seen:  # photograph, overlay and what is to be said
     "Draw an image: colour on the scale, and the flagged region outlined."
     photograph, anomaly_map = thumbnail(prediction, index, side)
     drawn = coloured(anomaly_map, scale) if photograph is None else overlay(photograph, anomaly_map, scale)
-    limit = pixel_limit(prediction)
     if limit is not None:
         drawn = draw_contour(drawn, anomaly_map >= limit)
     name, judged = name_of(prediction, index), np.isfinite(anomaly_map)
     if photograph is None:
-        name += " (file cannot be read)" if prediction.paths[index] else " (no file: map only)"
+        name += f" ({_why_no_photograph(prediction.paths[index])})"
     verdict, told = verdict_of(prediction, index), score_in_words(prediction, index)
     return Seen(photograph, veil(drawn, judged), verdict, told, name)
 
@@ -376,12 +390,14 @@ def as_figure(
     "Draw images of a prediction. Raises `ValueError` without images, or for another order."
     if sort not in ("score", "given"):
         raise ValueError(f'sort={sort!r:.50}: expected "score" or "given"')
+    if not isinstance(n, Integral):
+        raise ValueError(f"n={n!r:.50}: expected a whole number of images")
     if n < 1 or not len(prediction):
         raise ValueError(f"{min(n, len(prediction))} images: there is nothing to show")
     limit = pixel_limit(prediction)
     scale = colour_scale(prediction.maps, limit)
     chosen = _worst(prediction, n) if sort == "score" else range(min(n, len(prediction)))
-    return gallery([seen(prediction, int(i), 480, scale) for i in chosen], scale, limit)
+    return gallery([seen(prediction, int(i), 480, scale, limit) for i in chosen], scale, limit)
 
 # %% ../nbs/04a_prediction.ipynb #part0014
 _MARKS = {"defect": "◆ defect, ", "good": "○ good, ", "": ""}
@@ -396,11 +412,22 @@ def _thumbnails(prediction: Prediction, n: int, side: int) -> tuple[list[Picture
         return [], str(error) if len(prediction) else ""
     pictures = []
     for i in _worst(prediction, n).tolist():
-        image = seen(prediction, i, side, scale)
+        image = seen(prediction, i, side, scale, limit)
         parts = [image.overlay] if image.photograph is None else [image.photograph, image.overlay]
         caption = f"{_MARKS[image.verdict]}{image.told}"
         pictures.append(Picture(encode(np.hstack(parts), 80), f"{caption}\n{image.name}", image.verdict == "defect"))
     return pictures, ": ".join(["Anomaly map", ", ".join(in_words(scale, limit))])
+
+
+def unseen_in_words(
+    prediction: Prediction,  # of any model
+) -> str:  # such as "19.8% of a photograph"; "" for nothing
+    "Tell what the crop leaves out."
+    shares = [prediction.unseen(i) for i in range(len(prediction))]
+    least, most = min(shares, default=0.0), max(shares, default=0.0)
+    if most == 0:
+        return ""
+    return f"{most:.1%} of a photograph" if most - least < 0.0005 else f"{least:.1%} to {most:.1%} of a photograph"
 
 
 def as_card(
@@ -409,9 +436,8 @@ def as_card(
     "Show a prediction in a notebook."
     first, *_ = facts_of(prediction)
     skipped = ", ".join(name for name, _ in prediction.skipped[:5]) + ", …" * (len(prediction.skipped) > 5)
-    unseen = max((prediction.unseen(i) for i in range(len(prediction))), default=0)
     facts = {"limit": str(prediction.calibration or "").removeprefix("limit "), "skipped": skipped}
-    facts["left out by the crop"] = f"{unseen:.1%} of each photograph" if unseen else ""
+    facts["left out by the crop"] = unseen_in_words(prediction)
     pictures, note = _thumbnails(prediction, 6, 120)
     return card(f"Prediction: {first}", facts, pictures, note)
 

@@ -18,6 +18,7 @@ import re
 import sys
 import warnings
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,8 @@ class _Size(click.ParamType):
             if value.lower() == "none":
                 return None
             self.fail(f"{value!r} is not a size: expected 256, 256x320 (height x width) or none", param, ctx)
+        if len(sides) > 2 or min(sides) < 1:
+            self.fail(f"{value!r} is not a size: expected 256, 256x320 (height x width) or none", param, ctx)
         return sides[0] if len(sides) == 1 else sides
 
 # %% ../../nbs/apps/01_cli.ipynb #clcheck1
@@ -220,7 +223,7 @@ class _Amount(click.ParamType):
     name = "amount"
 
     def convert(self, value, param, ctx):
-        if not re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([KMGT]?i?B)\s*", value, re.IGNORECASE):
+        if not re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*([KMGT]?i?B)\s*", value, re.IGNORECASE):
             self.fail(f"{value!r} is not an amount of memory: write it like 2GB, 500MB or 1.5GiB", param, ctx)
         return value
 
@@ -329,6 +332,13 @@ _BANK_OPTIONS = [
 ]
 
 # %% ../../nbs/apps/01_cli.ipynb #clviewop
+def _finite(context, option, value):
+    "Callback of an option: fail for nan and inf, of several numbers for one of them."
+    if value is not None and not all(map(math.isfinite, value if isinstance(value, tuple) else (value,))):
+        raise click.BadParameter("expected a finite number", context, option)
+    return value
+
+
 _picture = UserPath(exists=True, dir_okay=False)
 _VIEW_OPTIONS = [
     click.option(
@@ -350,6 +360,7 @@ _VIEW_OPTIONS = [
         "views__rotations",
         type=float,
         multiple=True,
+        callback=_finite,
         help="Angle in degrees: rotated copies of the training images are added to the memory bank; may be repeated.",
     ),
     click.option("--flip", "views__flips", is_flag=True, help="Mirrored copies are added, too."),
@@ -488,13 +499,6 @@ def _model(options, quiet):
     )
 
 # %% ../../nbs/apps/01_cli.ipynb #8a3a18c1
-def _finite(context, option, value):
-    "Return the number; fail for nan and inf."
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter("expected a finite number", context, option)
-    return value
-
-
 def _needs(option, given, *others):
     "Fail if an option is given that has no effect without another."
     if given and not any(value for _, value in others):
@@ -510,7 +514,7 @@ _PARAMETERS = re.compile(
     r"in Python[^;\n]*"  # stays as it is
     r"|(?<![^\s(])(?:geometry=)?Geometry\((?P<sides>(?:[^()]|\([^()]*\))*)\)"  # several
     r"|(?<![^\s(])(?P<part>Search|Embedder)\((?P<field>\w+=[^()]*)\)"  # search__field, embedder__field
-    r"|(?<![^\s(])(?P<name>[a-z]\w*)=(?P<value>\"[^\"]*\"|'[^']*'|\([^()]*\)|None|True|False)?(?=\S|$)"  # or begun
+    r"|(?<![^\s(])(?P<name>[a-z]\w*)=(?:(?P<value>\"[^\"]*\"|'[^']*'|\([^()]*\)|None|True|False)|(?=\S|$))"  # or begun
     r"|(?<![^\s(])(?P<bare>[a-z]+(?:_[a-z]+)+)(?![\w/.(=])"  # such as max_memory
 )
 
@@ -855,12 +859,12 @@ def _chosen(given, fitted, on_error, quiet):
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):
     "Return the table of a prediction, header first."
-    scores = [f"{score:.6g}" for score in prediction.scores]
+    scores = [f"{score:.9g}" for score in prediction.scores]  # digits that tell a score from the limit
     if prediction.calibration is None:
         return [("score", "path"), *zip(scores, prediction.paths)]
     verdicts = ["defect" if anomalous else "good" for anomalous in prediction.is_anomalous]
     has_scale = prediction.calibration.threshold > 0
-    relative = [f"{score:.4g}" for score in prediction.relative_scores] if has_scale else [""] * len(scores)
+    relative = [f"{score:.9g}" for score in prediction.relative_scores] if has_scale else [""] * len(scores)
     return [("verdict", "score", "relative", "path"), *zip(verdicts, scores, relative, prediction.paths)]
 
 
@@ -890,15 +894,11 @@ def _left_out(given):
 
 def _draw_verdicts(out, chosen, prediction, threshold, original, quiet, min_area, fitted, facts):
     "Write the heatmaps and report.html, outlined at the given threshold, else at that of the model."
-    from dataclasses import replace
-
     from patchcore_nb.look.report import write_report
     from patchcore_nb.look.viz import save_heatmaps
 
-    if threshold is not None and prediction.calibration:
-        prediction = replace(prediction, calibration=replace(prediction.calibration, pixel_threshold=threshold))
     save_heatmaps(out / "heatmaps", chosen, prediction, threshold, original, not quiet)
-    told = {"min_area": min_area, "facts": facts, "progress": not quiet}
+    told = {"min_area": min_area, "threshold": threshold, "facts": facts, "progress": not quiet}
     write_report(out / "report.html", chosen, prediction, fitted, **told)
     if not quiet:
         click.echo(f"report.html, heatmaps, scores.csv and verdicts.jsonl: {out}", err=True)
@@ -979,6 +979,8 @@ def predict_command(
     _needs("--original", original, ("--out", out))
     _needs("--threshold", threshold is not None, ("--out", out))
     if out:
+        if os.path.realpath(out) == os.path.realpath(model):
+            raise click.UsageError("--out is the folder of MODEL: choose another one")
         from patchcore_nb.evaluate import require_writable
 
         require_writable(out)  # before the work
@@ -993,6 +995,8 @@ def predict_command(
         if out:
             from patchcore_nb.look.report import file_hashes
 
+            if threshold is not None and prediction.calibration:
+                prediction.calibration = replace(prediction.calibration, pixel_threshold=threshold)
             _write_verdicts(Path(out), prediction, min_area)
             facts = {"model folder": os.path.abspath(model), **file_hashes(model), **left_out}
             _draw_verdicts(Path(out), chosen, prediction, threshold, original, quiet, min_area, fitted, facts)
@@ -1056,16 +1060,30 @@ def _calibrate(fitted, folder, quiet, false_alarm_rate, **how):
 @_on_error
 @_max_pixels
 @_quiet
+@click.pass_context
 def calibrate_command(
-    model, good, false_alarm_rate, folds, max_memory, weights, sha256, precision, device, num_workers, on_error, quiet
+    context,
+    model,
+    good,
+    false_alarm_rate,
+    folds,
+    max_memory,
+    weights,
+    sha256,
+    precision,
+    device,
+    num_workers,
+    on_error,
+    quiet,
 ):
     """Compute the thresholds of MODEL and save them with it.
 
     GOOD are files or folders of good images that the model was not fitted to; without any, its training images are
     used, in folds.
     """
-    if good and max_memory:
-        raise click.UsageError("--max-memory is for the folds, and has no effect with GOOD")
+    for option, is_there in (("--max-memory", max_memory), ("--folds", _is_given(context, "folds"))):
+        if good and is_there:
+            raise click.UsageError(f"{option} is for the folds, and has no effect with GOOD")
     _needs("--skip-bad", on_error == "skip", ("GOOD", good))
     from patchcore_nb.formats.folder import check_destination
     from patchcore_nb.formats.official import official_prefixes
@@ -1166,7 +1184,8 @@ class _Beside:
         "Return the categories whose folder is absent or was made with other options."
         from patchcore_nb.formats.folder import check_destination
 
-        kinds = {"heatmaps": f" original={self.original} threshold={self.threshold}", "models": "", "categories": ""}
+        kinds = {"models": "", "categories": f" threshold={self.threshold}"}
+        kinds["heatmaps"] = f" original={self.original} threshold={self.threshold}"
         for name, row in zip(names, fingerprints):
             self.stamps |= {self.out / kind / name: f"{row}{kinds[kind]}" for kind in self.wanted}
         missing = [folder for folder, stamp in self.stamps.items() if not _has_stamp(folder, stamp)]
@@ -1183,13 +1202,14 @@ class _Beside:
 
     def draw(self, name, test, fitted, prediction):
         "Save the pictures of a category, and its section of the report."
-        from patchcore_nb.look.report import section_of
+        from patchcore_nb.look.report import section_of, with_best_limits
         from patchcore_nb.look.viz import save_heatmaps
 
+        prediction = with_best_limits(test, prediction)  # the same in report and pictures
         if (folder := self.out / "categories" / name) in self.stamps:
             with _stamped(folder, made := self.stamps[folder]):
                 facts = {"hash of model and images": made}
-                told = {"labelled": True, "facts": facts, "progress": self.progress}
+                told = {"labelled": True, "threshold": self.threshold, "facts": facts, "progress": self.progress}
                 text = section_of(name, test, prediction, fitted, 40, **told)
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / "section.html").write_text(text, encoding="utf-8")
@@ -1421,7 +1441,9 @@ def _contact_sheet(file, test, prediction):
 @click.option(
     "--folder", type=UserPath(), default="demo", show_default=True, help="Folder for data, model, results and pictures."
 )
-@click.option("--seed", "demo_seed", type=int, default=0, show_default=True, help="Seed of the demo data.")
+@click.option(
+    "--seed", "demo_seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the demo data."
+)
 @_quiet
 def demo_command(folder, demo_seed, quiet):
     "See everything at work: fit, calibrate and judge a computer-made part."

@@ -342,7 +342,7 @@ def warn_of_depth(
 ) -> None:
     "Log a warning if an image seems to use fewer than 16 bits, once for a folder or a stream."
     if doubt := doubtful(peak):
-        what = os.path.dirname(name) or str(name), _likely_depth(peak)
+        what = os.path.dirname(name), _likely_depth(peak)
         if what not in _doubted:
             _doubted.add(what)
             _logger.warning("%s: %s", name, doubt)

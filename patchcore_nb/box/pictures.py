@@ -19,6 +19,9 @@ from scipy.ndimage import binary_erosion, maximum_filter
 from .docstrings import complete_docstrings
 
 # %% ../../nbs/box/08_pictures.ipynb #6c217c70
+_SAMPLE = 4_000_000  # values that are enough for a median
+
+
 def colour_scale(
     maps: Iterable[np.ndarray],  # anomaly maps of a set, each `(H, W)`; sizes may differ; NaN: not judged
     limit: float | None = None,  # a pixel at or above it counts as defect; None: unknown
@@ -29,15 +32,16 @@ def colour_scale(
     """
     if limit is not None and not np.isfinite(limit):
         raise ValueError(f"limit={limit}: expected a finite number")
-    maps = [m[~np.isnan(m)] for m in map(np.asarray, maps)]
-    if broken := sum(np.isinf(m).any() for m in maps):
+    maps = list(map(np.asarray, maps))
+    if broken := sum(bool(np.isinf(m).any()) for m in maps):
         raise ValueError(f"{broken} of {len(maps)} maps hold infinity: no colour scale reaches it")
-    if not (judged := [m for m in maps if m.size]):
+    peaks = np.array([np.fmax.reduce(m, axis=None, initial=-np.inf) for m in maps])
+    if not (peaks := peaks[np.isfinite(peaks)]).size:
         raise ValueError(f"{len(maps)} maps, none with a judged pixel: nothing to make a colour scale of")
-    peaks = np.array([m.max() for m in judged])
     high = np.percentile(peaks, 95, method="lower") if len(peaks) > 2 else peaks.max()
     if limit is None:
-        median = np.median(np.concatenate(judged))
+        step = max(1, sum(m.size for m in maps) // _SAMPLE)
+        median = np.nanmedian(np.concatenate([m.ravel()[::step] for m in maps]))
         low = median + (high - median) / 4
     else:
         low, high = limit, 3 * limit if limit > 0 else high
@@ -52,8 +56,8 @@ def in_words(
     low, high = scale
     if limit is None:
         return f"no limit: colour from {low:.3g}", f"{high:.3g} and more, full for this set"
-    times = "3 × limit" if limit > 0 else "full for this set"
-    return f"colour from the limit, {low:.3g}", f"{high:.3g} and more, {times}"
+    times = "3 × pixel limit" if limit > 0 else "full for this set"
+    return f"colour from the pixel limit, {low:.3g}", f"{high:.3g} and more, {times}"
 
 # %% ../../nbs/box/08_pictures.ipynb #pict0013
 GAP, _VEIL, CONTOUR = 4, 128, (0, 220, 255)  # pixels of white between panels; gray; RGB
@@ -325,12 +329,17 @@ def _pair(fig: Any, seen: Seen) -> None:
     fig.supxlabel(name if len(name) < 49 else f"…{name[-47:]}", x=0.02, ha="left", size=8, parse_math=False)
 
 
+MOST_SHOWN = 60  # images of a figure
+
+
 def gallery(
-    images: Sequence[Seen],  # at least one
+    images: Sequence[Seen],  # at least one, at most MOST_SHOWN
     scale: tuple[float, float],  # as of colour_scale
     limit: float | None = None,  # as for colour_scale
 ) -> Any:  # a matplotlib Figure, which pyplot has forgotten: a notebook shows it once
-    "Draw photographs and overlays in two columns, with a colour bar below."
+    "Draw photographs and overlays in two columns, with a colour bar below. Raises `ValueError` for too many."
+    if len(images) > MOST_SHOWN:
+        raise ValueError(f"{len(images)} images: a figure holds at most {MOST_SHOWN}, write_report shows more")
     import matplotlib.pyplot as plt  # on demand, as above
 
     rows, columns = -(-len(images) // 2), min(2, len(images))

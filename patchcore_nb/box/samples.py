@@ -26,9 +26,11 @@ def spread(
     "Choose images of all kinds."
     if n < 1:
         raise ValueError(f"n={n}: expected at least one image to show")
-    of_kind = {kind: [i for i, each in enumerate(kinds) if each == kind] for kind in dict.fromkeys(kinds)}
-    turns = [kind for turn in zip_longest(*([k] * len(some) for k, some in of_kind.items())) for kind in turn if kind]
-    share = Counter(turns[:n])
+    of_kind: dict[str, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        of_kind.setdefault(kind, []).append(i)
+    turns = zip_longest(*([kind] * min(n, len(some)) for kind, some in of_kind.items()))
+    share = Counter([kind for turn in turns for kind in turn if kind is not None][:n])
     at = {kind: np.linspace(0, len(of_kind[kind]) - 1, count).round().astype(int) for kind, count in share.items()}
     return [of_kind[kind][i] for kind in of_kind if kind in at for i in at[kind]]
 

@@ -9,6 +9,7 @@ __all__ = []
 from functools import singledispatch
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 
 from ..box.cards import card, one_line
@@ -89,7 +90,10 @@ def _of_ensemble(ensemble: Ensemble) -> dict[str, str]:
     banks = " + ".join(map(_bank_of, ensemble.models_))
     ranges = "good images" if ensemble.scaling == "fit" else "each prediction"
     own = {"memory bank": banks, "scores": f"scaled by the range of {ranges}, averaged"}
-    shared = {name: facts_of(ensemble.models_[0])[name] for name in ("trained on", "memory bank", "photographs")}
+    grids = {member.bank_.grid for member in ensemble.models_}
+    agreed = ("trained on", "photographs") if len(grids) == 1 else ("photographs",)
+    own |= {} if len(grids) == 1 else {"trained on": f"{len(ensemble.models_[0].bank_.paths):,} images"}
+    shared = {name: facts_of(ensemble.models_[0])[name] for name in agreed}
     return shared | own | {"limit": _limit_of(ensemble)}
 
 # %% ../../nbs/line/08_summary.ipynb #summ0011
@@ -126,7 +130,13 @@ class Summarised(BaseEstimator):
         told = [f"{name} {value}" for name, value in facts.items() if value]
         return one_line(f"{type(self).__name__}({names_of(self)})", [*told, trouble(self)])
 
-    def _repr_html_(self):  # scikit-learn has a property
+    @property
+    def _repr_html_(self):  # like scikit-learn's, absent unless diagrams are to be displayed, which is the default
+        if get_config()["display"] != "diagram":
+            raise AttributeError("_repr_html_ is only defined with set_config(display='diagram')")
+        return self._card
+
+    def _card(self) -> str:
         name, facts = type(self).__name__, facts_of(self)
         parameters = {key: f"{value!r:.300}" for key, value in self.get_params(deep=False).items()}
         if not facts:

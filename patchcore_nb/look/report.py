@@ -31,7 +31,7 @@ from ..line.regions import found_regions
 from ..line.summary import facts_of, names_of
 from .viz import draw_truth
 from ..metrics import f1_max
-from ..prediction import Calibration, Prediction, pixel_limit, seen, times
+from ..prediction import Calibration, Prediction, pixel_limit, seen, times, unseen_in_words
 
 # %% ../../nbs/look/03_report.ipynb #repo0006
 def _text(value: object) -> str:
@@ -196,7 +196,7 @@ def _verdict_on_label(verdict: str, label: int, defect: str) -> tuple[str, str]:
 
 def _article(images: ImageSet, prediction: Prediction, index: int, name: str, kind: Kind) -> str:
     "One image of a section."
-    image = seen(prediction, index, _SIDE, kind.scale)
+    image = seen(prediction, index, _SIDE, kind.scale, kind.limit)
     drawn, verdict, told = image.overlay, image.verdict, image.told
     if (mask := _truth(images, index, drawn.shape[:2])) is not None:
         drawn = draw_truth(drawn, mask)
@@ -275,7 +275,7 @@ def _colours(kind: Kind) -> str:
     return f'<p class="colours">Anomaly map: {_text(first)} {bar} {_text(last)}</p>'
 
 
-def _explained(prediction: Prediction, kind: Kind) -> list[str]:
+def _explained(prediction: Prediction, kind: Kind, threshold: float | None) -> list[str]:
     "Sentences on what the pictures and numbers of a section mean."
     known, said = prediction.calibration, []
     if known and known.method == "largest F1":
@@ -287,13 +287,12 @@ def _explained(prediction: Prediction, kind: Kind) -> list[str]:
         said.append(f"L{str(known)[1:]}.")
     else:
         said.append("The model has no limit yet, so there are scores, but no verdicts.")
+    if threshold is not None:
+        said.append(f"The pixel limit {threshold:.4g} was given for this prediction; it does not change the verdicts.")
     if kind.limit is not None:
         said.append("Cyan: outline of the flagged regions.")
-    unseen = [prediction.unseen(i) for i in range(len(prediction))]
-    if (most := max(unseen, default=0)) > 0:
-        least = min(unseen)
-        share = f"{most:.1%}" if most - least < 0.0005 else f"{least:.1%} to {most:.1%}"
-        said.append(f"The crop leaves out {share} of a photograph, under gray: defects there are not seen.")
+    if share := unseen_in_words(prediction):
+        said.append(f"The crop leaves out {share}, under gray: defects there are not seen.")
     return said
 
 # %% ../../nbs/look/03_report.ipynb #repo0019
@@ -305,6 +304,8 @@ def section_of(
     most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known
+    threshold: float
+    | None = None,  # in the unit of the maps, in place of the pixel limit; None: that of the prediction
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model
     progress: bool = False,  # show a progress bar
 ) -> str:  # HTML
@@ -315,19 +316,21 @@ def section_of(
         raise ValueError(f"{images.name}: no images to report on")
     if labelled:
         prediction = with_best_limits(images, prediction)
-    limit = pixel_limit(prediction)
+    limit = pixel_limit(prediction) if threshold is None else threshold
+    if threshold is not None and prediction.calibration:
+        prediction = replace(prediction, calibration=replace(prediction.calibration, pixel_threshold=threshold))
     kind = Kind(colour_scale(prediction.maps, limit), axis_of(prediction), limit, min_area, labelled)
     order, names = np.argsort(-prediction.scores, kind="stable").tolist(), _names(prediction.paths)
     wrong = set(_wrong(images, prediction)) if labelled else set()
     chosen = set(sorted(order, key=lambda i: i not in wrong)[:most])
     shown = [i for i in order if i in chosen]
-    said = _explained(prediction, kind)
+    said = _explained(prediction, kind, threshold)
     if images.has_masks:
         said.append("White on black: outline of the true defect.")
     if len(shown) < len(order):
         said.append(
             f"Shown are {len(shown)} of {len(order):,} images, {'wrong verdicts and ' if wrong else ''}the highest"
-            " scores: the file stays small. write_report(..., most=None) shows all; predict --out draws each of them."
+            " scores, so that the file stays small; the folder heatmaps, if it was written, has all of them."
         )
     bar = tqdm(shown, desc="write report", disable=not progress)
     articles = "\n".join(_article(images, prediction, i, names[i], kind) for i in bar)
@@ -394,9 +397,10 @@ def hash_of(
 def file_hashes(
     folder: str | Path,  # model folder, of this package or of the official code
 ) -> dict[str, str]:  # name of the file → SHA-256
-    "Hash what identifies a model folder: its description, or else all of its files."
+    "Hash what identifies a model folder: its description, or the files of the official code."
     files = [Path(folder) / DESCRIPTION]
-    files = files if files[0].is_file() else sorted(path for path in Path(folder).iterdir() if path.is_file())
+    official = ("*patchcore_params.pkl", "*nnscorer_search_index.faiss")
+    files = files if files[0].is_file() else sorted(path for name in official for path in Path(folder).glob(name))
     found = {}
     for path in files:
         digest = hashlib.sha256()
@@ -602,6 +606,8 @@ def write_report(
     most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known: each verdict is then right or wrong
+    threshold: float
+    | None = None,  # in the unit of the maps, in place of the pixel limit; None: that of the prediction
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model, such as its folder
     progress: bool = False,  # show a progress bar
 ) -> Path:  # the file
@@ -609,7 +615,7 @@ def write_report(
 
     Raises `ValueError` if images and prediction do not belong together, or without images.
     """
-    section = section_of("", images, prediction, model, most, min_area, labelled, facts, progress)
+    section = section_of("", images, prediction, model, most, min_area, labelled, threshold, facts, progress)
     return _written(file, page_of("Inspection report", [section]))
 
 # %% ../../nbs/look/03_report.ipynb #repo0034
