@@ -778,12 +778,13 @@ def fit_command(
     unfitted = _model(options, quiet)
     unfitted, geometry = _in_tiles(context, unfitted, Geometry(resize, crop, depth), tile, overlap, position_banks)
     good = ImageFolder(images, geometry)
+    if not forecast:
+        check_destination(model)  # before the work
     _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     if forecast:
         foreseen = unfitted.forecast(good, on_error, collect)
         click.echo(foreseen)
         raise SystemExit(not foreseen.fits)
-    check_destination(model)  # before the work
     warn_of_copies(good.paths)
     fitted = unfitted.fit(good, on_error=on_error, collect=collect)
     fitted.save(model)  # before the thresholds, whose computation may fail
