@@ -14,11 +14,13 @@ test: .venv/installed  ## all notebooks, the exported modules, their agreement, 
 bench: .venv/installed  ## the benchmark notebooks (half an hour, needs PATCHCORE_NB_DATA and PATCHCORE_NB_WEIGHTS) and their table
 	$(BIN)/python .ci/bench.py
 	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/outputs.py
 
 export: .venv/installed  ## notebooks -> modules, README; lay out and clean notebooks
 	$(BIN)/ruff format --quiet .
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/outputs.py
 	$(BIN)/python .ci/readme.py
 
 pictures: .venv/installed  ## the pictures of the README

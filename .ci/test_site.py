@@ -95,6 +95,54 @@ def test_page(page):
             assert not re.search(r"\\[Bb]igg?[lr]\b|\\\\(?!\s)", "".join(equation)), equation
 
 
+MACHINE = re.compile(  # a folder of the machine that made an output, or a name that tempfile gives
+    r"(?<![\w.…/])/(?:tmp|var|home|root|work|opt|usr|mnt|private|Users)/\w|\b[A-Z]:\\|\bfile://|site-packages"
+    r"|\btmp[a-z0-9_]{8}\b|\bipykernel_\d"
+)
+BAR = re.compile(r"\d%\||\b(?:it/s|s/it)\b|[▏▎▍▌▋▊▉█]{2}|\bFloatProgress\(")
+
+
+def unfit(output):
+    "What must not stand in a stored output: errors, messages, progress bars, paths of one machine."
+    kinds = ("text/plain", "text/html", "text/markdown", "image/svg+xml")
+    texts = [output.get("text", ""), *(output.get("data", {}).get(kind, "") for kind in kinds)]
+    text = re.sub(r"base64,[\w+/=]*", "", "\n".join("".join(text) for text in texts))
+    yield from {"error"} & {output["output_type"]}
+    yield from {"stderr"} & {output.get("name")}
+    yield from (found.group() for pattern in (BAR, MACHINE) if (found := pattern.search(text)))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output_type": "error", "ename": "ValueError"},
+        {"output_type": "stream", "name": "stderr", "text": ["left out: 1 .txt\n"]},
+        {"output_type": "stream", "name": "stdout", "text": ["fit:  67%|######   | 2/3 [00:01<00:00,  1.9it/s]"]},
+        {"output_type": "display_data", "data": {"text/plain": ["HBox(children=(FloatProgress(value=0.0), ))"]}},
+        {"output_type": "execute_result", "data": {"text/plain": ["PosixPath('/tmp/tmpab12cd3_/model')"]}},
+        {"output_type": "execute_result", "data": {"text/html": ["<td>", "/home/someone/parts/000.png</td>"]}},
+        {"output_type": "stream", "name": "stdout", "text": ["wrote tmpab12cd3_/model\n"]},
+        {"output_type": "stream", "name": "stdout", "text": ["C:\\Users\\someone\\parts"]},
+    ],
+)
+def test_unfit_output(output):
+    assert list(unfit(output))
+
+
+def test_stored_outputs():
+    "Outputs hold results alone. `make export` removes messages and bars; a path needs a cell that prints less of it."
+    for path in (NBS / page for page in PAGES):
+        for cell in read(path):
+            wrong = [word for output in cell.get("outputs", []) for word in unfit(output)]
+            assert not wrong, f"{path.relative_to(ROOT)}, cell {cell['id']}: {wrong}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("benchmarks/")])
+def test_benchmarks_hold_figures(page):
+    "A page of measurements is listed once it has measured."
+    assert any(re.search(r"\d", str(cell.get("outputs", ""))) for cell in read(NBS / page))
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("checks/")])
 def test_shown_cells_use_shown_names(page):
     "A visible cell uses no private name whose definition the page hides."
