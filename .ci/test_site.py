@@ -179,8 +179,10 @@ def test_badges_agree_with_settings():
 
 
 def test_workflow_publishes_the_site():
+    "Made for pull requests as well, with one version of Quarto; published from main, by a job that is not cancelled."
     flow = yaml.safe_load((ROOT / ".github/workflows/docs.yml").read_text(encoding="utf-8"))
-    [job] = flow["jobs"].values()
+    assert "pull_request" in flow[True]  # YAML takes the key `on` for a truth value
+    job = {"steps": [step for job in flow["jobs"].values() for step in job["steps"]]}
     steps = " ".join(str(step.get("uses", step.get("run"))) for step in job["steps"])
     for step in (
         "actions/checkout@",
@@ -190,7 +192,12 @@ def test_workflow_publishes_the_site():
         "actions/deploy-pages@",
     ):
         assert step in steps
-    assert {flow["permissions"][name] for name in ("pages", "id-token")} == {"write"}
+    [quarto] = [step["with"]["version"] for step in job["steps"] if "quarto-actions" in step.get("uses", "")]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", quarto)
+    publish = flow["jobs"]["publish"]
+    assert publish["needs"] == "build" and publish["if"] == "github.ref == 'refs/heads/main'"
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    assert publish["concurrency"]["cancel-in-progress"] is False
     assert settings()["doc_path"] in [step.get("with", {}).get("path") for step in job["steps"]]
 
 
