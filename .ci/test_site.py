@@ -232,9 +232,12 @@ def processed():
 
 
 def unready(pages):
-    "What Quarto would stumble over: directives of nbdev, unknown options, show_doc without output, open :::."
+    "What Quarto would stumble over: directives of nbdev, unknown options, show_doc without output, open :::, widgets."
     wrong = []
     for page, cells in pages.items():
+        kinds = {kind for cell in cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
+        # For these Quarto loads scripts from another host.
+        wrong += [(page, kind) for kind in kinds if kind == "text/html" or re.search("javascript|widget", kind)]
         for cell in (cell for cell in cells if cell.cell_type == "code"):
             top = re.match(r"(#\|.*\n?)*", cell.source).group()
             left = [line for line in re.findall(r"^#\|.*", cell.source, re.M) if line not in top or ": " not in line]
