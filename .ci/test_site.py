@@ -232,10 +232,11 @@ def processed():
 
 
 def unready(pages):
-    "What Quarto would stumble over: directives of nbdev, unknown options, show_doc without output, open :::, widgets."
+    "What a page must not hold: directives of nbdev, unknown options, show_doc without output, open :::, unfit outputs."
     wrong = []
     for page, cells in pages.items():
         kinds = {kind for cell in cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
+        wrong += [(page, word) for cell in cells for output in cell.get("outputs", []) for word in unfit(output)]
         # For these Quarto loads scripts from another host.
         wrong += [(page, kind) for kind in kinds if kind == "text/html" or re.search("javascript|widget", kind)]
         for cell in (cell for cell in cells if cell.cell_type == "code"):
