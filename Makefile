@@ -1,4 +1,4 @@
-# Needs only Python (>= 3.10), make and PyPI. Everything runs in .venv, which is made on first use.
+# Needs only Python (>= 3.10), make and PyPI; docs and try need npm as well. Everything runs in .venv, which is made on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)

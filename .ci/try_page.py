@@ -97,6 +97,7 @@ def fit(folder):
 
 def write_models(folder):
     "Write the models, what the page has to know of them, and the photographs to click; return the model."
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         model = fit(place)
         tested = Path(place) / "blister/test"
@@ -112,13 +113,6 @@ def write_models(folder):
     return model
 
 
-def build(folder):
-    "Make everything that the page loads; return the model."
-    folder.mkdir(parents=True, exist_ok=True)
-    fetch_runtime(folder / "ort")
-    return write_models(folder)
-
-
 def write_page(folder):
     "Lay out the page without Quarto, beside the files that it loads."
     from nbconvert.filters.markdown import markdown2html
@@ -126,6 +120,7 @@ def write_page(folder):
     text = (ROOT / "nbs/try.qmd").read_text(encoding="utf-8")
     head, body = re.fullmatch(r"---\n(.*?)\n---\n(.*)", text, re.S).groups()
     title = re.search(r"^title: (.+)$", head, re.M).group(1)
+    body = re.sub(r"\[([^\]]+)\]\([^)]*\.ipynb\)", r"\1", body)  # the other pages are not there
     blocks = re.split(r"^```\{=html\}\n(.*?)^```$", body, flags=re.M | re.S)  # Markdown and HTML by turns
     parts = [block if i % 2 else markdown2html(block) for i, block in enumerate(blocks)]
     parts = [re.sub(r'<a class="anchor-link".*?</a>', "", part) for part in parts]
@@ -142,9 +137,10 @@ def write_page(folder):
 
 if __name__ == "__main__":
     try:
-        build(MADE)
+        fetch_runtime(MADE / "ort")
     except OSError as error:
         sys.exit(f"the page needs {PACKAGE} from npm: install Node.js (https://nodejs.org), then try again\n{error}")
+    write_models(MADE)
     for place in map(Path, sys.argv[1:]):
         write_page(place)
         shutil.copytree(MADE, place / "try/made", dirs_exist_ok=True)

@@ -12,7 +12,7 @@ const load = async (name, as) => {
 const sessions = {}
 const session = name => sessions[name] ??= load(name, 'arrayBuffer').then(file => ort.InferenceSession.create(file))
 const facts = load('facts.json', 'json')  // side of the network input, thresholds, order of the two resizes
-let own = null  // the model that was taught here: bank, threshold, pixelThreshold
+let own = null  // the model that was taught here: memory bank and limits
 
 // ---- Photograph to network input ----------------------------------------------------------------------------------
 
@@ -97,13 +97,22 @@ function kCenterGreedy(rows, width, count) {
   return picks
 }
 
-// Squared distance of each query to the nearest row; rows of the photograph `left` are left out.
-function nearest(queries, bank, left = -1) {
-  const { rows, width, from } = bank, scores = new Float32Array(queries.length / width)
+// The memory bank of some photographs: 5 % of their patch embeddings.
+function bankOf(parts, width) {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+  parts.forEach((part, i) => all.set(part, i * part.length))
+  const picks = kCenterGreedy(all, width, Math.floor(.05 * all.length / width))
+  const rows = new Float32Array(picks.length * width)
+  picks.forEach((pick, i) => rows.set(all.subarray(pick * width, (pick + 1) * width), i * width))
+  return { picks, rows, width }
+}
+
+// Squared distance of each query to the nearest row of a bank.
+function nearest(queries, { rows, width }) {
+  const scores = new Float32Array(queries.length / width)
   for (let i = 0; i < scores.length; i++) {
     let least = Infinity
-    for (let j = 0; j < from.length; j++)
-      if (from[j] !== left) least = Math.min(least, distance(queries, i, rows, j, width, least))
+    for (let j = 0; j < rows.length / width; j++) least = Math.min(least, distance(queries, i, rows, j, width, least))
     scores[i] = least
   }
   return scores
@@ -129,29 +138,28 @@ let smoothing = null
 const up = async () => smoothing ??= new Float32Array(await load('up.bin', 'arrayBuffer'))
 const embedded = async file => (await (await session('embed.onnx')).run({ images: await prepared(file) })).rows
 
-// Keep 5 % of the patches of good photographs; the limit lies just above the highest score of a photograph that is
-// compared with the patches of the others alone.
+// Learn a part from good photographs. Each is scored by a bank of the others; the limit lies just above the highest.
 async function learn(files, progress) {
-  const { side } = await facts, parts = []
+  const { side } = await facts, parts = [], scores = [], peaks = []
+  let width = 0
   for (const [i, file] of files.entries()) {
-    progress(`${i + 1} of ${files.length} photographs embedded`)
-    parts.push(await embedded(file).catch(error => { throw new Error(`${file.name}: ${error.message}`) }))
+    progress(`embedding photograph ${i + 1} of ${files.length}`)
+    const rows = await embedded(file).catch(error => { throw new Error(`${file.name}: ${error.message}`) })
+    const twin = parts.findIndex(part => part.every((value, k) => value === rows.data[k]))
+    if (twin >= 0) throw new Error(`${file.name} and ${files[twin].name} are the same photograph: take each once`)
+    parts.push(rows.data)
+    width = rows.dims[1]
   }
-  const [patches, width] = parts[0].dims, all = new Float32Array(files.length * patches * width)
-  parts.forEach((part, i) => all.set(part.data, i * patches * width))
-  progress(`choosing ${Math.floor(.05 * files.length * patches)} of ${files.length * patches} patches`)
-  const picks = kCenterGreedy(all, width, Math.floor(.05 * files.length * patches))
-  const rows = new Float32Array(picks.length * width)
-  picks.forEach((pick, i) => rows.set(all.subarray(pick * width, (pick + 1) * width), i * width))
-  const bank = { rows, width, from: picks.map(pick => Math.floor(pick / patches)) }
-  progress('comparing each photograph with the others')
-  const left = await Promise.all(parts.map(async (part, i) => nearest(part.data, bank, i)))
-  const scores = left.map(highest), peaks = []
-  for (const part of left) peaks.push(highest(mapped(part, await up(), side)))
-  if (!(highest(scores) > 1e-3 && highest(scores) < Infinity))
-    throw new Error('these photographs are copies of one another: take several parts, or turn and move the part')
+  progress('choosing patches')
+  const bank = bankOf(parts, width)
+  for (const [i, part] of parts.entries()) {
+    progress(`calibrating: photograph ${i + 1} of ${files.length} against the others`)
+    const patches = nearest(part, bankOf(parts.filter(other => other !== part), width))
+    scores.push(highest(patches))
+    peaks.push(highest(mapped(patches, await up(), side)))
+  }
   own = { bank, threshold: 1.001 * highest(scores), pixelThreshold: 1.001 * highest(peaks) }
-  return { picks, scores, threshold: own.threshold, pixelThreshold: own.pixelThreshold }
+  return { picks: bank.picks, scores, threshold: own.threshold, pixelThreshold: own.pixelThreshold }
 }
 
 // ---- Judging, and the messages of the page -------------------------------------------------------------------------
@@ -175,4 +183,3 @@ onmessage = ({ data: { number, files, file, taught } }) => {
   const work = () => files ? learn(files, progress => tell({ progress })) : judge(file, taught)
   line = line.then(work).then(done => tell({ done }), error => tell({ error: error.message }))
 }
-postMessage({ ready: true })
