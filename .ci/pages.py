@@ -158,7 +158,7 @@ def write_api(nbs):
         directive = re.search(r"^#\| *default_exp +(\S+)", "\n".join(cell["source"] for cell in read(nbs / page)), re.M)
         if directive is None or not (names := public(importlib.import_module(f"patchcore_nb.{directive[1]}"))):
             continue
-        index, rows = d["syms"][f"patchcore_nb.{directive[1]}"], ["| name | |", "|---|---------|"]
+        index, rows = d["syms"][f"patchcore_nb.{directive[1]}"], ["| name | |", "|---|---|"]
         for name, value in names.items():
             full = f"patchcore_nb.{directive[1]}.{name}"
             methods = [key for key in index if re.fullmatch(rf"{re.escape(full)}\.[a-z]\w*", key)]
@@ -168,7 +168,7 @@ def write_api(nbs):
             rows.append(f"| [`{name}`]({place}) | {text} |")
         tables += [f"## {title(nbs / page)[0]}", f"`patchcore_nb.{directive[1]}`: {title(nbs / page)[1]}"]
         tables.append("\n".join(rows))
-    rows = ["| name | |", "|---|---------|"]
+    rows = ["| name | |", "|---|---|"]
     for name, module in patchcore_nb._PUBLIC.items():
         rows.append(f"| [`{name}`]({places[name, module]}) | {sentence(getattr(patchcore_nb, name))} |")
     parts = ["## patchcore_nb", "What `from patchcore_nb import …` offers; all else is in the modules below."]

@@ -256,7 +256,7 @@ def processed():
 
 
 def unready(pages):
-    "What Quarto would stumble over: directives of nbdev, unknown options, show_doc without output, open :::."
+    "What Quarto would stumble over: directives of nbdev, options, show_doc without output, open :::, nested links."
     wrong = []
     for page, cells in pages.items():
         for cell in (cell for cell in cells if cell.cell_type == "code"):
@@ -267,6 +267,8 @@ def unready(pages):
             if cell.source.rstrip().split("\n")[-1].startswith("show_doc(") and not cell.outputs:
                 wrong.append((page, cell.source))
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        # nbdev makes a link of every public name in backticks, also inside a link.
+        wrong += [(page, "a link in a link", found) for found in re.findall(r"\[\[`.*?\]\(", text)]
         fences = re.findall(r"^:{3,} *(.*?) *$", text, re.M)
         wrong += [(page, "::: is not closed")] * (sum(1 if fence else -1 for fence in fences) != 0)
     return wrong
