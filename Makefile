@@ -14,21 +14,24 @@ test: .venv/installed  ## all notebooks, the exported modules, their agreement, 
 bench: .venv/installed  ## the benchmark notebooks (half an hour, needs PATCHCORE_NB_DATA and PATCHCORE_NB_WEIGHTS) and their table
 	$(BIN)/python .ci/bench.py
 	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/outputs.py
 
 export: .venv/installed  ## notebooks -> modules, README; lay out and clean notebooks
 	$(BIN)/ruff format --quiet .
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/outputs.py
 	$(BIN)/python .ci/readme.py
 
 pictures: .venv/installed  ## the pictures of the README
 	$(BIN)/python .ci/pictures.py
 
-docs: .venv/installed  ## the docs site, in _docs; needs quarto
+docs: .venv/installed  ## the docs site, in _docs, without a warning or a dead link; needs quarto
 	@command -v quarto >/dev/null || { echo "quarto is missing: install it from https://quarto.org, then run make docs again"; exit 1; }
 	$(BIN)/python .ci/pages.py
 	touch README.md  # ours is made by .ci/readme.py; nbdev has Quarto make another where the index is newer
-	$(BIN)/nbdev_docs
+	$(BIN)/python .ci/render.py
+	$(BIN)/python .ci/links.py _docs
 
 dist: .venv/installed  ## sdist and wheel in dist/, looked into, installed, used; TAG=0.2.0 as well: fit to be released as that
 	rm -rf dist build

@@ -87,7 +87,7 @@ def test_version(dist):
 
 
 def test_workflows():
-    "Workflows fit GitHub's schema, test the Python versions of settings.ini, and build, check and publish a release."
+    "Workflows fit GitHub's schema, test the Python versions of settings.ini, and test, build and publish a release."
     schema = ("--builtin-schema", "vendor.github-workflows")
     subprocess.run([sys.executable, "-m", "check_jsonschema", *schema, *map(str, WORKFLOWS)], check=True)
     flows = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"] for path in WORKFLOWS}
@@ -97,9 +97,25 @@ def test_workflows():
     matrix = flows["test"]["test"]["strategy"]["matrix"]["include"]
     tested = sorted({job["python"] for job in matrix}, key=lambda python: int(python.split(".")[1]))
     assert tested == settings()["pythons"].split() and tested[0] == settings()["min_python"]
-    release = {name: str(job["steps"]) for name, job in flows["release"].items()}
-    assert "make dist TAG=" in release["build"] and "pypa/gh-action-pypi-publish@" in release["publish"]
-    assert flows["release"]["publish"]["permissions"] == {"id-token": "write"}
+    release = flows["release"]
+    assert release["test"]["uses"] == "./.github/workflows/test.yml"
+    assert (release["build"]["needs"], release["publish"]["needs"]) == ("test", "build")
+    assert "make dist TAG=" in str(release["build"]["steps"])
+    assert "pypa/gh-action-pypi-publish@" in str(release["publish"]["steps"])
+    assert release["publish"]["permissions"] == {"id-token": "write"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_jobs_are_bounded(path):
+    "A job may read the repository unless it says more, ends after a time, and installs torch for the CPU."
+    flow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert flow["permissions"] == {"contents": "read"}
+    for job in (job for job in flow["jobs"].values() if "steps" in job):
+        assert job["timeout-minutes"] <= 90
+        commands = " ".join(step.get("run", "") for step in job["steps"])
+        if re.search(r"\bmake\b|\.ci/run", commands):
+            index = {**flow.get("env", {}), **job.get("env", {})}["PIP_EXTRA_INDEX_URL"]
+            assert index == "https://download.pytorch.org/whl/cpu"
 
 
 def test_wheel_works_where_it_is_installed(dist, tmp_path):

@@ -133,6 +133,54 @@ def test_page(page):
             assert not re.search(r"\\[Bb]igg?[lr]\b|\\\\(?!\s)", "".join(equation)), equation
 
 
+MACHINE = re.compile(  # a folder of the machine that made an output, or a name that tempfile gives
+    r"(?<![\w.…/])/(?:tmp|var|home|root|work|opt|usr|mnt|private|Users)/\w|\b[A-Z]:\\|\bfile://|site-packages"
+    r"|\btmp[a-z0-9_]{8}\b|\bipykernel_\d"
+)
+BAR = re.compile(r"\d%\||\b(?:it/s|s/it)\b|[▏▎▍▌▋▊▉█]{2}|\bFloatProgress\(")
+
+
+def unfit(output):
+    "What must not stand in a stored output: errors, messages, progress bars, paths of one machine."
+    kinds = ("text/plain", "text/html", "text/markdown", "image/svg+xml")
+    texts = [output.get("text", ""), *(output.get("data", {}).get(kind, "") for kind in kinds)]
+    text = re.sub(r"base64,[\w+/=]*", "", "\n".join("".join(text) for text in texts))
+    yield from {"error"} & {output["output_type"]}
+    yield from {"stderr"} & {output.get("name")}
+    yield from (found.group() for pattern in (BAR, MACHINE) if (found := pattern.search(text)))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output_type": "error", "ename": "ValueError"},
+        {"output_type": "stream", "name": "stderr", "text": ["left out: 1 .txt\n"]},
+        {"output_type": "stream", "name": "stdout", "text": ["fit:  67%|######   | 2/3 [00:01<00:00,  1.9it/s]"]},
+        {"output_type": "display_data", "data": {"text/plain": ["HBox(children=(FloatProgress(value=0.0), ))"]}},
+        {"output_type": "execute_result", "data": {"text/plain": ["PosixPath('/tmp/tmpab12cd3_/model')"]}},
+        {"output_type": "execute_result", "data": {"text/html": ["<td>", "/home/someone/parts/000.png</td>"]}},
+        {"output_type": "stream", "name": "stdout", "text": ["wrote tmpab12cd3_/model\n"]},
+        {"output_type": "stream", "name": "stdout", "text": ["C:\\Users\\someone\\parts"]},
+    ],
+)
+def test_unfit_output(output):
+    assert list(unfit(output))
+
+
+def test_stored_outputs():
+    "Outputs hold results alone. `make export` removes messages and bars; a path needs a cell that prints less of it."
+    for path in (NBS / page for page in PAGES):
+        for cell in read(path):
+            wrong = [word for output in cell.get("outputs", []) for word in unfit(output)]
+            assert not wrong, f"{path.relative_to(ROOT)}, cell {cell['id']}: {wrong}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("benchmarks/")])
+def test_benchmarks_hold_figures(page):
+    "A page of measurements is listed once it has measured."
+    assert any(re.search(r"\d", str(cell.get("outputs", ""))) for cell in read(NBS / page))
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("checks/")])
 def test_shown_cells_use_shown_names(page):
     "A visible cell uses no private name whose definition the page hides."
@@ -186,8 +234,10 @@ def test_badges_agree_with_settings():
 
 
 def test_workflow_publishes_the_site():
+    "Made for pull requests as well, with one version of Quarto; published from main, by a job that is not cancelled."
     flow = yaml.safe_load((ROOT / ".github/workflows/docs.yml").read_text(encoding="utf-8"))
-    [job] = flow["jobs"].values()
+    assert "pull_request" in flow[True]  # YAML takes the key `on` for a truth value
+    job = {"steps": [step for job in flow["jobs"].values() for step in job["steps"]]}
     steps = " ".join(str(step.get("uses", step.get("run"))) for step in job["steps"])
     for step in (
         "actions/checkout@",
@@ -197,7 +247,12 @@ def test_workflow_publishes_the_site():
         "actions/deploy-pages@",
     ):
         assert step in steps
-    assert {flow["permissions"][name] for name in ("pages", "id-token")} == {"write"}
+    [quarto] = [step["with"]["version"] for step in job["steps"] if "quarto-actions" in step.get("uses", "")]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", quarto)
+    publish = flow["jobs"]["publish"]
+    assert publish["needs"] == "build" and publish["if"] == "github.ref == 'refs/heads/main'"
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    assert publish["concurrency"]["cancel-in-progress"] is False
     assert settings()["doc_path"] in [step.get("with", {}).get("path") for step in job["steps"]]
 
 
@@ -256,9 +311,13 @@ def processed():
 
 
 def unready(pages):
-    "What Quarto would stumble over: directives of nbdev, options, show_doc without output, open :::, nested links."
+    "What a page must not hold: directives of nbdev, unknown options, open :::, nested links, unfit outputs."
     wrong = []
     for page, cells in pages.items():
+        kinds = {kind for cell in cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
+        wrong += [(page, word) for cell in cells for output in cell.get("outputs", []) for word in unfit(output)]
+        # For these Quarto loads scripts from another host.
+        wrong += [(page, kind) for kind in kinds if kind == "text/html" or re.search("javascript|widget", kind)]
         for cell in (cell for cell in cells if cell.cell_type == "code"):
             top = re.match(r"(#\|.*\n?)*", cell.source).group()
             left = [line for line in re.findall(r"^#\|.*", cell.source, re.M) if line not in top or ": " not in line]

@@ -146,5 +146,16 @@ def show_definitions(
         else:
             cell.source = f'#| code-fold: true\n#| code-summary: "Internal definitions"\n{cell.source}'
 
+
+def show_html(
+    cell: Any,  # of a notebook that becomes a page, changed
+) -> None:
+    "Turn HTML outputs into raw HTML within Markdown."
+    for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+        if html := "".join(data.pop("text/html", "")):
+            fence = "`" * (1 + max(map(len, re.findall("`+", "``" + html))))
+            raw = f"{fence}{{=html}}\n{html}\n{fence}"
+            data.setdefault("text/markdown", f'::: {{html-table-processing="none"}}\n{raw}\n:::')
+
 # %% ../../nbs/box/04_docstrings.ipynb #76c26950
 complete_docstrings(__name__)
