@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; OMP_NUM
 
 
 KINDS = {".ipynb", ".yml", ".npz", ".jpg", ".webp", ".json", ".md"}
-MADE = {"demo", "quickstart", "mvtec_results", "gallery", "loupe_run", ".hypothesis", ".ipynb_checkpoints"}
+MADE = {"demo", "made", "quickstart", "mvtec_results", "gallery", "loupe_run", ".hypothesis", ".ipynb_checkpoints"}
 
 
 def copy_notebooks(target):
