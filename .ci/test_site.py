@@ -74,6 +74,9 @@ def test_links_to_notebooks_show_titles():
     "A reader of the site knows pages by their titles, not by the names of files."
     path = re.compile(r"\[`?((?:\w+/)*\d\d[a-z]?_\w+|\w+/\w+)`?\]\([\w./]+\.ipynb")
     assert not [(page, found) for page in PAGES for found in path.findall(prose(NBS / page))]
+    results = (NBS / "benchmarks/results.md").read_text(encoding="utf-8")
+    named = re.findall(r"^## \[(.+)\]\((.+)\)$", results, re.M)
+    assert named and not [page for text, page in named if text != title(NBS / "benchmarks" / page)[0]]
 
 
 def test_names_of_pages_differ():
@@ -203,6 +206,8 @@ def test_quarto_agrees_with_settings():
     assert website["title"] == f"{ours['title']} {ours['version']}"
     assert website["site-url"] == ours["doc_host"] + ours["doc_baseurl"]
     assert website["repo-url"] == ours["git_url"]
+    assert website["image"].startswith("/") and (NBS / website["image"][1:]).exists()
+    assert (NBS / website["favicon"]).exists()
     assert site["project"]["output-dir"] == ours["doc_path"]
     assert html["html-math-method"] == "mathml" and set(html["theme"]) == {"light", "dark"}
 
