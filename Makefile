@@ -28,7 +28,7 @@ pictures: .venv/installed  ## the pictures of the README
 
 docs: .venv/installed  ## the docs site, in _docs, without a warning or a dead link; needs quarto
 	@command -v quarto >/dev/null || { echo "quarto is missing: install it from https://quarto.org, then run make docs again"; exit 1; }
-	$(BIN)/python .ci/gallery.py
+	$(BIN)/python .ci/pages.py
 	$(BIN)/python .ci/try_page.py
 	touch README.md  # ours is made by .ci/readme.py; nbdev has Quarto make another where the index is newer
 	$(BIN)/python .ci/render.py
@@ -44,7 +44,7 @@ dist: .venv/installed  ## sdist and wheel in dist/, looked into, installed, used
 	DIST=dist TAG=$(TAG) $(BIN)/python -m pytest -c .ci/pytest.ini --rootdir . .ci/test_package.py
 
 clean:  ## remove the environment and everything that is made
-	rm -rf .venv _docs _proc build dist *.egg-info demo browser try nbs/gallery nbs/gallery.qmd nbs/try/made
+	rm -rf .venv _docs _proc build dist *.egg-info demo browser try nbs/gallery nbs/gallery.qmd nbs/api.qmd nbs/changelog.qmd nbs/try/made
 
 .venv/installed: settings.ini setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+from pages import title
+
 FOLDER = Path(__file__).resolve().parent.parent / "nbs/benchmarks"
 NAMES = ("speed", "memory", "low_end", "latency")
 
@@ -24,6 +26,11 @@ def rerun(path):
                 sys.exit(f"{path.name}: {errors[0].ename}: {errors[0].evalue}\n{cell.source}")
     write_nb(notebook, path)
     print("ran", path.name, flush=True)
+
+
+def heading(name):
+    "The title of a notebook as a heading that leads to it."
+    return f"## [{title(FOLDER / f'{name}.ipynb')[0]}]({name}.ipynb)"
 
 
 def table(rows):
@@ -77,7 +84,7 @@ def main():
         "# Results of the benchmark notebooks",
         f"Written by `make bench`. Ratios are medians of alternating runs in one process. Machine: {machine}.",
     ]
-    parts += [f"## [{name}]({name}.ipynb)\n\n{table(content['rows'])}" for name, content in found.items()]
+    parts += [f"{heading(name)}\n\n{table(content['rows'])}" for name, content in found.items()]
     parts += (
         [
             "## Backbones for choosing\n\nAUROC in %, untrained networks without one.",
@@ -96,7 +103,7 @@ def main():
         else []
     )
     if (path := FOLDER / "results/gpu.json").exists():
-        parts += [f"## [gpu](gpu.ipynb)\n\n{on_gpu(path)}"]
+        parts += [f"{heading('gpu')}\n\n{on_gpu(path)}"]
     (FOLDER / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

@@ -11,7 +11,10 @@ notebook = nbformat.read(ROOT / "nbs/index.ipynb", as_version=4)
 parts = []
 for cell in notebook.cells:
     if cell.cell_type == "markdown":
-        parts.append(cell.source)
+        # Options and ::: are for the site, and so are the cells that only HTML shows.
+        if not cell.source.startswith('::: {.content-visible when-format="html"}'):
+            source = re.sub(r"^(?:- [a-z-]+: .*|:::.*)\n?", "", cell.source, flags=re.M)
+            parts.append(re.sub(r'!\[\]\((\S+)\)\{fig-alt="(.*)"\}', r"![\2](\1)", source).rstrip())
     elif cell.cell_type == "code" and not re.search(r"^#\| *hide\b", cell.source, re.M):
         source = re.sub(r"^#\|.*\n", "", cell.source, flags=re.M)
         parts.append(f"```python\n{source}\n```")

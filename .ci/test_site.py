@@ -15,7 +15,19 @@ from types import FunctionType
 import pytest
 import yaml
 from conftest import ROOT, copy_notebooks
-from gallery import anchor, config, figures, options, read, sidebar, write_gallery
+from pages import (
+    TUTORIALS,
+    anchor,
+    config,
+    entries,
+    figures,
+    options,
+    read,
+    title,
+    write_api,
+    write_changelog,
+    write_gallery,
+)
 from test_modules import MODULES
 
 NBS = ROOT / "nbs"
@@ -27,6 +39,7 @@ PAGES = sorted(
 TEXTS = [*(NBS / page for page in PAGES), *NBS.rglob("*.md"), *ROOT.glob("*.md")]
 OPTIONS = {"echo", "output", "eval", "include", "warning", "label", "code-fold", "code-summary", "fig-alt", "fig-cap"}
 FENCE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.M | re.S)
+PICTURE = re.compile(r"""!\[([^\]]*)\]\(([^)\s]*)\)(?:\{fig-alt="([^"]+)"\})?""")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]*)[^)]*\)")
 
 
@@ -37,9 +50,33 @@ def settings():
     return parser["DEFAULT"]
 
 
-def test_sidebar_lists_every_page_once():
-    pages = [page for page in sidebar(NBS) if page != "gallery.qmd"]
-    assert sorted(pages) == PAGES
+def test_sidebars_list_every_page_once():
+    "All but the landing page, which has none; a chapter of the method stands there with its number."
+    listed = entries(NBS)
+    made = {"gallery.qmd", "benchmarks/results.md"}
+    assert sorted({page for page, _ in listed} - made) == [page for page in PAGES if page != "index.ipynb"]
+    assert len({page for page, _ in listed}) == len(listed)
+    for page, text in listed:
+        number = re.match(r"0(\d[a-z]?)_", page)
+        assert text == (f"{number[1]} {title(NBS / page)[0]}" if number else None)
+
+
+def test_navbar_leads_to_pages():
+    made = {"api.qmd", "changelog.qmd"}
+    assert not [
+        entry["href"]
+        for entry in config()["website"]["navbar"]["left"]
+        if entry["href"] not in made and not (NBS / entry["href"]).exists()
+    ]
+
+
+def test_links_to_notebooks_show_titles():
+    "A reader of the site knows pages by their titles, not by the names of files."
+    path = re.compile(r"\[`?((?:\w+/)*\d\d[a-z]?_\w+|\w+/\w+)`?\]\([\w./]+\.ipynb")
+    assert not [(page, found) for page in PAGES for found in path.findall(prose(NBS / page))]
+    results = (NBS / "benchmarks/results.md").read_text(encoding="utf-8")
+    named = re.findall(r"^## \[(.+)\]\((.+)\)$", results, re.M)
+    assert named and not [page for text, page in named if text != title(NBS / "benchmarks" / page)[0]]
 
 
 def test_names_of_pages_differ():
@@ -65,9 +102,11 @@ def test_links(path):
     "Links lead to files and headings that exist, and pictures have alternative texts."
     text, wrong = prose(path), []
     assert not re.findall(r"<(?:a|img)\b[^>]*>|^ {0,3}\[[^\]^][^\]]*\]:.*", text, re.M), "write [text](target)"
-    for picture, words, target in LINK.findall(text):
-        wrong += [f"picture {target} has no alternative text"] * bool(picture and not words.strip())
-        wrong += [f"picture {inner} has no alternative text" for inner in re.findall(r"!\[\]\(([^)]*)", words)]
+    for words, target, alternative in PICTURE.findall(text):
+        wrong += [f"picture {target} has no alternative text"] * (not words.strip() and not alternative)
+        alone = re.search(rf"^!\[.+\]\({re.escape(target)}\)$", text, re.M) and path.suffix != ".md"
+        wrong += [f'write ![]({target}){{fig-alt="…"}}: Quarto makes a caption of {words!r}'] * bool(alone)
+    for _, words, target in LINK.findall(text):
         if target.startswith(own := config()["website"]["repo-url"] + "/blob/main/"):
             wrong += [target] * (not (ROOT / target.removeprefix(own).partition("#")[0]).exists())
         if re.match(r"[a-z]+:", target):
@@ -77,7 +116,9 @@ def test_links(path):
         if not target or not there.exists():
             wrong.append(f"{words!r} leads to {target}, which does not exist")
         elif place:
-            headings = re.findall(r"^#+ +(.+?)(?: *\{.*\})?$", prose(there), re.M)
+            # The title of a page is no place on it: Quarto takes it out of the text.
+            least = "##" if there.suffix == ".ipynb" else "#"
+            headings = re.findall(rf"^{least}#* +(.+?)(?: *\{{.*\}})?$", prose(there), re.M)
             names = {anchor(heading, github=path.suffix == ".md") for heading in headings}
             wrong += [f"{target} has no such heading"] * (place not in names)
     assert not wrong
@@ -162,11 +203,30 @@ def test_shown_cells_use_shown_names(page):
 def test_quarto_agrees_with_settings():
     ours, site = settings(), config()
     website, html = site["website"], site["format"]["html"]
-    assert website["title"] == ours["title"]
+    assert website["title"] == f"{ours['title']} {ours['version']}"
     assert website["site-url"] == ours["doc_host"] + ours["doc_baseurl"]
     assert website["repo-url"] == ours["git_url"]
+    assert website["image"].startswith("/") and (NBS / website["image"][1:]).exists()
+    assert (NBS / website["favicon"]).exists()
     assert site["project"]["output-dir"] == ours["doc_path"]
     assert html["html-math-method"] == "mathml" and set(html["theme"]) == {"light", "dark"}
+
+
+def test_pages_ask_no_other_host():
+    "No picture, style or script comes from elsewhere; badges are for the README only."
+    assert "$web-font-path: false;" in (NBS / "site.scss").read_text(encoding="utf-8")  # or themes ask for fonts
+    asked = re.compile(r"""!\[[^\]]*\]\((https?:[^)]+)|(?:src=|url\(|import )["']?(https?:[^"')\s]+)""")
+    texts = {file: (NBS / file).read_text(encoding="utf-8") for file in ("site.scss", "site.html")}
+    for page in PAGES:
+        cells = read(NBS / page)
+        written = "\n\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+        written = re.sub(
+            r"^::: \{\.content-hidden when-format=\"html\"\}.*?^:::$", "", FENCE.sub("", written), flags=re.M | re.S
+        )
+        outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+        texts[page] = "\n".join([written, *("".join(data.get("text/html", "")) for data in outputs)])
+        assert not [kind for data in outputs for kind in data if "widget" in kind], "a widget asks for its library"
+    assert not [(page, found) for page, text in texts.items() for found in asked.findall(text)]
 
 
 def test_badges_agree_with_settings():
@@ -201,12 +261,36 @@ def test_workflow_publishes_the_site():
     assert settings()["doc_path"] in [step.get("with", {}).get("path") for step in job["steps"]]
 
 
-def test_gallery_shows_every_figure(tmp_path):
-    nbs = tmp_path / "nbs"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    "The notebooks with the pages that are made from them."
+    nbs = tmp_path_factory.mktemp("site") / "nbs"
     copy_notebooks(nbs)
     write_gallery(nbs)
-    assert len(list((nbs / "gallery").iterdir())) == sum(len(list(figures(NBS / page))) for page in PAGES)
-    test_links(nbs / "gallery.qmd")
+    write_api(nbs)
+    write_changelog(nbs)
+    return nbs
+
+
+@pytest.mark.parametrize("page", ["gallery", "api", "changelog"])
+def test_made_page(page, made):
+    "Links lead somewhere, pictures have alternative texts, and the page has a title and a description."
+    if page != "api":  # whose links lead to what nbdev makes; see test_processed_pages
+        test_links(made / f"{page}.qmd")
+    head = yaml.safe_load((made / f"{page}.qmd").read_text(encoding="utf-8").split("---")[1])
+    assert head["title"] and head["description"]
+
+
+def test_gallery_shows_the_tutorials():
+    pictured = [page for page in PAGES if page.startswith("tutorials/") and list(figures(NBS / page))]
+    assert set(TUTORIALS) == set(pictured)
+
+
+def test_api_names_everything(made):
+    "Every public function and class is in the index."
+    text = (made / "api.qmd").read_text(encoding="utf-8")
+    names = re.findall(r"^\| \[`(\w+)`\]", text, re.M)
+    assert not [places for places in public() if "." not in min(places) and not places <= set(names)]
 
 
 def processed():
@@ -232,7 +316,7 @@ def processed():
 
 
 def unready(pages):
-    "What a page must not hold: directives of nbdev, unknown options, show_doc without output, open :::, unfit outputs."
+    "What a page must not hold: directives of nbdev, unknown options, open :::, nested links, unfit outputs."
     wrong = []
     for page, cells in pages.items():
         kinds = {kind for cell in cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
@@ -247,6 +331,8 @@ def unready(pages):
             if cell.source.rstrip().split("\n")[-1].startswith("show_doc(") and not cell.outputs:
                 wrong.append((page, cell.source))
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        # nbdev makes a link of every public name in backticks, also inside a link.
+        wrong += [(page, "a link in a link", found) for found in re.findall(r"\[\[`.*?\]\(", text)]
         fences = re.findall(r"^:{3,} *(.*?) *$", text, re.M)
         wrong += [(page, "::: is not closed")] * (sum(1 if fence else -1 for fence in fences) != 0)
     return wrong
@@ -272,9 +358,12 @@ def public():
                         yield {f"{c.__name__}.{attribute}" for c in value.__mro__ if hasattr(c, attribute)}
 
 
-def test_processed_pages():
-    "nbdev prepares every page for Quarto, and every public function, class, method and property has a place."
+def test_processed_pages(made):
+    "nbdev prepares every page for Quarto; every public name has a place, and the links of the index lead to places."
     pages = processed()
     assert not unready(pages)
     there = set(shown(pages))
     assert not [places for places in public() if not there & places]
+    anchors = {page: {anchor(name) for name in shown({page: cells})} for page, cells in pages.items()}
+    links = re.findall(r"\]\(([^)#]+)#([^)]+)\)", (made / "api.qmd").read_text(encoding="utf-8"))
+    assert len(links) > 200 and not [(page, place) for page, place in links if place not in anchors[page]]
