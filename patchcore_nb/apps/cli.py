@@ -1541,12 +1541,15 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, seconds, we
 
     MODEL is one model, an ensemble or a tiled model.
     """
-    try:
-        import uvicorn
-    except ImportError as error:
+    from importlib.util import find_spec
+
+    if not all(map(find_spec, ("fastapi", "uvicorn", "python_multipart", "prometheus_client"))):
         raise ImportError(
-            "the server needs FastAPI, uvicorn and the Prometheus client: pip install 'patchcore_nb[serve]'"
-        ) from error
+            "the server needs FastAPI, uvicorn, python-multipart and the Prometheus client: "
+            "pip install 'patchcore_nb[serve]'"
+        )
+    import uvicorn
+
     from patchcore_nb.apps.serve import create_app, http_protocol
     from patchcore_nb.box.images import allow_pixels, most_pixels
 
