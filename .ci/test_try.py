@@ -146,7 +146,7 @@ def learns_as_python(folder, model, place):
 
 def settled(page):
     "The verdict of the page, once it is there."
-    page.wait_for_function("() => /limit|read/.test(document.getElementById('verdict').textContent)", timeout=60_000)
+    page.wait_for_function("() => /limit|read/.test(document.getElementById('verdict').textContent)", timeout=120_000)
     return page.locator("#verdict").text_content(), page.locator("#verdict").get_attribute("class")
 
 
@@ -165,7 +165,7 @@ def works_for_a_person(folder, model, place):
         page.set_input_files("#good", good[:4])
         assert page.locator("#learned").text_content() == "4 photographs: 5 to 20 are needed."
         page.set_input_files("#good", good)
-        page.wait_for_function("() => /Learned/.test(document.getElementById('learned').textContent)", timeout=60_000)
+        page.wait_for_function("() => /Learned/.test(document.getElementById('learned').textContent)", timeout=120_000)
 
         assert asked and all(method == "GET" and place.startswith((url, "blob:")) for method, place in asked)
         page.context.set_offline(True)

@@ -49,8 +49,8 @@ def fetch_runtime(folder):
     if all((folder / name).exists() for name in (*RUNTIME, PACKAGE)):
         return
     with tempfile.TemporaryDirectory() as place:
-        command = ["npm", "pack", PACKAGE, "--silent", "--pack-destination", place]
-        packed = subprocess.run(command, capture_output=True, text=True)  # OSError: there is no npm
+        command = f"npm pack {PACKAGE} --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000".split()
+        packed = subprocess.run(command, cwd=place, capture_output=True, text=True)  # OSError: there is no npm
         if packed.returncode:
             raise OSError(f"npm could not fetch {PACKAGE}: {packed.stderr.strip()[-300:]}")
         (file,) = Path(place).glob("*.tgz")
@@ -63,7 +63,7 @@ def fetch_runtime(folder):
                 (folder / name).write_bytes(archive.extractfile(f"package/dist/{name}").read())
     for part in importlib.metadata.files("onnxruntime"):  # the Python package of the same project holds its licences
         if part.name in ("LICENSE", "ThirdPartyNotices.txt"):
-            shutil.copy(part.locate(), folder)
+            shutil.copy(part.locate(), folder / f"{Path(part.name).stem}.txt")
     (folder / PACKAGE).touch()
 
 
