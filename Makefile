@@ -32,6 +32,7 @@ docs: .venv/installed  ## the docs site, in _docs, without a warning or a dead l
 	$(BIN)/python .ci/try_page.py
 	touch README.md  # ours is made by .ci/readme.py; nbdev has Quarto make another where the index is newer
 	$(BIN)/python .ci/render.py
+	diff -rq nbs/try _docs/try  # what the try page loads has been copied
 	$(BIN)/python .ci/links.py _docs
 
 try: .venv/installed  ## the page "Try it in your browser" alone, on http://127.0.0.1:8000; needs npm

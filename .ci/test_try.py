@@ -167,6 +167,7 @@ def works_for_a_person(folder, model, place):
         page.set_input_files("#good", good)
         page.wait_for_function("() => /Learned/.test(document.getElementById('learned').textContent)", timeout=120_000)
 
+        assert any(place.endswith(".wasm") for _, place in asked)  # requests of the worker are seen, too
         assert asked and all(method == "GET" and place.startswith((url, "blob:")) for method, place in asked)
         page.context.set_offline(True)
         asked.clear()
@@ -178,6 +179,7 @@ def works_for_a_person(folder, model, place):
                 "defect" if expected.is_anomalous[0] else "good"
             )
             assert f"{expected.relative_scores[0] - 0.005:.2f}" in said, (label, path)
+            assert (kind == "good") == (label.startswith("good") or label == "scratch 2")  # as the page says
         before, slider = settled(page), page.locator("#limit")
         assert before[1] == "good"  # the scratch that is missed
         slider.focus()

@@ -11,6 +11,7 @@ const load = async (name, as) => {
 }
 const sessions = {}
 const session = name => sessions[name] ??= load(name, 'arrayBuffer').then(file => ort.InferenceSession.create(file))
+  .catch(error => { delete sessions[name]; throw error })  // the next photograph tries again
 const facts = load('facts.json', 'json')  // side of the network input, thresholds, order of the two resizes
 let own = null  // the model that was taught here: memory bank and limits
 
@@ -25,6 +26,7 @@ async function decoded(file) {
   pen.fillStyle = 'rgb(124, 116, 104)'
   pen.fillRect(0, 0, width, height)
   pen.drawImage(bitmap, 0, 0)
+  bitmap.close()
   const rgba = pen.getImageData(0, 0, width, height).data, pixels = new Uint8Array(3 * width * height)
   for (let i = 0, j = 0; i < rgba.length; i += 4) for (let c = 0; c < 3; c++) pixels[j++] = rgba[i + c]
   return { pixels, width, height }

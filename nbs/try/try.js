@@ -30,8 +30,8 @@ function say(kind, text) {
 // ---- Judging -------------------------------------------------------------------------------------------------------
 
 let turn = 0
-async function judge(file, name) {
-  const mine = ++turn, taught = $('own').checked
+async function judge(file, name, taught) {
+  const mine = ++turn
   $('seen').hidden = true
   say('', `${name} is being judged … The first photograph loads the model.`)
   $('verdict').scrollIntoView({ block: 'nearest' })
@@ -125,14 +125,13 @@ async function begin() {
     button.append(picture, label)
     button.onclick = () => {
       for (const other of $('demo').querySelectorAll('button')) other.setAttribute('aria-pressed', other === button)
-      $('pack').checked = true
-      judge(file, label)
+      judge(file, label, false)
     }
     $('demo').append(button)
   }
 }
 
-const one = file => { if (file) judge(file, file.name) }
+const one = file => { if (file) judge(file, file.name, $('own').checked) }
 $('file').onchange = event => { one(event.target.files[0]); event.target.value = '' }
 $('good').onchange = event => { teach([...event.target.files]); event.target.value = '' }
 $('limit').oninput = $('map').onchange = () => show()
