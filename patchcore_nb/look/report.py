@@ -304,8 +304,7 @@ def section_of(
     most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known
-    threshold: float
-    | None = None,  # in the unit of the maps, in place of the pixel limit; None: that of the prediction
+    threshold: float | None = None,  # pixel limit, in the unit of the maps; None: that of the prediction
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model
     progress: bool = False,  # show a progress bar
 ) -> str:  # HTML
@@ -606,8 +605,7 @@ def write_report(
     most: int | None = 200,  # images shown: wrong verdicts, then the highest scores; None: all
     min_area: int = 1,  # smallest region that is counted, pixels of the photograph
     labelled: bool = False,  # whether the labels of the images are known: each verdict is then right or wrong
-    threshold: float
-    | None = None,  # in the unit of the maps, in place of the pixel limit; None: that of the prediction
+    threshold: float | None = None,  # pixel limit, in the unit of the maps; None: that of the prediction
     facts: Mapping[str, object] | None = None,  # further lines for the table of the model, such as its folder
     progress: bool = False,  # show a progress bar
 ) -> Path:  # the file
