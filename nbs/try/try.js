@@ -38,7 +38,8 @@ async function judge(file, name, taught) {
   try {
     const found = await ask({ file, taught })
     const bitmap = await createImageBitmap(file, { imageOrientation: 'from-image' })
-    if (mine !== turn) return
+    if (mine !== turn) return bitmap.close()
+    shown?.bitmap.close()
     shown = { name, bitmap, taught, ...found }
     $('seen').hidden = false
     $('limit').value = 1
@@ -142,5 +143,7 @@ for (const kind of ['dragover', 'dragleave', 'drop'])
     for (const each of [$('teach'), $('judge')]) each.classList.toggle('over', kind === 'dragover' && each === zone)
     const files = kind === 'drop' ? [...event.dataTransfer.files] : []
     if (files.length) zone === $('teach') ? teach(files) : one(files[0])
+    if (files.length > 1 && zone === $('judge'))
+      $('learned').textContent = `Of ${files.length} photographs the first is judged. To teach a part, drop them here.`
   })
 begin().catch(worker.onerror)
