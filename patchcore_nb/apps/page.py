@@ -130,8 +130,9 @@ async function show(file, said, mine) {
   $('unseen').hidden = !said.unseen
   $('unseen').textContent = `The frame surrounds what was judged; ` +
     `${Math.round(100 * (said.unseen ?? 0))} % of the picture lie outside of it.`
-  $('lowest').textContent = said.pixel_threshold > 0 ? 'the pixel limit' : '0'
-  $('highest').textContent = said.pixel_threshold > 0 ? 'three times the pixel limit' : 'the largest value of this picture'
+  const known = said.pixel_threshold > 0
+  const ends = known ? ['the pixel limit', 'three times the pixel limit'] : ['0', 'the largest value of this picture']
+  for (const [i, id] of ['lowest', 'highest'].entries()) $(id).textContent = ends[i]
   const { map_png, ...rest } = said
   $('answer').textContent = JSON.stringify(rest, (key, value) => key === 'outline' ? undefined : value, 2)
   $('seen').hidden = $('details').hidden = false
