@@ -120,7 +120,7 @@ def _histogram(scores: np.ndarray, is_defect: np.ndarray, axis: Axis, kinds: tup
     legend = f'<p class="legend">{" ".join(named)}</p>'
     return f'<figure class="scores"><svg {box}><defs>{hatch}</defs>{"".join(bars)}{frame}{marks}</svg>{legend}</figure>'
 
-
+# %% ../../nbs/look/03_report.ipynb #repo2012
 def _ticks(axis: Axis) -> str:
     "Numbers below the distribution: multiples of the limit, or scores."
     if axis.limit is None:
@@ -193,7 +193,7 @@ def _verdict_on_label(verdict: str, label: int, defect: str) -> tuple[str, str]:
         return "right", f"✓ right: {truth}"
     return "wrong", f"✗ missed: {truth}" if label else f"✗ false alarm: {truth}"
 
-
+# %% ../../nbs/look/03_report.ipynb #repo2016
 def _article(images: ImageSet, prediction: Prediction, index: int, name: str, kind: Kind) -> str:
     "One image of a section."
     image = seen(prediction, index, _SIDE, kind.scale, kind.limit)
@@ -251,7 +251,7 @@ def _names(paths: Sequence[str]) -> list[str]:
         common += 1
     return [PurePath(*names[common:]).as_posix() if names else f"image {i}" for i, names in enumerate(parts)]
 
-
+# %% ../../nbs/look/03_report.ipynb #repo2018
 def _summary(images: ImageSet, prediction: Prediction, kind: Kind) -> str:
     "The numbers of a section in words."
     count, known = len(prediction), prediction.calibration
@@ -344,7 +344,7 @@ def section_of(
 {_about(model, facts or {})}
 </section>"""
 
-
+# %% ../../nbs/look/03_report.ipynb #repo2019
 def _wrong(images: ImageSet, prediction: Prediction) -> list[int]:
     "Numbers of the images whose verdict contradicts their label."
     if prediction.calibration is None:
@@ -409,7 +409,7 @@ def file_hashes(
         found[f"SHA-256 of {path.name}"] = digest.hexdigest()
     return found
 
-
+# %% ../../nbs/look/03_report.ipynb #repo2021
 def _about(model: Any, facts: Mapping[str, object]) -> str:
     "The tables of a model."
     versions = f"patchcore_nb {__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}"
@@ -492,6 +492,8 @@ table { border-collapse: collapse; } th, td { text-align: left; vertical-align: 
   .name { font-size: 7.5pt; } .words { font-size: 7.5pt; line-height: 1.3; } .about { font-size: 8pt; }
   .params { columns: 2; } .params table { width: 100%; } h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
 """
+
+# %% ../../nbs/look/03_report.ipynb #repo2023
 _SCRIPT = """
 const tools = document.querySelector(".tools"), all = [...document.querySelectorAll("article.image")];
 const found = tools.querySelector("output"), part = tools.elements.part, sort = tools.elements.sort;
@@ -563,7 +565,7 @@ def _written(file: str | Path, page: str) -> Path:
     Path(file).write_text(page, encoding="utf-8")
     return Path(file)
 
-
+# %% ../../nbs/look/03_report.ipynb #repo2024
 _COLUMNS = {
     "instance_auroc": "image AUROC %",
     "instance_ap": "image AP %",
