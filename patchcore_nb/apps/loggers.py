@@ -151,6 +151,7 @@ class WandbLogger(Logger):
             raise ImportError("WandbLogger needs the package wandb: pip install 'patchcore_nb[wandb]'") from error
         self._image, settings = wandb.Image, wandb.Settings(console="off", api_key=key)
         folder = None if folder is None else os.fspath(folder)
+        mode = mode or os.environ.get("WANDB_MODE") or None  # wandb reads it only once in a process
         try:
             self._run = wandb.init(
                 project=project, group=group, name=name, mode=mode, dir=folder, reinit="create_new", settings=settings
