@@ -38,7 +38,7 @@ CHAPTERS = {
     "line/05_tiles.ipynb": 1,
     "line/07_regions.ipynb": 0,
     "look/00_viz.ipynb": 0,
-    "look/02_widgets.ipynb": 0,
+    "look/05_heatmaps.ipynb": 0,
     "box/03_demo.ipynb": 4,
     "benchmarks/judge_loupe.ipynb": 1,
 }

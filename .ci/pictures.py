@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from patchcore_nb import Geometry, MVTecAD, PatchCore, make_demo
+from patchcore_nb import Geometry, HeatmapExplorer, MVTecAD, PatchCore, make_demo
 from patchcore_nb.box.pictures import DEFECT, GOOD, colour_bar, colour_scale, text_line
-from patchcore_nb.look.widgets import HeatmapExplorer
 from patchcore_nb.prediction import Prediction, pixel_limit, score_in_words, seen
 
 TARGET = Path(__file__).resolve().parent.parent / "nbs/images/welcome.webp"

@@ -17,7 +17,7 @@ FLAGS = get_config().tst_flags.split()
 # The longest notebooks begin first, so that none of them is left alone at the end.
 LONG = (
     *("train_loupe", "05_export", "06_estimator", "11_look", "02_official_cli", "01_cli", "few_shot", "05_tiles"),
-    *("00_robustness", "03_distributed", "10_scale_formats", "09_line", "08_apps", "your_own_images", "02_widgets"),
+    *("00_robustness", "03_distributed", "10_scale_formats", "09_line", "08_apps", "your_own_images", "05_heatmaps"),
     *("01_figures", "quickstart", "07_evaluate", "01_backbones", "03_demo", "00_search", "06_metrics", "03_serve"),
     *("00_loggers", "03_calibration", "ensembles_and_backbones", "reading_results"),
 )

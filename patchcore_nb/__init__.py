@@ -26,6 +26,10 @@ _PUBLIC = {
     "MergeReduce": "scale.bounded",
     "OnDisk": "scale.bounded",
     "OnWorkers": "scale.distributed",
+    "CoresetExplorer": "look.coverage",
+    "HeatmapExplorer": "look.heatmaps",
+    "PatchInspector": "look.inspector",
+    "LayerExplorer": "look.layers",
 }
 __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:  # the same, for type checkers and editors
@@ -38,6 +42,10 @@ if TYPE_CHECKING:  # the same, for type checkers and editors
     from .data import MVTecAD as MVTecAD
     from .line.roi import RegionOfInterest as RegionOfInterest
     from .line.views import Views as Views
+    from .look.coverage import CoresetExplorer as CoresetExplorer
+    from .look.heatmaps import HeatmapExplorer as HeatmapExplorer
+    from .look.inspector import PatchInspector as PatchInspector
+    from .look.layers import LayerExplorer as LayerExplorer
     from .model import Ensemble as Ensemble
     from .model import PatchCore as PatchCore
     from .model import TiledPatchCore as TiledPatchCore
