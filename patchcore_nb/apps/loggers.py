@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -151,10 +151,10 @@ class WandbLogger(Logger):
             raise ImportError("WandbLogger needs the package wandb: pip install 'patchcore_nb[wandb]'") from error
         self._image, settings = wandb.Image, wandb.Settings(console="off", api_key=key)
         folder = None if folder is None else os.fspath(folder)
-        mode = mode or os.environ.get("WANDB_MODE") or None  # wandb reads it only once in a process
+        now: Any = mode or os.environ.get("WANDB_MODE") or None  # wandb itself reads it only once in a process
         try:
             self._run = wandb.init(
-                project=project, group=group, name=name, mode=mode, dir=folder, reinit="create_new", settings=settings
+                project=project, group=group, name=name, mode=now, dir=folder, reinit="create_new", settings=settings
             )
         except wandb.Error as error:
             remedy = 'mode="offline" or WANDB_MODE=offline works without it'
