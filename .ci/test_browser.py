@@ -491,6 +491,8 @@ def test_upload_page(tmp_path):
         assert "the server takes 200,000" in upload("large.png", bytes(300_000))[0]
         refused = [error for error in errors if "422" not in error]  # which the console reports, too
         assert not refused
+        page.evaluate("() => { window.OffscreenCanvas = undefined; document.getElementById('map').checked = true }")
+        assert "defect, score" in (said := upload("defect.png", defect)[0]) and "cannot draw its map" in said
         page.route("**/predict*", lambda route: route.abort())
         assert "the connection was lost" in upload("good.png", good)[0]
         page.goto(f"{url}/docs")

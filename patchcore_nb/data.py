@@ -44,7 +44,7 @@ from patchcore_nb.box.images import (
     to_rgb,
     warn_of_depth,
 )
-from .box.samples import Panel, draw, in_words, spread, thumbnail
+from .box.samples import Panel, draw, of_all_kinds, size_in_words, small_picture
 from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
@@ -285,7 +285,7 @@ def thumbnails(
     for sample, geometry, title in chosen:
         with suppress(OSError, ValueError, ImportError):
             if not is_url(sample.path) and not is_url(sample.mask or ""):
-                yield thumbnail(_panel(sample, geometry, title))
+                yield small_picture(_panel(sample, geometry, title))
 
 
 def _codings(
@@ -350,7 +350,7 @@ class ImageSet(Dataset):
 
     def _chosen(self, n: int, place: str = "") -> list[tuple[Sample, Geometry, str]]:
         "Images to show, as for _panel; a title is the name of the defect, if the set has any."
-        samples = [self.samples[i] for i in spread(self.defects, n)]
+        samples = [self.samples[i] for i in of_all_kinds(self.defects, n)]
         return [
             (sample, self.geometry, place + sample.defect if place or self.labels.any() else "") for sample in samples
         ]
@@ -363,7 +363,7 @@ class ImageSet(Dataset):
             "images": f"{len(self):,}"
             + (f": {', '.join(told)}" if self.labels.any() else ", none labelled as defective"),
             "masks": f"of {masked} images{_codings(self.found)}" if self.has_masks else "",
-            "prepared": in_words(**vars(self.geometry)),
+            "prepared": size_in_words(**vars(self.geometry)),
             "checked": "all can be used" if self.checked else "",
             "left out": f"{len(self.skipped)} that cannot be used" if self.skipped else "",
         }

@@ -153,7 +153,7 @@ class Prediction:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self):
-        return one_line("Prediction", facts_of(self))
+        return one_line("Prediction", what_is_in(self))
 
     def _repr_html_(self):
         return as_card(self)
@@ -275,7 +275,7 @@ def score_in_words(
     return f"{relative}   ({both})" if whole else relative
 
 
-def facts_of(
+def what_is_in(
     prediction: Prediction,  # of any model
 ) -> list[str]:  # facts
     "Tell what is in a prediction."
@@ -434,7 +434,7 @@ def as_card(
     prediction: Prediction,  # of any model
 ) -> str:  # HTML
     "Show a prediction in a notebook."
-    first, *_ = facts_of(prediction)
+    first, *_ = what_is_in(prediction)
     skipped = ", ".join(name for name, _ in prediction.skipped[:5]) + ", …" * (len(prediction.skipped) > 5)
     facts = {"limit": str(prediction.calibration or "").removeprefix("limit "), "skipped": skipped}
     facts["left out by the crop"] = unseen_in_words(prediction)

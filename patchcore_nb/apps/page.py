@@ -43,7 +43,10 @@ function say(kind, text) {
   $('verdict').textContent = text
   $('verdict').hidden = false
 }
-function times(value) { return value.toLocaleString('en', { maximumSignificantDigits: 3 }) + ' times the limit' }
+function times(value) {  /* rounded down: what is below the limit is not called 1 */
+  const number = Math.abs(value) < 100 ? (Math.floor(value * 100 + 1e-9) / 100).toFixed(2) : value.toPrecision(3)
+  return `${number} times the limit`
+}
 async function judge(file) {
   const mine = ++turn
   $('seen').hidden = $('details').hidden = true
@@ -53,15 +56,16 @@ async function judge(file) {
   say('', `${file.name} is being judged \u2026`)
   const form = new FormData()
   form.append('picture', file)
-  try {
+  const ask = async () => {
     const reply = await fetch('predict?map=1', { method: 'POST', body: form })
-    const said = await reply.json()
-    if (mine !== turn) return
-    if (!reply.ok) return say('error', `${file.name}: ${said.error}`)
-    await show(file, said, mine)
-  } catch (error) {
-    if (mine === turn) say('error', `no answer for ${file.name}: the server has stopped, or the connection was lost`)
+    return [reply.ok, await reply.json()]
   }
+  const [ok, said] = await ask().catch(() => [])
+  if (mine !== turn) return
+  if (!said) say('error', `no answer for ${file.name}: the server has stopped, or the connection was lost`)
+  else if (!ok) say('error', `${file.name}: ${said.error}`)
+  else await show(file, said, mine).catch(() => mine === turn && say('error', `${file.name}: ` +
+    `${said.verdict ?? 'no verdict'}, score ${said.score.toPrecision(4)}; this browser cannot draw its map`))
 }
 """
 

@@ -19,7 +19,7 @@ from .cards import Picture
 from .docstrings import complete_docstrings
 
 # %% ../../nbs/box/09_samples.ipynb #samp0006
-def spread(
+def of_all_kinds(
     kinds: Sequence[str],  # of all images, such as names of defects
     n: int,  # wanted
 ) -> list[int]:  # numbers of images, at most n, kind by kind in order of appearance
@@ -44,7 +44,7 @@ class Panel(NamedTuple):
     mask: np.ndarray | None = None  # defect, `(H, W)` bool; None: none, or not known
 
 
-def thumbnail(
+def small_picture(
     panel: Panel,  # to be made small
     side: int = 112,  # longer side, pixels
 ) -> Picture:  # JPEG, of a card
@@ -100,7 +100,7 @@ def _short(line: str, most: int = 22) -> str:
     return line.encode("utf-8", "replace").decode()
 
 # %% ../../nbs/box/09_samples.ipynb #samp0016
-def in_words(
+def size_in_words(
     resize: int | tuple[int, int] | None,  # shorter side, or (height, width), pixels; None: unchanged
     crop: int | tuple[int, int] | None,  # side of a central square, or (height, width), pixels; None: all
     depth: int | None = None,  # bits of deep images; None: not stated

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from ..box.cards import card, one_line
 from ..box.docstrings import complete_docstrings
-from ..box.samples import in_words
+from ..box.samples import size_in_words
 from ..data import Geometry
 from .ensemble import Ensemble
 from .tiles import TiledPatchCore, Tiling
@@ -54,7 +54,7 @@ def _bank_of(model: PatchCore) -> str:
 
 
 def _input_of(geometry: Geometry | None) -> str:
-    return in_words(**vars(geometry)) if geometry else "not known, network input was given"
+    return size_in_words(**vars(geometry)) if geometry else "not known, network input was given"
 
 
 def _views_of(model: PatchCore) -> str:
