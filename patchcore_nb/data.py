@@ -575,7 +575,7 @@ def category_names(
 
     Raises `FileNotFoundError` if there are none.
     """
-    root = Path(root)
+    root = Path(root).expanduser()
     names = [path.name for path in _folders(root) if (path / "train").is_dir()]
     if not names:
         hint = f"; it looks like a category itself: pass {root.absolute().parent}" if (root / "train").is_dir() else ""
@@ -590,7 +590,7 @@ def _category_folder(
     category: str,  # folder name
 ) -> Path:  # the folder, which has train/good (or ok) and test
     "Return the folder of a category. Raises `FileNotFoundError` that says what is there instead."
-    root = Path(root)
+    root = Path(root).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"data root {root} is not a folder: pass the folder that contains the categories")
     folder = root / category
@@ -722,7 +722,8 @@ class ImageFolder(ImageSet):
         root: str | os.PathLike,  # searched with all its sub-folders and links
         geometry: Geometry | None = None,  # None: the whole image, its shorter side 256
     ):
-        if not Path(root).is_dir():
+        root = Path(root).expanduser()
+        if not root.is_dir():
             raise FileNotFoundError(f"{root} is not a folder")
         there = listed(root)
         if not there.files:
@@ -842,7 +843,7 @@ def _each(
     elif isinstance(data, (list, tuple)):
         for part in data:
             yield from _each(part)
-    elif isinstance(data, (str, os.PathLike)) and Path(data).is_dir():
+    elif isinstance(data, (str, os.PathLike)) and Path(data).expanduser().is_dir():
         yield from ImageFolder(data).samples
     elif isinstance(data, (Tensor, np.ndarray)) and data.ndim == 4:
         yield from data

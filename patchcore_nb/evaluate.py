@@ -360,7 +360,7 @@ def evaluate(
     if workers is not None and "workers" not in signature(model.predict).parameters:
         raise ValueError(f"{type(model).__name__} predicts in one process: leave out workers")
     if folder is not None:
-        require_writable(folder)
+        require_writable(folder := Path(folder).expanduser())
     tasks = []
     for category, fingerprint in zip(categories, fingerprints(model, categories, collect)):
         row = None if category.name in again else _done(folder, category.name, fingerprint, on_error)

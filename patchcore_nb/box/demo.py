@@ -539,7 +539,7 @@ def make_demo(
         raise ValueError(
             f"n_train={n_train}, n_good={n_good}, n_defect={n_defect}, {len(categories)} categories: at least 1 of each"
         )
-    root, counts = Path(root), {"train": n_train, "good": n_good, "defect": n_defect}
+    root, counts = Path(root).expanduser(), {"train": n_train, "good": n_good, "defect": n_defect}
     plan = {"made_by": "patchcore_nb.make_demo", "version": _VERSION, "categories": list(categories)}
     plan |= {**counts, "seed": seed, "size": size}
     if _prepare(root, plan):

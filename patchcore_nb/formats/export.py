@@ -581,7 +581,7 @@ def opened(
 
     Raises `ValueError` for other files and for a program that may run code, and `ImportError` without ONNX Runtime.
     """
-    file = Path(file)
+    file = Path(file).expanduser()
     if file.suffix not in (".onnx", ".pt2"):
         raise ValueError(f"{file}: expected a file that ends in .onnx or .pt2")
     require_content(file)
@@ -723,7 +723,7 @@ def _export(
     tolerance: float,
     bank_precision: str | None,
 ) -> Parity:
-    file, images = Path(file), _listed(check)
+    file, images = Path(file).expanduser(), _listed(check)
     if file.suffix != suffix:
         raise ValueError(f"{file}: expected a name that ends in {suffix}")
     if not (isinstance(tolerance, (int, float)) and tolerance > 0 and math.isfinite(tolerance)):

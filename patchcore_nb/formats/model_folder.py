@@ -248,6 +248,7 @@ def restore(
     sha256: str | None,  # SHA-256 of model.json, as for load
 ) -> Any:  # fitted model of one of the classes
     "Load the model in a folder. Raises `ValueError` with the name of the folder if anything does not fit."
+    folder = Path(folder).expanduser()
     mark = read_consistent(folder, model_mark)
     state = read_model(folder, geometry, sha256)
     wanted, search = {cls.kind: cls for cls in classes}, Search.of(search)
@@ -310,9 +311,10 @@ class Stored:
         for member in self.members:
             member.require_fitted()
         files = official_files(self) if format == "official" else state_files(self.state())
+        folder = Path(folder).expanduser()
         known = None if overwrite else self._marks.get(os.path.realpath(folder))
         self._remember(folder, saved_folder(folder, files, known))
-        return Path(folder)
+        return folder
 
     @classmethod
     def load(

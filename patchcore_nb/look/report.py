@@ -561,9 +561,10 @@ def page_of(
 
 def _written(file: str | Path, page: str) -> Path:
     "Write a page."
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(page, encoding="utf-8")
-    return Path(file)
+    file = Path(file).expanduser()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+    return file
 
 # %% ../../nbs/look/03_report.ipynb #repo2024
 _COLUMNS = {

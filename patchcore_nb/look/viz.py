@@ -106,7 +106,7 @@ def save_heatmaps(
     The files are marked as drawn by this package, so that `fit` and `predict` leave them out. Raises `ValueError` if
     images and prediction do not belong together, and if a picture would replace a photograph.
     """
-    folder, files = Path(folder), []
+    folder, files = Path(folder).expanduser(), []
     photographs = set(map(os.path.realpath, images.paths))
     if lost := [name for name in picture_names(images.paths) if os.path.realpath(folder / name) in photographs]:
         raise ValueError(f"{folder / lost[0]} is a photograph, which its heatmap would replace: choose another folder")
