@@ -6,9 +6,12 @@
 __all__ = []
 
 # %% ../../nbs/line/08_summary.ipynb #summ0003
+import os
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
+from PIL import ExifTags, Image
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 
@@ -42,7 +45,7 @@ def _of_patchcore(model: PatchCore) -> dict[str, str]:
     return {
         "trained on": images if bank.paths else "",
         "memory bank": _bank_of(model),
-        "photographs": _input_of(model.geometry_),
+        "photographs": _input_of(model.geometry_, bank.paths),
         "views": _views_of(model),
         "limit": _limit_of(model),
     }
@@ -53,8 +56,23 @@ def _bank_of(model: PatchCore) -> str:
     return f"{len(rows):,} patches of {rows.shape[1]:,} numbers" + " in 8 bits" * (precision_of(rows) == "sq8")
 
 
-def _input_of(geometry: Geometry | None) -> str:
-    return size_in_words(**vars(geometry)) if geometry else "not known, network input was given"
+def _input_of(geometry: Geometry | None, paths: Sequence[str]) -> str:
+    if geometry is None:
+        return "not known, network input was given"
+    return size_in_words(**vars(geometry)) + _left_out(geometry, paths)
+
+
+def _left_out(geometry: Geometry, paths: Sequence[str]) -> str:
+    "What the crop leaves out of the first training photograph, while that file is there."
+    if geometry.crop is None or not paths or not os.path.isfile(paths[0]):
+        return ""
+    try:
+        with Image.open(paths[0]) as image:  # reads the header alone
+            width, height = image.size
+            sides = (width, height) if image.getexif().get(ExifTags.Base.Orientation, 1) > 4 else (height, width)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return ""
+    return f", which leaves out {geometry.unseen(*sides):.1%} of {os.path.basename(paths[0])}"
 
 
 def _views_of(model: PatchCore) -> str:
@@ -80,7 +98,7 @@ def _of_tiles(tiled: TiledPatchCore) -> dict[str, str]:
     images = f"{len(tiled.paths_):,} photographs of {H} x {W} pixels, each in {len(tiling):,} tiles of {h} x {w}"
     positions = f", {len(tiling):,} banks, one for each position" * tiled.position_banks_
     own = {"trained on": images, "memory bank": _bank_of(tiled.model_) + positions}
-    return facts_of(tiled.model_) | own | {"photographs": _input_of(tiled.geometry_)}
+    return facts_of(tiled.model_) | own | {"photographs": _input_of(tiled.geometry_, tiled.paths_)}
 
 
 @facts_of.register
