@@ -10,6 +10,7 @@ import os
 import shlex
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -250,15 +251,21 @@ def _dataset_options(batch_size):
             show_default=True,
             help="Side of the centre crop after resizing.",
         ),
+        click.option(
+            "--depth",
+            type=click.IntRange(8, 16),
+            help="Not in the official code: bits that images with more than 8 bits use, such as 12 for a 12-bit "
+            "camera. [default: 16, where the images bear it out]",
+        ),
         _unused_option("--augment", is_flag=True, help="Must not be given."),
     ]
 
 
-def _categories(name, data_path, subdatasets, resize, imagesize, train_fraction=1.0):
+def _categories(name, data_path, subdatasets, resize, imagesize, depth, train_fraction=1.0):
     "Return the data sets, named as in the official results."
     from patchcore_nb.data import Geometry, MVTecAD
 
-    geometry = Geometry(resize, imagesize)
+    geometry = Geometry(resize, imagesize, depth)
     categories = [MVTecAD(data_path, category, geometry, train_fraction) for category in subdatasets]
     for category in categories:
         category.name = f"{name}_{category.name}"
@@ -456,7 +463,7 @@ def _require_saved(folder: Path, geometry: "Geometry", count: int) -> bool:
     for member in members:
         known, states_resize = _saved_geometry(member)
         stated = stated and states_resize
-        if known != geometry:
+        if _stated(known) != _stated(geometry):
             raise ValueError(_contradicts(folder, known, geometry, states_resize))
     if scaling == "test" and count < 2:
         ensemble = f"{folder} holds an ensemble, which scales scores by their range"
@@ -475,10 +482,18 @@ def _saved_geometry(member: "Geometry | dict | None") -> "tuple[Geometry, bool]"
     return noted or official_geometry(member["input_shape"]), noted is not None
 
 
+def _stated(geometry: "Geometry") -> "Geometry":
+    "Return the geometry with its depth, which is 16 bits where none is stated."
+    return replace(geometry, depth=geometry.depth or 16)
+
+
 def _contradicts(folder: Path, saved: "Geometry", geometry: "Geometry", states_resize: bool) -> str:
     "Return the message for a command with other sizes than those of the model."
     sizes = f"--resize {saved.resize} --imagesize {saved.crop}"
     command = f"the command says {geometry.resize} and {geometry.crop}"
+    if _stated(saved).depth != _stated(geometry).depth:
+        sizes += f" --depth {_stated(saved).depth}"
+        command += f", with --depth {_stated(geometry).depth}"
     if states_resize:
         return f"{folder} was fitted with {sizes}, {command}: use those of the fit"
     usual = f"{folder} was fitted with --imagesize {saved.crop}; it does not state the resize, usually {saved.resize}"
