@@ -30,8 +30,8 @@ from ..box.docstrings import complete_docstrings
 
 # %% ../../nbs/apps/01_cli.ipynb #clihlp01
 _TOPICS = {
-    "Basic": """names out folder demo_seed check embedder__backbone recipe false_alarm_rate folds exit_code heatmaps
-        threshold original min_area save_models tolerance host port on_error quiet""",
+    "Basic": """names dataset out folder demo_seed check embedder__backbone recipe false_alarm_rate folds exit_code
+        heatmaps threshold original min_area save_models tolerance host port on_error quiet""",
     "Images": "resize crop depth keep ignore edge max_pixels num_workers",
     "Tiles": "tile overlap position_banks",
     "Model": """embedder__layers embedder__weights weights sha256 coreset__fraction coreset__sampler
@@ -1306,14 +1306,25 @@ def _from_recipe(context, name):
     return (Ensemble(members) if len(members) > 1 else members[0]), members[0].geometry
 
 # %% ../../nbs/apps/01_cli.ipynb #9a7f6088
+_DATASETS = ("mvtec", "visa", "btad", "mpdd", "loco", "mvtec_ad_2", "kolektor_sdd_2", "real_iad")
+
+
 @cli.command(
     "evaluate",
     epilog="patchcore_nb evaluate mvtec\n"
+    "patchcore_nb evaluate VisA --dataset visa -c pcb1 -b loupe\n"
     "patchcore_nb evaluate mvtec -c bottle -b loupe --heatmaps\n"
     "patchcore_nb evaluate mvtec --recipe IM224_WR50_L2-3_P01_D1024-1024_PS-3_AN-1",
 )
 @click.argument("root", type=UserPath(exists=True, file_okay=False))
 @click.option("--category", "-c", "names", multiple=True, help="Folder below ROOT; may be repeated. [default: all]")
+@click.option(
+    "--dataset",
+    type=click.Choice(_DATASETS),
+    default="mvtec",
+    show_default=True,
+    help="How ROOT is laid out; all but mvtec are looked at as a whole unless --crop is given.",
+)
 @click.option(
     "--out",
     "-o",
@@ -1352,6 +1363,7 @@ def evaluate_command(
     context,
     root,
     names,
+    dataset,
     out,
     heatmaps,
     original,
@@ -1373,9 +1385,9 @@ def evaluate_command(
     position_banks,
     **options,
 ):
-    """Fit, predict and evaluate on a data set in MVTec AD layout.
+    """Fit, predict and evaluate on a published data set, or your own in MVTec AD layout.
 
-    ROOT holds one folder per category with train/good, test/<good or defect> and, for pixel metrics,
+    In that layout ROOT holds one folder per category with train/good, test/<good or defect> and, for pixel metrics,
     ground_truth/<defect>.
     """
     _require_sound(context)
@@ -1387,15 +1399,18 @@ def evaluate_command(
 
     if recipe:
         published(recipe)  # its error first
-    from patchcore_nb.data import Geometry, MVTecAD, category_names
+    from patchcore_nb.data import Geometry
+    from patchcore_nb.sets.readers import dataset_categories, read_category
 
     collect = _collect(max_memory, exact)
+    if dataset != "mvtec" and not _is_given(context, "crop"):
+        crop = None
     if recipe:
         model, geometry = _from_recipe(context, recipe)
     else:
         model = _model(options, quiet)
         model, geometry = _in_tiles(context, model, Geometry(resize, crop, depth), tile, overlap, position_banks)
-    categories = [MVTecAD(root, name, geometry) for name in names or category_names(root)]
+    categories = [read_category(dataset, root, name, geometry) for name in names or dataset_categories(dataset, root)]
     if not recipe:
         _require_weights(options["embedder__backbone"], options["embedder__weights"], quiet)
     beside = _Beside(out, heatmaps, save_models, original, threshold, not quiet)

@@ -13,7 +13,7 @@ import re
 from itertools import product
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from .docstrings import complete_docstrings
 
@@ -363,16 +363,30 @@ def read_image(
 
 
 def read_mask(
-    path: str | os.PathLike,  # mask file, or its URL
+    path: str | os.PathLike,  # mask file, or its URL, or a folder of masks that are joined
 ) -> Image.Image:  # mode L, values 0 and 255 only
     """Read a defect mask: zero is background, everything else defect; soft edges are cut at half of the range.
 
-    Raises `ValueError` that names the file if it is empty, truncated, or not an image.
+    Raises `ValueError` that names the file if it is empty, truncated, or not an image, or a folder without masks of one
+    size.
     """
+    if os.path.isdir(path):
+        return _joined(path)
     try:
         return to_mask(_open(path)[0])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _joined(folder: str | os.PathLike) -> Image.Image:
+    "The masks in a folder, as one."
+    masks = [read_mask(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+    if len(sizes := {mask.size for mask in masks}) != 1:
+        raise ValueError(f"{folder}: expected masks of one size, found {len(masks)} of {len(sizes)} sizes")
+    joined = masks[0]
+    for mask in masks[1:]:
+        joined = ImageChops.lighter(joined, mask)
+    return joined
 
 # %% ../../nbs/box/00_images.ipynb #a0c05f68
 complete_docstrings(__name__)
