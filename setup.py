@@ -30,6 +30,7 @@ classifiers = [
     "Topic :: Scientific/Engineering :: Image Recognition",
     "Typing :: Typed",
 ]
+data = ["py.typed", "box/*.safetensors", "box/*.json", "formats/*.json", "look/*.js", "look/*.css"]
 extras = [
     key.removesuffix("_requirements")
     for key in cfg
@@ -52,7 +53,9 @@ setup(
     keywords=cfg["keywords"],
     classifiers=classifiers,
     packages=find_packages(include=[cfg["lib_name"] + "*"]),
-    package_data={cfg["lib_name"]: ["py.typed", "box/*.safetensors", "box/*.json", "formats/*.json"]},
+    package_data={
+        cfg["lib_name"]: ["py.typed", "box/*.safetensors", "box/*.json", "formats/*.json", "look/*.js", "look/*.css"]
+    },
     python_requires=">=" + cfg["min_python"],
     install_requires=lines("requirements") + lines("pip_requirements"),
     extras_require={extra: lines(f"{extra}_requirements") for extra in extras},
