@@ -30,7 +30,6 @@ classifiers = [
     "Topic :: Scientific/Engineering :: Image Recognition",
     "Typing :: Typed",
 ]
-data = ["py.typed", "box/*.safetensors", "box/*.json", "formats/*.json", "look/*.js", "look/*.css"]
 extras = [
     key.removesuffix("_requirements")
     for key in cfg
