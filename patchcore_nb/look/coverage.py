@@ -82,9 +82,8 @@ def _places(points: np.ndarray) -> bytes:
     return ((points - (low + high) / 2) / (max((high - low).max() / 2, 1e-9))).astype("<f4").tobytes()
 
 
-def _still(model: PatchCore, patches: TrainingPatches) -> dict[str, Any]:
+def _still(model: PatchCore, patches: TrainingPatches, points: np.ndarray) -> dict[str, Any]:
     "What goes to the page once: places, photographs with names, the pixels of each cell, and the colours."
-    points, explained = project_2d(patches.rows)
     (h, w), size, spec = patches.grid, patches.pictures[0].shape[:2], model.embedder_.spec
     cells = [(row, column) for row in range(h) for column in range(w)]
     boxes = [cell_box(cell, (h, w), size, spec.patch_size, spec.stride) for cell in cells]
@@ -92,7 +91,6 @@ def _still(model: PatchCore, patches: TrainingPatches) -> dict[str, Any]:
     viridis = colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
     return dict(
         places=_places(points),
-        explained=explained,
         jpegs=[encode(picture) for picture in patches.pictures],
         names=names,
         grid=[h, w],
@@ -198,9 +196,10 @@ class CoresetExplorer(Explorer):
         words = "all patches", "kept patches", "distances"
         boxes = [control("Checkbox", width="auto", value=True, indent=False, description=text) for text in words]
         self.show_rows, self.show_picks, self.show_distances = boxes
+        self._points, explained = project_2d(self.patches.rows)
         radius = np.interp(1, self.percents, self.selection("approx_greedy", seed).radii)
         known = dict(percents=self.percents, sizes=list(self.sizes.values()), furthest=max(float(radius), 1e-6))
-        self.view = _view_class()(**_still(model, self.patches), **known)
+        self.view = _view_class()(**_still(model, self.patches, self._points), **known, explained=explained)
         self.view.add_class("patchcore-view")
         self._on(self.sampler, self.percent, self.seed, *boxes)
         self.view.observe(lambda change: self._once(self._follow_curve), "at")
@@ -281,11 +280,11 @@ class CoresetExplorer(Explorer):
 
     def figure(self) -> np.ndarray:  # `(H, W, 3)` uint8
         "Plane and curves above the thumbnails as one picture, with all rows, picks and distances."
-        s, chart, places = self.state, Chart(960, 370), np.frombuffer(self.view.places, "<f4").reshape(-1, 2)
+        s, chart, points = self.state, Chart(960, 370), self._points
         shown, at = self.selection(s["sampler"], s["seed"]), self.percents.index(s["percent"])
         plane, curves = chart.figure.subplots(1, 2, width_ratios=(1.25, 1))
-        plot_coverage(places, shown.distances[at], s["picks"], self.view.explained, self.view.furthest, ax=plane)
-        plane.plot(*places[np.frombuffer(self.view.selected, "<u4")].T, "kx", ms=9)
+        plot_coverage(points, shown.distances[at], s["picks"], self.view.explained, self.view.furthest, ax=plane)
+        plane.plot(*points[np.frombuffer(self.view.selected, "<u4")].T, "kx", ms=9)
         _draw_curves(curves, self.percents, self._radii(), s["sampler"], at)
         text = f"{s['sampler']}, seed {s['seed']}: {s['size']:,} patches kept ({s['percent']:g} %)"
         sheet = _kept_patches(self.patches.pictures, self.patches.grid, s["picks"])
