@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_browser import CHROMIUM, chromium, jupyterlab, kernel_errors, open_notebook, ran_through, until, wait_idle
+from test_browser import (
+    CHROMIUM,
+    chromium,
+    jupyterlab,
+    kernel_errors,
+    move_slider,
+    open_notebook,
+    ran_through,
+    until,
+    wait_idle,
+    widget,
+)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (on Debian: apt-get install chromium)")
 EXPLORER = (
@@ -45,7 +56,7 @@ view""",
 CLOCK = """() => {
     if (window.last !== undefined) return
     window.last = 0
-    for (const kind of ['pointerdown', 'pointermove', 'pointerup', 'keydown', 'click', 'wheel'])
+    for (const kind of ['pointerdown', 'pointermove', 'pointerup', 'keydown', 'click', 'wheel', 'change'])
         document.addEventListener(kind, () => { window.last = performance.now() }, { capture: true })
     const put = CanvasRenderingContext2D.prototype.putImageData
     CanvasRenderingContext2D.prototype.putImageData = function (...all) {
@@ -146,6 +157,8 @@ def test_mouse(lab):
         opened(page, lab, "explorer.ipynb")
         point, said = find_dot(page)
         assert re.search(r"^\d+\.png\nrow \d+, column \d+\n(distance \S+ to the nearest|kept: pick \d+ of 72)", said)
+        page.mouse.move(*at(page, 0.02, 0.02))
+        answers(page, "hover", lambda: page.mouse.move(*point))
         answers(page, "click on a dot", lambda: page.mouse.click(*point))
         [[image, row, column]] = asked(page, "explorer.selected.tolist()")
         assert f"{image:03d}.png\nrow {row}, column {column}" in said  # the very patch that was shown
@@ -189,6 +202,11 @@ def test_mouse(lab):
         assert (
             curve.get_attribute("aria-valuetext") == f"{now[0]:g} %, {now[1]:,} patches, covering radius {now[2]:.3g}"
         )
+
+        answers(page, "slider", lambda: move_slider(widget(page, "slider", "Patches kept"), -1))
+        assert asked(page, "explorer.percent.value") < now[0]
+        answers(page, "sampler", lambda: page.locator(".widget-dropdown select").select_option("random"))
+        assert asked(page, "explorer.sampler.value") == "random"
 
         thumbnail = page.locator(".patchcore-thumbnail").nth(3)
         answers(page, "thumbnail", thumbnail.click)

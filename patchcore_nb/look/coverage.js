@@ -24,7 +24,8 @@ function drawing(name, attributes, text) {
 }
 
 function button(text, title, act) {
-  return element('button', 'patchcore-tool', { type: 'button', textContent: text, title, onclick: act })
+  return element('button', 'patchcore-tool', { type: 'button', textContent: text, title, ariaLabel: `${text}: ${title}`,
+    onclick: act })
 }
 
 function sharp(canvas, width, height) { // a context that counts in CSS pixels
@@ -248,8 +249,8 @@ class Plane {
     this.tools = element('div', 'patchcore-tools')
     this.tools.append(
       this.lassoing,
-      button('+', 'Zoom in (+)', () => this.zoomBy(1.5)),
-      button('−', 'Zoom out (−)', () => this.zoomBy(1 / 1.5)),
+      button('+', 'Zoom in', () => this.zoomBy(1.5)),
+      button('−', 'Zoom out', () => this.zoomBy(1 / 1.5)),
       button('Fit (0)', 'Show all dots', () => this.fit()),
       button('Clear (Esc)', 'Select nothing', () => shown.select([])),
     )
