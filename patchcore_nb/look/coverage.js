@@ -331,7 +331,7 @@ class Plane {
     if (shown.model.get('rings')) {
       const reach = (shown.kept.length < 400 ? 4.5 : shown.kept.length < 2500 ? 3 : 2) * grown
       const ring = shape(reach, reach - 1.5 * ratio, W)
-      const [strong, faint] = [packed(KEPT), packed(mix(back, KEPT, dimmed ? 0.25 : 1))]
+      const [strong, faint] = [packed(KEPT), packed(mix(back, KEPT, dimmed ? 0.35 : 1))]
       for (const i of shown.kept) put(i, ring, shown.lit[i] ? strong : faint)
     }
     const [rim, large] = [shape(radius + 2 * ratio, -1, W), shape(radius + 0.75 * ratio, -1, W)]
@@ -374,7 +374,7 @@ class Plane {
     if (this.told !== shown.focus) {
       const [name, ...rest] = shown.words(shown.focus)
       const canvas = element('canvas', '')
-      shown.cutOut(canvas, shown.focus, 96)
+      shown.cutOut(canvas, shown.focus, 84)
       const words = element('div', '')
       words.append(element('b', '', { textContent: name }))
       words.append(...rest.map(textContent => element('div', '', { textContent })))
@@ -685,7 +685,7 @@ class Thumbnails {
     oneTabStop(this.box)
   }
 
-  paint() { // kept patches are bright, selected ones white
+  paint() { // kept patches are bright, selected ones blue
     const { shown, mask } = this
     const context = mask.getContext('2d', { willReadFrequently: true })
     const cells = context.createImageData(mask.width, mask.height)
@@ -696,7 +696,7 @@ class Thumbnails {
         const i = number * shown.cells + k
         kept += shown.pick[i] > 0
         selected += shown.lit[i]
-        pixels[k] = shown.lit[i] ? 0xB0FFFFFF : shown.pick[i] ? 0 : 0x99000000
+        pixels[k] = shown.lit[i] ? 0x90E9B456 : shown.pick[i] ? 0 : 0x99000000
       }
       context.putImageData(cells, 0, 0)
       const drawn = sharp(canvas, ...this.side)

@@ -204,7 +204,7 @@ class CoresetExplorer(Explorer):
         self._on(self.sampler, self.percent, self.seed, *boxes)
         self.view.observe(lambda change: self._once(self._follow_curve), "at")
         self.view.observe(lambda change: self._once(self.draw), "selected")
-        self._assemble(in_row(self.sampler, self.seed), in_row(self.percent, *boxes), self.status, self.view)
+        self._assemble(in_row(self.sampler, self.seed), in_row(self.percent, in_row(*boxes)), self.status, self.view)
 
     def selection(
         self,
