@@ -6,6 +6,7 @@
 import json
 import re
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,8 @@ CLOCK = """() => {
         if (this.canvas.className === 'patchcore-dots') window.taken = performance.now() - window.last } }"""
 
 
-@pytest.fixture(scope="module")
-def lab():
+@contextmanager
+def served():
     "Address of a JupyterLab with two notebooks: an explorer of 18 flanges, and 100,000 dots."
     nbformat = pytest.importorskip("nbformat")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -75,6 +76,12 @@ def lab():
             nbformat.write(nbformat.v4.new_notebook(cells=made, metadata=kernel), Path(folder) / f"{name}.ipynb")
         with jupyterlab(folder) as url:
             yield url
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with served() as url:
+        yield url
 
 
 def asked(page, expression):
