@@ -716,12 +716,14 @@ class Thumbnails {
 
 function colourScale(shown, plane) { // what the colours mean
   const box = element('div', 'patchcore-scale')
-  const [bar, said] = [element('div', 'patchcore-bar'), element('span', '')]
-  box.append(element('span', '', { textContent: 'distance to the nearest kept patch: 0' }), bar, said)
+  const [colours, bar, said] = ['patchcore-scale', 'patchcore-bar', ''].map(name => element('div', name))
+  colours.append('distance to the nearest kept patch: 0', bar, said)
+  const share = `first two components: ${Math.round(100 * shown.model.get('explained'))} % of the variance`
+  box.append(colours, element('div', '', { textContent: share }))
   return { box, paint() {
     bar.style.background = `linear-gradient(to right, ${plane.theme.ramp.map(colour => `rgb(${colour})`)})`
     said.textContent = `${short(shown.furthest)} and more`
-    box.style.visibility = shown.model.get('colours') && shown.model.get('rows') ? 'visible' : 'hidden'
+    colours.style.visibility = shown.model.get('colours') ? 'visible' : 'hidden'
   } }
 }
 
