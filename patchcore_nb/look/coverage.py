@@ -131,6 +131,28 @@ def _view_class() -> Any:
 
     return CoverageView
 
+# %% ../../nbs/look/04_coverage.ipynb #covorig1
+def _origins(dots: np.ndarray, numbers: list[int], grid: tuple[int, int]) -> np.ndarray:
+    "Image, row and column of dots, `(n, 3)` int64; numbers: of the images that are shown."
+    image, cell = np.divmod(dots.astype(np.int64), np.prod(grid))
+    return np.stack([np.array(numbers)[image], *np.divmod(cell, grid[1])], 1)
+
+
+def _dots(origins: ArrayLike, numbers: list[int], grid: tuple[int, int]) -> np.ndarray:
+    "The other way round: dots in rising order, each once. Raises `ValueError` for patches that are not shown."
+    (h, w), given = grid, np.asarray(origins)
+    if given.size == 0:
+        given = np.zeros((0, 3), dtype=np.int64)
+    if given.shape[1:] != (3,) or given.dtype.kind not in "iu":
+        raise ValueError(f"selected: expected whole numbers of shape (n, 3), got {given.dtype} of {given.shape}")
+    known = np.isin(given[:, 0], numbers) & ((given[:, 1:] >= 0) & (given[:, 1:] < grid)).all(1)
+    if not known.all():
+        raise ValueError(
+            f"patch {given[~known][0].tolist()}: expected image, row and column, with an image of {numbers} and a "
+            f"cell of the grid of {(h, w)}"
+        )
+    return np.unique((np.searchsorted(numbers, given[:, 0]) * h + given[:, 1]) * w + given[:, 2])
+
 # %% ../../nbs/look/04_coverage.ipynb #39624fde
 _LINES = {
     "approx_greedy": ("#0072B2", "-"),
@@ -244,8 +266,7 @@ class CoresetExplorer(Explorer):
     @property
     def selected(self) -> np.ndarray:  # `(n, 3)` int64
         "Selected patches: number of the training image, grid row, grid column; all patches in this order."
-        image, cell = np.divmod(np.frombuffer(self.view.selected, "<u4").astype(np.int64), np.prod(self.patches.grid))
-        return np.stack([np.array(self.patches.numbers)[image], *np.divmod(cell, self.patches.grid[1])], 1)
+        return _origins(np.frombuffer(self.view.selected, "<u4"), self.patches.numbers, self.patches.grid)
 
     @selected.setter
     def selected(
@@ -253,19 +274,7 @@ class CoresetExplorer(Explorer):
         patches: ArrayLike,  # (image, row, column) of each, `(n, 3)`; empty: none
     ) -> None:
         "Select patches of the images that are shown. Raises `ValueError` for others, and for numbers of another shape."
-        (h, w), given = self.patches.grid, np.asarray(patches)
-        if given.size == 0:
-            given = np.zeros((0, 3), dtype=np.int64)
-        if given.shape[1:] != (3,) or given.dtype.kind not in "iu":
-            raise ValueError(f"selected: expected whole numbers of shape (n, 3), got {given.dtype} of {given.shape}")
-        known = np.isin(given[:, 0], self.patches.numbers) & ((given[:, 1:] >= 0) & (given[:, 1:] < (h, w))).all(1)
-        if not known.all():
-            raise ValueError(
-                f"patch {given[~known][0].tolist()}: expected image, row and column, with an image of "
-                f"{self.patches.numbers} and a cell of the grid of {(h, w)}"
-            )
-        image = np.searchsorted(self.patches.numbers, given[:, 0])
-        self.view.selected = np.unique((image * h + given[:, 1]) * w + given[:, 2]).astype("<u4").tobytes()
+        self.view.selected = _dots(patches, self.patches.numbers, self.patches.grid).astype("<u4").tobytes()
 
     @property
     def state(self) -> dict[str, Any]:  # controls by name, size, picks, kept per image, radius, selected
