@@ -200,26 +200,6 @@ def draw_truth(
     around = binary_dilation(mask, iterations=max(1, round(min(mask.shape) / 256)))
     return draw_contour(draw_contour(picture, around, (0, 0, 0)), mask, (255, 255, 255))
 
-# %% ../../nbs/look/00_viz.ipynb #feae4c5b
-def stamp(
-    picture: np.ndarray,  # `(H, W, 3)` uint8
-    points: np.ndarray,  # (row, column) of n points, `(n, 2)`, pixels; those outside are left out
-    colours: np.ndarray,  # one for all `(3,)`, or one for each `(n, 3)`, uint8
-    radius: float,  # pixels
-    ring: bool = False,  # a line of a pixel and a half instead of a disc
-) -> np.ndarray:  # a copy
-    "Paint the same small shape at many points, the last on top."
-    drawn, (H, W), reach = picture.copy(), picture.shape[:2], int(np.ceil(radius))
-    offsets = np.argwhere(np.ones((2 * reach + 1, 2 * reach + 1))) - reach
-    far = np.hypot(*offsets.T)
-    offsets = offsets[(far <= radius + 0.25) & (far > (radius - 1.25 if ring else -1))]
-    pixels = np.rint(points).astype(int)[:, None] + offsets  # (n, m, 2)
-    colours = np.broadcast_to(np.asarray(colours, dtype=np.uint8).reshape(-1, 1, 3), (*pixels.shape[:2], 3))
-    inside = ((pixels >= 0) & (pixels < (H, W))).all(2)
-    y, x = pixels[inside].T
-    drawn[y, x] = colours[inside]
-    return drawn
-
 # %% ../../nbs/look/00_viz.ipynb #3b97aa8b
 def blended(
     picture: np.ndarray,  # `(H, W, 3)` uint8
