@@ -52,7 +52,7 @@ setup(
     keywords=cfg["keywords"],
     classifiers=classifiers,
     packages=find_packages(include=[cfg["lib_name"] + "*"]),
-    package_data={cfg["lib_name"]: ["py.typed", "box/*.safetensors", "box/*.json", "formats/*.json"]},
+    package_data={cfg["lib_name"]: ["py.typed", "box/*.safetensors", "box/*.json", "formats/*.json", "look/*.js"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=lines("requirements") + lines("pip_requirements"),
     extras_require={extra: lines(f"{extra}_requirements") for extra in extras},

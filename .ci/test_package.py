@@ -19,7 +19,7 @@ import yaml
 from conftest import ROOT
 
 SOURCES = ("patchcore_nb", "settings.ini", "setup.py", "README.md", "LICENSE", "MANIFEST.in")
-DATA = {"box/loupe.safetensors", "box/loupe.json", "formats/reference.json", "py.typed"}
+DATA = {"box/loupe.safetensors", "box/loupe.json", "formats/reference.json", "look/heatmaps.js", "py.typed"}
 LIMIT = 8e6  # bytes of the wheel
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 DEMO = """
