@@ -1,5 +1,5 @@
-// The parts of the heatmap explorer that answer in the page: a picture that tells the pixel that was asked about, and
-// the strip of all images. Python draws the pictures; the page only sends what was chosen.
+// The parts of the heatmap explorer that answer in the page: a picture that tells the pixel that was asked about, the
+// slider of the threshold, and the strip of all images. Python draws the pictures; the page only sends what was chosen.
 
 const GOOD = '#2b8fd1'
 const DEFECT = '#e0661a'
@@ -71,6 +71,33 @@ function renderPicture({ model, el }) {
   fit()
   describe()
   el.append(img)
+}
+
+// A slider that sends only what a hand does. One that also sends what its own rounding makes of a value from Python, as
+// that of ipywidgets does, takes the threshold back while the line of the strip is dragged.
+function renderSlider({ model, el }) {
+  Object.assign(el.style, { display: 'flex', alignItems: 'center', gap: '8px', height: '28px' })
+  const label = document.createElement('label')
+  Object.assign(label.style, { flex: '0 0 auto', width: `${model.get('label')}px`, textAlign: 'right' })
+  const input = Object.assign(document.createElement('input'), { type: 'range', min: 0 })
+  Object.assign(input.style, { flex: '1 1 0', minWidth: 0, margin: 0, accentColor: 'var(--jp-brand-color1, #1976d2)' })
+  const told = document.createElement('output')
+  Object.assign(told.style, { flex: '0 0 44px' })
+  label.append(model.get('description'))
+  input.setAttribute('aria-label', model.get('description'))
+  const show = () => {
+    Object.assign(input, { max: model.get('max'), step: model.get('step') })
+    input.value = model.get('value')
+    told.textContent = short(model.get('value'))
+    input.setAttribute('aria-valuetext', told.textContent)
+  }
+  input.oninput = () => {
+    tell(model, 'value', Number(input.value))
+    show()
+  }
+  model.on('change:value change:max change:step', show)
+  show()
+  el.append(label, input, told)
 }
 
 // All images along their values: dots to click, a line to drag, and the keys of the whole explorer.
@@ -288,4 +315,5 @@ function renderStrip({ model, el }) {
   }
 }
 
-export default { render: view => (view.model.get('part') === 'strip' ? renderStrip : renderPicture)(view) }
+const parts = { picture: renderPicture, slider: renderSlider, strip: renderStrip }
+export default { render: view => parts[view.model.get('part')](view) }

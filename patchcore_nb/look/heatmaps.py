@@ -225,6 +225,28 @@ def photograph_class() -> Any:
 
 
 @cache
+def slider_class() -> Any:
+    "The class of a slider from 0, which holds any value, also between its steps."
+    traitlets = library("traitlets")
+    AnyWidget: Any = library("anywidget").AnyWidget
+
+    class Slider(AnyWidget):
+        _esm = _PAGE
+        part = traitlets.Unicode("slider").tag(sync=True)
+        description = traitlets.Unicode().tag(sync=True)
+        label = traitlets.Int(72).tag(sync=True)  # width of the description, pixels
+        max = traitlets.Float(1.0).tag(sync=True)
+        step = traitlets.Float(0.01).tag(sync=True)  # of a key or the mouse
+        value = traitlets.CFloat(0.0).tag(sync=True)
+
+        @traitlets.validate("value")
+        def _within(self, proposal: Any) -> float:
+            return min(max(0.0, proposal["value"]), self.max)
+
+    return Slider
+
+
+@cache
 def strip_class() -> Any:
     "The class of the strip of all images."
     traitlets = library("traitlets")
@@ -404,7 +426,7 @@ class _HeatmapControls(Explorer):
         self.show = _slot("Dropdown", "Show", 44, 150, options=["all"])
         self.order = _slot("Dropdown", "Order", 44, 180, options=orders)
         self.image = _slot("Dropdown", "Image", 48, 180, options=[("", 0)])
-        self.threshold = _slot("FloatSlider", "Threshold", 72, 280, min=0, max=1, readout_format=".3g")
+        self.threshold = slider_class()(description="Threshold", layout={"flex": "1 1 280px", "min_width": "0"})
         self.rate = _slot("Dropdown", "False alarms", 84, 170, options=_RATES)
         self.judge = _slot("Dropdown", "Flag by", 52, 200, options=judges)
         self.sigma = _slot("FloatSlider", "Smoothing", 72, 200, **smoothing)
@@ -513,25 +535,17 @@ class HeatmapExplorer(_HeatmapControls):
         self._offer(self._listed()[0])
         self._ask()
 
-    @property
-    def _threshold(self) -> float:
-        "The threshold. A page rounds it where it shows it, which must not change the verdict on an image right there."
-        shown = self.threshold.value
-        return self._exact if abs(shown - self._exact) <= 1e-9 * self.threshold.max else shown
-
     def _set_threshold(self, threshold: float) -> None:
-        "Move the slider, which shows whole steps only, exactly there."
-        self._exact = threshold
-        self.threshold.max, step = max(self._now.end, threshold), self._now.end / 400
-        self.threshold.step = threshold / round(threshold / step) if round(threshold / step) else step
-        self.threshold.value = threshold
+        "Set the threshold, and the range of its slider."
+        with self.threshold.hold_sync():
+            self.threshold.max, self.threshold.step = max(self._now.end, threshold), self._now.end / 400
+            self.threshold.value = threshold
 
     def _by_hand(self, threshold: float | None = None) -> None:
         "The threshold was moved; the strip says where to."
+        self.rate.value = 0.0
         if threshold is not None:
             self.threshold.value = threshold
-        if self._threshold != self._exact:
-            self.rate.value, self._exact = 0.0, self.threshold.value
 
     def _at_rate(self) -> None:
         "Set the threshold to the rate of false alarms, if one is chosen."
@@ -547,7 +561,7 @@ class HeatmapExplorer(_HeatmapControls):
 
     def _listed(self) -> list[int]:
         "Numbers of the images that are listed, in their order."
-        return _offered(self._now, self.values(), self._threshold, self.show.value, self.order.value)
+        return _offered(self._now, self.values(), self.threshold.value, self.show.value, self.order.value)
 
     def _offer(self, number: int) -> None:
         "List the images, and one more if it is not among them, and choose that one."
@@ -628,7 +642,7 @@ class HeatmapExplorer(_HeatmapControls):
     @property
     def state(self) -> dict[str, Any]:  # controls by name; value, verdict and area of the image; counts; patch
         "What is shown now, as data: values of the controls, the verdict on the image, counts, the patch asked about."
-        now, i, threshold = self._now, self.image.value, self._threshold
+        now, i, threshold = self._now, self.image.value, self.threshold.value
         shown = dict(category=self.category.value, defect=now.images.defects[i], image=i, threshold=threshold)
         shown |= dict(sigma=self.sigma.value, opacity=self.opacity.value, judge=self.judge.value)
         shown |= dict(show=self.show.value, order=self.order.value, rate=self.rate.value)
