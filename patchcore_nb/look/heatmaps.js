@@ -76,7 +76,8 @@ function renderPicture({ model, el }) {
 // A slider that sends only what a hand does. One that also sends what its own rounding makes of a value from Python, as
 // that of ipywidgets does, takes the threshold back while the line of the strip is dragged.
 function renderSlider({ model, el }) {
-  Object.assign(el.style, { display: 'flex', alignItems: 'center', gap: '8px', height: '28px' })
+  const row = document.createElement('div') // a page may lay out the element itself in its own way
+  Object.assign(row.style, { display: 'flex', alignItems: 'center', gap: '8px', height: '28px' })
   const label = document.createElement('label')
   Object.assign(label.style, { flex: '0 0 auto', width: `${model.get('label')}px`, textAlign: 'right' })
   const input = Object.assign(document.createElement('input'), { type: 'range', min: 0 })
@@ -97,7 +98,8 @@ function renderSlider({ model, el }) {
   }
   model.on('change:value change:max change:step', show)
   show()
-  el.append(label, input, told)
+  row.append(label, input, told)
+  el.append(row)
 }
 
 // All images along their values: dots to click, a line to drag, and the keys of the whole explorer.

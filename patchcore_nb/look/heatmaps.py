@@ -363,7 +363,7 @@ class _Beside:
 
     def __init__(self, count: int = 3, side: int = 96) -> None:
         self.said, self.count, self.side = control("HTML"), count, side
-        self.parts = [(picture_class()(), control("HTML")) for _ in range(1 + count)]
+        self.parts = [(picture_class()(alt="no patch yet"), control("HTML")) for _ in range(1 + count)]
         columns = [titled(picture, caption, width=f"{side}px") for picture, caption in self.parts]
         self.columns = in_row(*columns)
         self.widget = titled(self.said, self.columns)
@@ -485,6 +485,7 @@ class HeatmapExplorer(_HeatmapControls):
         self._training = training if isinstance(training, Mapping) else dict.fromkeys(self._models, training)
         self._judged, self._looked, self._side = {}, {}, side
         self.nearest: NearestPatches | None = None
+        self._truth: tuple[Any, ...] = None, None, None  # image, patch, and the photograph with a frame around it
         smoothing = {name: m.scoring.sigma if sigma is None else sigma for name, m in self._models.items()}
         self._kept = {name: (threshold, s, 0.0) for name, s in smoothing.items()}  # of each category
         self._make(list(self._models), max(10, *smoothing.values()), side)
@@ -610,7 +611,9 @@ class HeatmapExplorer(_HeatmapControls):
         top, left, bottom, right = seen.box
         flagged, part = seen.plain.copy(), seen.plain[top:bottom, left:right]
         flagged[top:bottom, left:right] = _flagged(part, self.smoothed([i])[0], threshold, scale, opacity)
-        self._pictures = self._framed(seen.truth, seen), self._framed(flagged, seen)
+        if self._truth[0] is not seen or self._truth[1] is not self.nearest:  # else it is sent already
+            self._truth = seen, self.nearest, self._framed(seen.truth, seen)
+        self._pictures = self._truth[2], self._framed(flagged, seen)
         self._fit(*seen.plain.shape[:2])
         for picture, shown, said in zip((self.photograph, self.overlay), self._pictures, words):
             picture.show(shown, f"{said}. Enter, or Shift and arrow keys: the nearest good patches.")
