@@ -349,8 +349,17 @@ def _source(s: dict[str, Any], made: Calibration | None, begun: float) -> str:
     if made is not None:
         return str(replace(made, threshold=s["threshold"]))
     if s["threshold"] == begun:
-        return f"limit {begun:.4g}, chosen with the labels of these images: for a first look, not for a decision"
+        both = s["found"] + s["missed"] and s["passed"] + s["over_flagged"]
+        how = "chosen with the labels of these images" if both else "the 95th percentile of these images"
+        return f"limit {begun:.4g}, {how}: for a first look, not for a decision"
     return str(Calibration(s["threshold"], None))
+
+
+def _made(model: PatchCore, s: dict[str, Any]) -> Calibration | None:
+    "The calibration of a model, if the threshold of a state is one of its limits."
+    if (own := model.calibration_) is None or own.made_with.get("sigma", s["sigma"]) != s["sigma"]:
+        return None
+    return own if s["threshold"] == (own.threshold if s["judge"] == "score" else own.pixel_threshold) else None
 
 # %% ../../nbs/look/05_heatmaps.ipynb #heabesi1
 _HINT = "Click a pixel: its nearest good patches appear here."
@@ -619,8 +628,11 @@ class HeatmapExplorer(_HeatmapControls):
             picture.show(shown, f"{said}. Enter, or Shift and arrow keys: the nearest good patches.")
         self._send(now, s, words)
         self.status.value = _verdict_table(s)
-        made = now.calibration(s["rate"], s["sigma"]) if s["rate"] else None
-        self.told.value = f"<small>{escape(_source(s, made, self._begun))}</small>"
+        self.told.value = f"<small>{escape(_source(s, self._known(now, s), self._begun))}</small>"
+
+    def _known(self, now: _Judged, s: dict[str, Any]) -> Calibration | None:
+        "The calibration that the threshold of a state comes from: that of the rate, or of the model; None: by hand."
+        return now.calibration(s["rate"], s["sigma"]) if s["rate"] else _made(now.model, s)
 
     def _framed(self, picture: np.ndarray, seen: _Seen) -> np.ndarray:
         "A picture with a frame around the patch that was asked about."
@@ -672,7 +684,8 @@ class HeatmapExplorer(_HeatmapControls):
         Sets `scoring__sigma` and, with `set_threshold`, both limits: that of the pixels is the threshold, that of the
         image scores is the threshold, too, if images are flagged by their score. If they are flagged by the highest
         value of their map, it is the limit that repeats the verdicts, with a warning that names images for which no
-        limit does. What is known about the false alarms of a rate stays with the limit for image scores.
+        limit does. A threshold of image scores that comes from a rate, or from the calibration of the model, keeps
+        what is known about its false alarms.
 
         Raises `ValueError` for a model with another memory bank, `TypeError` for another kind of model.
         """
@@ -683,9 +696,10 @@ class HeatmapExplorer(_HeatmapControls):
         limit, pixel_limit = _limits(now, s["judge"], s["sigma"], s["threshold"])
         if model.scoring.sigma != s["sigma"]:
             model.set_params(scoring__sigma=s["sigma"])
+        made = self._known(now, s)
         model.set_threshold(limit, pixel_limit)
-        if s["rate"] and s["judge"] == "score":
-            known = replace(now.calibration(s["rate"], s["sigma"]), threshold=limit, pixel_threshold=pixel_limit)
+        if made is not None and s["judge"] == "score":
+            known = replace(made, threshold=limit, pixel_threshold=pixel_limit)
             model.calibration_ = replace(known, made_with=model.scored_with())
         other = np.flatnonzero((now.scores >= limit) != (self.values() >= s["threshold"]))
         if len(other):
