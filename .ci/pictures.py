@@ -34,7 +34,7 @@ def verdicts(prediction: Prediction, shown):
     limit = pixel_limit(prediction)
     scale, rows = colour_scale(prediction.maps, limit), []
     for index in shown:
-        image = seen(prediction, index, SIDE, scale)
+        image = seen(prediction, index, SIDE, scale, limit)
         sign, colour = ("◆ DEFECT", DEFECT) if image.verdict == "defect" else ("○ good", GOOD)
         told = f"{sign}   {score_in_words(prediction, index)}"
         rows += [text_line(told, 2 * SIDE, 28, True, colour), framed([image.photograph, image.overlay], image.verdict)]

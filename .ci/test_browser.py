@@ -380,8 +380,9 @@ def test_explorers(lab):
 
         said = page.locator("[role=status]", has_text="missed")
         said.evaluate("status => { window.said = [status, status.textContent] }")
-        handle = widget(page, "slider", "Threshold").locator(".noUi-handle")
-        handle.focus()  # Notebook 7 would otherwise fold headings with the arrow keys
+        page.locator(
+            "input[aria-label=Threshold]"
+        ).focus()  # Notebook 7 would otherwise fold headings with the arrow keys
         assert page.evaluate("() => document.activeElement.getAttribute('data-lm-suppress-shortcuts') === 'true'")
         for name, (element, act) in moves(page).items():
             element.scroll_into_view_if_needed()
@@ -416,7 +417,7 @@ def moves(page):
         return lambda: move_slider(widget(page, "slider", label).first, steps)
 
     return {
-        "threshold": (overlay, slide("Threshold", -1)),
+        "threshold": (overlay, lambda: page.locator("input[aria-label=Threshold]").press("ArrowLeft")),
         "smoothing": (overlay, slide("Smoothing", 1)),
         "opacity": (overlay, slide("Opacity", -1)),
         "click on a patch": (clickable, lambda: click_pixel(clickable, next(columns), 60)),

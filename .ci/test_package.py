@@ -25,6 +25,7 @@ DATA = {
     "formats/reference.json",
     "look/coverage.css",
     "look/coverage.js",
+    "look/heatmaps.js",
     "py.typed",
 }
 LIMIT = 8e6  # bytes of the wheel

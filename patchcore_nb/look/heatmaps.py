@@ -6,63 +6,118 @@
 __all__ = ['HeatmapExplorer']
 
 # %% ../../nbs/look/05_heatmaps.ipynb #heahead2
+import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from html import escape
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ..box.docstrings import complete_docstrings
-from ..box.pictures import colour_scale, draw_contour, enlarged, overlay
-from ..data import Geometry, ImageSet
+from ..box.images import read_mask, read_with_peak
+from ..box.pictures import colour_scale, draw_contour, map_at, overlay, veil
+from ..data import Geometry, ImageSet, Sample, placement
+from ..line.calibration import GoodScores, require_unseen, thresholds_from_good
+from ..line.views import Views
 from patchcore_nb.look.controls import (
-    COLUMN,
-    TWO_COLUMNS,
     Chart,
     Explorer,
     control,
     fitted_model,
     image_set,
     in_row,
+    library,
     on_screen,
     picture_class,
+    status_class,
     titled,
     unit_of,
 )
+from .figures import NearestPatches, nearest_good_patches
+from .inspector import ASKED, NEAR, Looked
 from patchcore_nb.look.viz import (
     contact_sheet,
+    cut_out,
+    draw_box,
     draw_truth,
     stacked,
-    to_picture,
 )
 from ..metrics import f1_max, verdict_counts
 from ..model import PatchCore
+from ..patches import cell_at, cell_box
+from ..prediction import Calibration, Prediction
 from ..scorer import Scoring, anomaly_maps
+
+# %% ../../nbs/look/05_heatmaps.ipynb #heaseen1
+class _Seen(NamedTuple):
+    "An image at the size of the screen."
+
+    plain: np.ndarray  # photograph, veiled where it was not judged, `(H, W, 3)` uint8
+    truth: np.ndarray  # the same with the true defect outlined
+    box: tuple[int, int, int, int]  # of the network input in it: top, left, bottom, right
+
+    def on_screen(self, box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+        "A box of the network input, which has some size, in pixels of the picture."
+        top, left, bottom, right = self.box
+        down, across = (bottom - top) / size[0], (right - left) / size[1]
+        return (
+            top + round(box[0] * down),
+            left + round(box[1] * across),
+            top + round(box[2] * down),
+            left + round(box[3] * across),
+        )
+
+    def pixel_at(self, point: tuple[int, int], size: tuple[int, int]) -> tuple[int, int] | None:
+        "The pixel of the network input under a pixel of the picture; None: the crop left it out."
+        top, left, bottom, right = self.box
+        row, column = (point[0] - top) * size[0] // (bottom - top), (point[1] - left) * size[1] // (right - left)
+        return (row, column) if 0 <= row < size[0] and 0 <= column < size[1] else None
+
+
+def _shown(sample: Sample, geometry: Geometry, size: tuple[int, int], side: int) -> _Seen:
+    "Read a photograph and its mask; the longer side gets so many pixels."
+    photograph = np.asarray(read_with_peak(sample.path, geometry.depth)[0])
+    plain = on_screen(photograph, side)
+    before, resized = placement(geometry, *photograph.shape[:2])
+    sides = zip(before, size, resized, plain.shape)
+    ends = [(round(cut * n / whole), round((cut + seen) * n / whole)) for cut, seen, whole, n in sides]
+    (top, bottom), (left, right) = ((start, max(end, start + 1)) for start, end in ends)
+    judged = np.zeros(plain.shape[:2], dtype=bool)
+    judged[top:bottom, left:right] = True
+    plain = truth = veil(plain, judged)
+    if sample.mask is not None:
+        truth = draw_truth(plain, on_screen(np.asarray(read_mask(sample.mask)) > 127, side))
+    return _Seen(plain, truth, (top, left, bottom, right))
 
 # %% ../../nbs/look/05_heatmaps.ipynb #71306743
 class _Judged:
-    "The images of a category, their maps before smoothing, and the values that were computed from them."
+    "The images of a category, their maps before smoothing, and what was computed from them."
 
-    def __init__(self, model: PatchCore, images: ImageSet, side: int) -> None:
-        sharp = copy(model).set_params(scoring__sigma=0)
-        sharp.calibration_ = None  # made with another sigma
-        prediction = sharp.predict(images)
-        self.images, self.labels, self.side = images, images.labels.astype(bool), side
+    def __init__(self, model: PatchCore, images: ImageSet, side: int, sigma: float) -> None:
+        self.fixed = None if Views.of(model.views).region is None else sigma  # smoothing that cannot be changed
+        judge = copy(model).set_params(scoring__sigma=self.fixed or 0)
+        judge.calibration_ = None  # made with another sigma
+        prediction = judge.predict(images)
+        self.model, self.images, self.labels, self.side = model, images, images.labels.astype(bool), side
         self.unseen = prediction.unseen  # share of the photograph of an image that the crop left out
         self.scores, self.maps = prediction.scores, torch.from_numpy(prediction.maps)
+        self.size: tuple[int, int] = prediction.maps.shape[1:]
         self.unit = unit_of(model.scoring)
         self.end = 1.05 * float(max(self.scores.max(), self.maps.max())) or 1.0  # of a threshold; scores may all be 0
-        self._peaks, self.pictures = {}, lru_cache(64)(self._pictures)
+        self.names = [f"{defect}/{Path(path).name}" for defect, path in zip(images.defects, images.paths)]
+        self._peaks, self.pictures = {}, lru_cache(24)(self._pictures)
+        self.calibration = lru_cache(64)(self._calibration)
 
     def smoothed(self, sigma: float, numbers: Sequence[int] | slice = slice(None)) -> np.ndarray:
         "Maps of some images, `(M, H, W)`."
         maps = self.maps[numbers]
-        H, W = maps.shape[1:]
-        return anomaly_maps(maps, (H, W), sigma).numpy()
+        return maps.numpy() if self.fixed is not None else anomaly_maps(maps, self.size, sigma).numpy()
 
     def values(self, judge: str, sigma: float) -> np.ndarray:
         "What a threshold is compared with, `(N,)`: image scores, or the highest value of each map."
@@ -83,13 +138,54 @@ class _Judged:
         names = ("over-flagged", "found") if value >= threshold else ("passed", "missed")
         return dict(value=value, verdict=names[int(self.labels[number])], **counts)
 
-    def _pictures(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        "Photograph of an image, without and with its true defect, at the size of the screen."
-        item = self.images[number]
-        picture = on_screen(to_picture(item["image"]), self.side)
-        return picture, draw_truth(picture, on_screen(item["mask"].numpy(), self.side)) if "mask" in item else picture
+    def _pictures(self, number: int) -> _Seen:
+        "An image at twice the size that it has on the page."
+        return _shown(self.images.samples[number], self.images.geometry, self.size, 2 * self.side)
+
+    def _calibration(self, rate: float, sigma: float) -> Calibration:
+        "Limits from the good images. Raises `ValueError` without any, and for those that were fitted."
+        good = np.flatnonzero(~self.labels)
+        paths, peaks = [self.images.paths[i] for i in good], self.values("map", sigma)[good]
+        require_unseen(self.model.bank_.paths, paths, self.scores[good] <= self.model._rounding())
+        found = GoodScores.of([Prediction(self.scores[good], peaks[:, None, None], paths)]).once()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the calibration says itself that the images are too few
+            return thresholds_from_good(found.scores, found.peaks, rate)
+
+# %% ../../nbs/look/05_heatmaps.ipynb #healimt1
+def _apart(values: np.ndarray, limit: float) -> float:
+    "A limit with the same verdicts on some values, which rounding does not change."
+    below = float(values[values < limit].max(initial=-np.inf))
+    above = float(values[values >= limit].min(initial=np.inf))
+    margin = min(1e-3 * abs(limit), (above - below) / 2)
+    return min(max(limit, below + margin), above - margin)
+
+
+def _repeating(scores: np.ndarray, flagged: np.ndarray) -> float:
+    "The limit for image scores that repeats given verdicts, as far as one can."
+    if not flagged.any():
+        return float(scores.max()) + max(1e-3 * abs(float(scores.max())), 1e-6)
+    return float(scores.min()) if flagged.all() else f1_max(scores, flagged)[1]
+
+
+def _limits(now: _Judged, judge: str, sigma: float, threshold: float) -> tuple[float, float]:
+    "Limits for scores and pixels with which a model has the verdicts of the explorer."
+    if judge == "score":
+        return _apart(now.scores, threshold), threshold
+    peaks = now.values("map", sigma)
+    return _apart(now.scores, _repeating(now.scores, peaks >= threshold)), _apart(peaks, threshold)
 
 # %% ../../nbs/look/05_heatmaps.ipynb #8f0996df
+def _region(anomaly_map: np.ndarray, on_screen_map: np.ndarray, threshold: float) -> np.ndarray:
+    "The flagged region on the screen, `(H, W)` bool, with every flagged pixel of the map."
+    region, (H, W), (h, w) = on_screen_map >= threshold, on_screen_map.shape, anomaly_map.shape
+    y, x = np.nonzero(anomaly_map >= threshold)
+    y, x = (2 * y + 1) * H // (2 * h), (2 * x + 1) * W // (2 * w)  # the middle of each, on the screen
+    for row, column in zip(y[lost := ~region[y, x]], x[lost]):
+        region[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
+    return region
+
+
 def _flagged(
     picture: np.ndarray,  # photograph at the size of the screen, `(H, W, 3)` uint8
     anomaly_map: np.ndarray,  # `(h, w)`
@@ -98,40 +194,110 @@ def _flagged(
     opacity: float,  # 0 to 1
 ) -> np.ndarray:  # `(H, W, 3)` uint8
     "The map over the photograph, with an outline around the flagged region."
-    side, flagged = min(picture.shape[:2]), anomaly_map >= threshold
-    region = enlarged(flagged, side)
-    (H, W), (h, w), (y, x) = region.shape, flagged.shape, np.nonzero(flagged)
-    region[y * H // h, x * W // w] = True  # also on a screen that has fewer pixels
-    return draw_contour(overlay(picture, enlarged(anomaly_map, side), scale, opacity), region)
+    larger = map_at(anomaly_map, *picture.shape[:2])
+    return draw_contour(overlay(picture, larger, scale, opacity), _region(anomaly_map, larger, threshold))
+
+# %% ../../nbs/look/05_heatmaps.ipynb #heapage1
+_PAGE = Path(str(files("patchcore_nb"))) / "look" / "heatmaps.js"
+
+
+@cache
+def photograph_class() -> Any:
+    "The class of a picture that tells which of its pixels was asked about."
+    traitlets = library("traitlets")
+
+    class Photograph(picture_class()):  # type: ignore[misc]  # a class that is made on demand
+        _esm = _PAGE
+        part = traitlets.Unicode("picture").tag(sync=True)
+        size = traitlets.Tuple(default_value=(1, 1)).tag(sync=True)  # (height, width) of the JPEG, pixels
+        side = traitlets.Int(400).tag(sync=True)  # longer side on the page at most, pixels
+        point = traitlets.Tuple(default_value=(-1, -1)).tag(sync=True)  # (row, column) of the JPEG; (-1, -1): none
+        step = traitlets.Tuple(default_value=(1.0, 1.0)).tag(sync=True)  # of an arrow key, pixels down and across
+
+        def show(self, picture: np.ndarray, alt: str) -> None:
+            "Show a picture; the same array again is not sent again."
+            if getattr(self, "_shown", None) is not picture:
+                self._shown, self.size = picture, picture.shape[:2]
+                super().show(picture, alt)
+            self.alt = alt
+
+    return Photograph
+
+
+@cache
+def slider_class() -> Any:
+    "The class of a slider from 0, which holds any value, also between its steps."
+    traitlets = library("traitlets")
+    AnyWidget: Any = library("anywidget").AnyWidget
+
+    class Slider(AnyWidget):
+        _esm = _PAGE
+        part = traitlets.Unicode("slider").tag(sync=True)
+        description = traitlets.Unicode().tag(sync=True)
+        label = traitlets.Int(72).tag(sync=True)  # width of the description, pixels
+        max = traitlets.Float(1.0).tag(sync=True)
+        step = traitlets.Float(0.01).tag(sync=True)  # of a key or the mouse
+        value = traitlets.CFloat(0.0).tag(sync=True)
+
+        @traitlets.validate("value")
+        def _within(self, proposal: Any) -> float:
+            return min(max(0.0, proposal["value"]), self.max)
+
+    return Slider
+
+
+@cache
+def strip_class() -> Any:
+    "The class of the strip of all images."
+    traitlets = library("traitlets")
+    AnyWidget: Any = library("anywidget").AnyWidget
+
+    class Strip(AnyWidget):
+        _esm = _PAGE
+        part = traitlets.Unicode("strip").tag(sync=True)
+        names = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of N images
+        labels = traitlets.Bytes().tag(sync=True)  # N times uint8, 1 is defective
+        values = traitlets.Bytes().tag(sync=True)  # N times float32
+        order = traitlets.Bytes().tag(sync=True)  # int32, the images that are listed
+        number = traitlets.Int(0).tag(sync=True)  # the image that is shown
+        threshold = traitlets.Float(0.0).tag(sync=True)
+        step = traitlets.Float(1.0).tag(sync=True)  # of the threshold
+        end = traitlets.Float(1.0).tag(sync=True)  # of the axis
+        unit = traitlets.Unicode().tag(sync=True)
+        colours = traitlets.Bytes().tag(sync=True)  # 256 times RGB, uint8
+        words = traitlets.Unicode().tag(sync=True)  # all images in words
+        counts = traitlets.Unicode().tag(sync=True)  # the threshold in words
+
+    return Strip
 
 # %% ../../nbs/look/05_heatmaps.ipynb #51f4d9f7
+def _bar(end: float, scale: tuple[float, float], opacity: float) -> np.ndarray:
+    "The colours that values from 0 to the end of the axis have over gray, `(1, 256, 3)` uint8."
+    return overlay(np.full((1, 256, 3), 170, dtype=np.uint8), np.linspace(0, end, 256)[None], scale, opacity)
+
+
 class _Strip(Chart):
     "All images of a category along their values."
 
     def __init__(self, labels: np.ndarray, end: float, unit: str, width: int) -> None:
         super().__init__(width, 150)
-        ax = self.figure.subplots()
-        ax.set(xlim=(0, end), ylim=(-0.45, 2), xlabel=f"value of an image ({unit})")
-        ax.set_yticks([-0.225, 0.5, 1.5], labels=["colour", "good", "defect"])
+        self.ax, self.end = self.figure.subplots(), end
+        self.ax.set(xlim=(0, end), ylim=(-0.45, 2), xlabel=f"value of an image ({unit})")
+        self.ax.set_yticks([-0.225, 0.5, 1.5], labels=["colour", "good", "defect"])
         self.labels, spread = labels, np.arange(len(labels)) * 0.618 % 1  # apart, and always in the same place
         self.lanes = labels + 0.2 + 0.6 * spread
-        looks = (("o", "none", "#0072B2"), ("D", "#D55E00", "#D55E00"))
-        self.dots = [ax.plot([], [], m, ms=6, mfc=fill, mec=rim, animated=True)[0] for m, fill, rim in looks]
-        self.line = ax.axvline(0, color="black", ls="--", lw=2, animated=True)
-        self.ring = ax.plot([], [], "o", ms=15, mfc="none", mec="black", mew=2, animated=True)[0]
-        self.bar = ax.imshow(np.zeros((1, 256, 3)), extent=(0, end, -0.45, 0), aspect="auto", animated=True)
-        self.ramp = np.linspace(0, end, 256)[None]
 
     def picture(
         self, values: np.ndarray, number: int, threshold: float, scale: tuple[float, float], opacity: float
     ) -> np.ndarray:
         "With a ring around one image and a line at the threshold, `(150, width, 3)` uint8."
-        for dots, lane in zip(self.dots, (~self.labels, self.labels)):
-            dots.set_data(values[lane], self.lanes[lane])
-        self.line.set_xdata([threshold] * 2)
-        self.ring.set_data([values[number]], [self.lanes[number]])
-        self.bar.set_data(overlay(np.full((1, 256, 3), 170, dtype=np.uint8), self.ramp, scale, opacity))
-        return self.moved(self.bar, self.line, *self.dots, self.ring)
+        looks = (("o", "none", "#0072B2"), ("D", "#D55E00", "#D55E00"))
+        for lane, (mark, fill, rim) in zip((~self.labels, self.labels), looks):
+            self.ax.plot(values[lane], self.lanes[lane], mark, ms=6, mfc=fill, mec=rim)
+        self.ax.axvline(threshold, color="black", ls="--", lw=2)
+        self.ax.plot(values[number], self.lanes[number], "o", ms=15, mfc="none", mec="black", mew=2)
+        self.ax.imshow(_bar(self.end, scale, opacity), extent=(0, self.end, -0.45, 0), aspect="auto")
+        return self.still()
 
 # %% ../../nbs/look/05_heatmaps.ipynb #dec8951c
 def _categories(
@@ -159,25 +325,154 @@ def _verdict_table(s: dict[str, Any]) -> str:
     }
     if s["unseen"]:
         lines["cropped away"] = f"{s['unseen']:.1%} of the photograph, not judged"
-    style = "padding-right: 10px; opacity: .75; white-space: nowrap; vertical-align: top"
+    style = "padding-right: 8px; opacity: .75; white-space: nowrap; vertical-align: top"
     rows = (f'<tr><td style="{style}">{name}</td><td>{text}</td></tr>' for name, text in lines.items())
-    return f"<table>{''.join(rows)}</table>"
+    return f'<table style="line-height: 1.25">{"".join(rows)}</table>'
 
 
-def _in_words(s: dict[str, Any], name: str, masked: bool) -> tuple[str, str, str]:
-    "Photograph, overlay and strip of a HeatmapExplorer in words, for those who do not see them."
+def _in_words(s: dict[str, Any], name: str, masked: bool) -> tuple[str, str, str, str]:
+    "Photograph, overlay, strip and threshold of a HeatmapExplorer in words, for those who do not see them."
+    counts = (
+        f"{s['found']} of {s['found'] + s['missed']} defective and "
+        f"{s['over_flagged']} of {s['passed'] + s['over_flagged']} good images"
+    )
     return (
         f"{s['defect']}, {name}" + ", true defect outlined" * masked,
         f"{s['defect']}, {name}, {s['area']:.1%} of it coloured and outlined",
-        f"All images along their values: {s['found']} of {s['found'] + s['missed']} defective and "
-        f"{s['over_flagged']} of {s['passed'] + s['over_flagged']} good ones right of the threshold",
+        f"All images along their values: {counts} right of the threshold",
+        f"{s['threshold']:.4g}: {counts} flagged",
     )
 
+
+def _source(s: dict[str, Any], made: Calibration | None, begun: float) -> str:
+    "Where the threshold of a state comes from, and what is known of its false alarms."
+    if made is not None:
+        return str(replace(made, threshold=s["threshold"]))
+    if s["threshold"] == begun:
+        both = s["found"] + s["missed"] and s["passed"] + s["over_flagged"]
+        how = "chosen with the labels of these images" if both else "the 95th percentile of these images"
+        return f"limit {begun:.4g}, {how}: for a first look, not for a decision"
+    return str(Calibration(s["threshold"], None))
+
+
+def _made(model: PatchCore, s: dict[str, Any]) -> Calibration | None:
+    "The calibration of a model, if the threshold of a state is one of its limits."
+    if (own := model.calibration_) is None or own.made_with.get("sigma", s["sigma"]) != s["sigma"]:
+        return None
+    return own if s["threshold"] == (own.threshold if s["judge"] == "score" else own.pixel_threshold) else None
+
+# %% ../../nbs/look/05_heatmaps.ipynb #heabesi1
+_HINT = "Click a pixel: its nearest good patches appear here."
+_GONE = "The nearest good patches need the training images, which cannot be read: pass them as training=."
+_CROPPED = "The crop left this pixel out: it is not judged."
+
+
+class _Beside:
+    "A patch and the good patches nearest to it, in two columns."
+
+    def __init__(self, count: int = 3, side: int = 96) -> None:
+        self.said, self.count, self.side = control("HTML"), count, side
+        self.parts = [(picture_class()(alt="no patch yet"), control("HTML")) for _ in range(1 + count)]
+        columns = [titled(picture, caption, width=f"{side}px") for picture, caption in self.parts]
+        self.columns = in_row(*columns)
+        self.widget = titled(self.said, self.columns)
+        self.say(_HINT)
+
+    def say(self, text: str, more: str = "") -> None:
+        "Only a line, with more of it under the mouse."
+        self.said.value = f'<div title="{escape(more)}" style="opacity: .8; line-height: 1.25">{escape(text)}</div>'
+        self.columns.layout.display = "none"
+
+    def show(self, number: int, near: NearestPatches, looked: Looked) -> None:
+        "The patch of an image and its neighbours, each with its distance and the name of its file."
+        asked, box = looked.asked(number)[1], looked.box(near.cell, near.grid, looked.asked(number)[1].shape[:2])
+        pictures, grid, (row, column) = [cut_out(asked, box, self.side, ASKED)], looked.model.bank_.grid, near.cell
+        assert grid is not None  # it is known wherever the images are
+        captions = [f"<b>the patch</b> in row {row}, column {column}"]
+        for distance, (image, *cell) in zip(near.distances, near.origins.tolist()):
+            good = looked.good(image)
+            seen = looked.box(tuple(cell), grid, good.shape[:2])
+            pictures.append(cut_out(good, seen, self.side, NEAR, dashed=True))
+            name = Path(looked.model.bank_.paths[image]).name or f"image {image}"
+            captions.append(f"at <b>{distance:.3g}</b>, {escape(name)}")
+        for (part, caption), picture, text in zip(self.parts, pictures, captions):
+            part.show(picture, text.replace("<b>", "").replace("</b>", ""))
+            caption.value = f'<div style="line-height: 1.15; font-size: 11px; overflow-wrap: anywhere">{text}</div>'
+        self.said.value = "<b>Nearest good patches</b>"
+        self.columns.layout.display = "flex"
+
+# %% ../../nbs/look/05_heatmaps.ipynb #heactl01
+_RATES = {"by hand": 0.0, "0.1 %": 0.001, "0.5 %": 0.005, "1 %": 0.01, "2 %": 0.02, "5 %": 0.05}
+
+
+def _slot(kind: str, label: str, label_width: int, width: int, **options: Any) -> Any:
+    "A control with a short label, which takes its share of what a row leaves; widths in pixels."
+    made = control(kind, label, **options)
+    made.style.description_width = f"{label_width}px"
+    made.layout.flex, made.layout.min_width, made.layout.margin = f"1 1 {width}px", "0", "0"
+    return made
+
+
+def _offered(now: _Judged, values: np.ndarray, threshold: float, show: str, order: str) -> list[int]:
+    "Numbers of the images that are listed."
+    flagged, labels = values >= threshold, now.labels
+    kinds = {"all": labels | True, "missed": labels & ~flagged, "over-flagged": ~labels & flagged}
+    numbers = np.flatnonzero(kinds[show] if show in kinds else np.array(now.images.defects) == show)
+    if order == "score":
+        numbers = numbers[np.argsort(-values[numbers], kind="stable")]
+    return numbers.tolist()
+
+
+class _HeatmapControls(Explorer):
+    "The controls and pictures of a HeatmapExplorer, and where they stand."
+
+    def _make(self, categories: Sequence[str], most: float, side: int) -> None:
+        "All parts; the smoothing goes up to so many pixels."
+        judges = {"highest value of map": "map", "image score": "score"}
+        smoothing = dict(min=0, max=most, step=0.5, readout_format=".1f")
+        orders = {"highest value first": "score", "name": "name"}
+        self.category = _slot("Dropdown", "Category", 64, 150, options=categories)
+        self.show = _slot("Dropdown", "Show", 44, 150, options=["all"])
+        self.order = _slot("Dropdown", "Order", 44, 180, options=orders)
+        self.image = _slot("Dropdown", "Image", 48, 180, options=[("", 0)])
+        self.threshold = slider_class()(description="Threshold", layout={"flex": "1 1 280px", "min_width": "0"})
+        self.rate = _slot("Dropdown", "False alarms", 84, 170, options=_RATES)
+        self.judge = _slot("Dropdown", "Flag by", 52, 200, options=judges)
+        self.sigma = _slot("FloatSlider", "Smoothing", 72, 200, **smoothing)
+        self.opacity = _slot("IntSlider", "Opacity (%)", 80, 200, min=0, max=100, step=5, value=70)
+        self.photograph, self.overlay = (photograph_class()(side=side) for _ in range(2))
+        self.strip, self.told, self.beside = strip_class()(), status_class()(), _Beside()
+        self.strip.add_class("patchcore-strip")
+
+    def _rows(self) -> list[Any]:
+        "Everything, row by row."
+        ipywidgets = library("ipywidgets")
+        self.category.layout.display = None if len(self.category.options) > 1 else "none"
+        self.told.layout.flex, self.told.layout.min_width = "1 1 260px", "0"
+        self.told.add_class("patchcore-told")
+        titles = ("Photograph and true defect", self.photograph), ("Anomaly map and what is flagged", self.overlay)
+        column = dict(flex="9 1 200px", min_width="0")
+        self._columns = [titled(control("HTML", value=title), picture, **column) for title, picture in titles]
+        words = ipywidgets.VBox([self.status, self.beside.widget], layout={"flex": "1 1 208px", "min_width": "0"})
+        rows = (self.category, self.show, self.order, self.image), (self.threshold, self.rate, self.judge)
+        return [
+            *(in_row(*row) for row in (*rows, (self.sigma, self.opacity, self.told))),
+            in_row(*self._columns, words),
+            self.strip,
+        ]
+
+    def _fit(self, height: int, width: int) -> None:
+        "Give pictures of some size the room that they take, so that the words follow them."
+        share = self.photograph.side / max(height, width)
+        for column in self._columns:
+            column.layout.max_width = f"min({width * share:.0f}px, {42 * width / height:.1f}vh)"
+
 # %% ../../nbs/look/05_heatmaps.ipynb #681ee68f
-class HeatmapExplorer(Explorer):
+class HeatmapExplorer(_HeatmapControls):
     """Explore where a model sees defects, and which images a threshold flags.
 
-    Controls: `category`, `defect`, `image`, `threshold`, `sigma`, `opacity`, `judge` (`.value` of each may be set).
+    Controls: `category`, `show`, `order`, `image`, `threshold`, `rate`, `judge`, `sigma`, `opacity` (`.value` of each
+    may be set), and `overlay.point`, a pixel (row, column) of the picture.
     Raises `ImportError` without ipywidgets and anywidget, `NotFittedError` for a model before `fit`, `TypeError` for
     an ensemble or images without names, `ValueError` for categories that do not fit, an image set without images, or
     a threshold that is negative or not finite.
@@ -189,45 +484,44 @@ class HeatmapExplorer(Explorer):
         images: object,  # to judge: ImageSet, folder or files; for several categories a dict by name
         threshold: float | None = None,  # at first, in the unit of the maps; None: that of the best F1
         sigma: float | None = None,  # smoothing at first, pixels; None: that of the model
-        side: int = 400,  # longer side of a picture, pixels
+        side: int = 400,  # longer side of a picture on the page, pixels
+        training: object = None,  # training images as given to fit, for several categories a dict; None: their files
     ) -> None:
         super().__init__()
         if threshold is not None and not 0 <= threshold < np.inf:
             raise ValueError(f"threshold={threshold}: expected a finite number, 0 or more")
         self._models, self._images = _categories(model, images)
-        self._judged, self._side = {}, side
+        self._training = training if isinstance(training, Mapping) else dict.fromkeys(self._models, training)
+        self._judged, self._looked, self._side = {}, {}, side
+        self.nearest: NearestPatches | None = None
+        self._truth: tuple[Any, ...] = None, None, None  # image, patch, and the photograph with a frame around it
         smoothing = {name: m.scoring.sigma if sigma is None else sigma for name, m in self._models.items()}
-        self._kept = {name: (threshold, s) for name, s in smoothing.items()}  # of each category
-        self._make_controls(max(10, *smoothing.values()))
+        self._kept = {name: (threshold, s, 0.0) for name, s in smoothing.items()}  # of each category
+        self._make(list(self._models), max(10, *smoothing.values()), side)
         self._choose_category()
-        titles = ("Photograph and true defect", self.photograph), ("Anomaly map and what is flagged", self.overlay)
-        pictures = [titled(control("HTML", value=title), picture) for title, picture in titles]
-        choice, marks = in_row(self.category, self.defect, self.image), in_row(self.threshold, self.judge)
-        self._assemble(choice, marks, in_row(self.sigma, self.opacity), in_row(*pictures, self.status), self.strip)
+        self._assemble(*self._rows())
+        self._connect()
 
-    def _make_controls(self, most: float) -> None:
-        "All controls; the smoothing goes up to so many pixels."
-        judges = {"highest value of its map": "map", "its image score": "score"}
-        smoothing = dict(min=0, max=most, step=0.5, readout_format=".1f")
-        self.category = control("Dropdown", "Category", COLUMN, options=list(self._models))
-        self.defect = control("Dropdown", "Kind of defect", COLUMN, options=["all"])
-        self.image = control("Dropdown", "Image", COLUMN, options=[("", 0)])
-        self.threshold = control("FloatSlider", "Threshold", TWO_COLUMNS, min=0, max=1, readout_format=".3g")
-        self.sigma = control("FloatSlider", "Smoothing (pixels)", COLUMN, **smoothing)
-        self.opacity = control("IntSlider", "Opacity (%)", COLUMN, min=0, max=100, step=5, value=70)
-        self.judge = control("Dropdown", "Flag an image by", COLUMN, options=judges)
-        self.photograph, self.overlay, self.strip = (picture_class()() for _ in range(3))
-        self.status.layout.width = "220px"
+    def _connect(self) -> None:
+        "Answer the controls, the strip and the pictures."
         self._on(self.category, call=self._choose_category)
-        self._on(self.defect, call=self._choose_defect)
-        self._on(self.threshold, self.image, self.sigma, self.opacity, self.judge)
+        self._on(self.show, self.order, call=self._choose_image)
+        self._on(self.threshold, call=self._by_hand)
+        self._on(self.rate, self.sigma, self.judge, call=self._at_rate)
+        self._on(self.image, call=self._ask)
+        self._on(self.opacity)
+        self.strip.observe(lambda change: self._once(lambda: self._offer(change.new)), "number")
+        self.strip.observe(lambda change: self._once(lambda: self._by_hand(change.new)), "threshold")
+        for picture in (self.photograph, self.overlay):
+            picture.observe(lambda change: self._once(lambda: self._ask(change.new)), "point")
 
     @property
     def _now(self) -> _Judged:
         "The category that is shown; its images are judged once."
         if (name := self.category.value) not in self._judged:
             self.status.value = f"Judging {len(self._images[name])} images of {escape(name)} &hellip;"
-            self._judged[name] = _Judged(self._models[name], self._images[name], self._side)
+            sigma = self._kept[name][1]
+            self._judged[name] = _Judged(self._models[name], self._images[name], self._side, sigma)
         return self._judged[name]
 
     def smoothed(
@@ -242,56 +536,179 @@ class HeatmapExplorer(Explorer):
         return self._now.values(self.judge.value, self.sigma.value)
 
     def _choose_category(self) -> None:
-        "Set kinds of defect, range of the threshold and axes of the strip to those of the category."
-        now, (threshold, self.sigma.value) = self._now, self._kept[self.category.value]
-        if threshold is None:
-            threshold = now.threshold(self.values())
-        self.threshold.max, self.threshold.step = max(now.end, threshold), now.end / 400
-        if steps := round(threshold / self.threshold.step):
-            self.threshold.step = threshold / steps  # the slider shows whole steps only
-        self.threshold.value = threshold
-        self.threshold.description = "Threshold (distance²)" if "squared" in now.unit else "Threshold (distance)"
-        self._strip = _Strip(now.labels, self.threshold.max, now.unit, 2 * self._side + 12)
-        self.defect.options = ["all", *sorted(set(now.images.defects))]
-        self._choose_defect()
+        "Set kinds of defect, smoothing and range of the threshold to those of the category."
+        now, (threshold, self.sigma.value, self.rate.value) = self._now, self._kept[self.category.value]
+        self.sigma.disabled = now.fixed is not None
+        self._begun = now.threshold(self.values())
+        self._set_threshold(self._begun if threshold is None else threshold)
+        self.show.options = ["all", "missed", "over-flagged", *sorted(set(now.images.defects))]
+        self._offer(self._listed()[0])
+        self._ask()
 
-    def _choose_defect(self) -> None:
-        "Offer the images of one kind of defect."
-        images = self._now.images
-        chosen = [i for i, defect in enumerate(images.defects) if self.defect.value in ("all", defect)]
-        self.image.options = [(f"{images.defects[i]}/{Path(images.paths[i]).name}", i) for i in chosen]
+    def _set_threshold(self, threshold: float) -> None:
+        "Set the threshold, and the range of its slider."
+        with self.threshold.hold_sync():
+            self.threshold.max, self.threshold.step = max(self._now.end, threshold), self._now.end / 400
+            self.threshold.value = threshold
+
+    def _by_hand(self, threshold: float | None = None) -> None:
+        "The threshold was moved; the strip says where to."
+        self.rate.value = 0.0
+        if threshold is not None:
+            self.threshold.value = threshold
+
+    def _at_rate(self) -> None:
+        "Set the threshold to the rate of false alarms, if one is chosen."
+        if not self.rate.value:
+            return
+        try:
+            made = self._now.calibration(self.rate.value, self.sigma.value)
+        except ValueError:
+            self.rate.value = 0.0
+            raise
+        assert made.pixel_threshold is not None  # peaks were given
+        self._set_threshold(made.threshold if self.judge.value == "score" else made.pixel_threshold)
+
+    def _listed(self) -> list[int]:
+        "Numbers of the images that are listed, in their order."
+        return _offered(self._now, self.values(), self.threshold.value, self.show.value, self.order.value)
+
+    def _offer(self, number: int) -> None:
+        "List the images, and one more if it is not among them, and choose that one."
+        listed, names, asked = self._listed(), self._now.names, self.image.value != number
+        options = tuple((names[i], i) for i in (listed if number in listed else [number, *listed]))
+        if self.image.options != options:
+            self.image.options = options
+        self.image.value = number
+        if asked:
+            self._ask()
+
+    def _choose_image(self) -> None:
+        "Show the first image that is listed, unless the present one is."
+        listed, now = self._listed(), self.image.value
+        self._offer(now if now in listed or not listed else listed[0])
+        self._ask()
+
+    def _ask(self, point: tuple[int, int] = (-1, -1)) -> None:
+        "Find the good patches nearest to the patch at a pixel of the pictures; (-1, -1): forget the last one."
+        self.photograph.point = self.overlay.point = point
+        self.nearest, now, i = None, self._now, self.image.value
+        if min(point) < 0:
+            return self.beside.say(_HINT)
+        if (pixel := now.pictures(i).pixel_at(point, now.size)) is None:
+            return self.beside.say(_CROPPED)
+        name = self.category.value
+        try:
+            looked = self._looked.get(name) or Looked(now.model, now.images, self._training[name])
+        except (OSError, ValueError) as error:
+            return self.beside.say(_GONE, str(error))
+        self._looked[name], (embedding, _, mask) = looked, looked.asked(i)
+        (_, h, w), count = embedding.shape, min(self.beside.count, len(now.model.bank_))
+        near = nearest_good_patches(now.model, embedding, cell_at(pixel, (h, w), now.size), count, mask)
+        self.nearest = near
+        return self.beside.show(i, near, looked)
 
     def draw(self) -> None:
-        "Redraw photograph, overlay and strip, and the table."
+        "Redraw photograph, overlay and strip, and the words."
+        self._offer(self.image.value)
         s, now, values = self.state, self._now, self.values()
         i, threshold, opacity = s["image"], s["threshold"], s["opacity"] / 100
-        self._kept[s["category"]] = threshold, s["sigma"]
+        self._kept[s["category"]] = threshold, s["sigma"], s["rate"]
         low, high = colour_scale(values[:, None], threshold)
-        scale = low, max(high, low + self.threshold.step)  # values may all be 0
-        picture, truth = now.pictures(i)
-        flagged = _flagged(picture, self.smoothed([i])[0], threshold, scale, opacity)
-        self._pictures = truth, flagged, self._strip.picture(values, i, threshold, scale, opacity)
-        words = _in_words(s, Path(now.images.paths[i]).name, truth is not picture)
-        for part, seen, said in zip((self.photograph, self.overlay, self.strip), self._pictures, words):
-            part.show(seen, said)
+        self._scale = scale = low, max(high, low + self.threshold.step)  # values may all be 0
+        seen, words = now.pictures(i), _in_words(s, Path(now.images.paths[i]).name, bool(now.labels[i]))
+        top, left, bottom, right = seen.box
+        flagged, part = seen.plain.copy(), seen.plain[top:bottom, left:right]
+        flagged[top:bottom, left:right] = _flagged(part, self.smoothed([i])[0], threshold, scale, opacity)
+        if self._truth[0] is not seen or self._truth[1] is not self.nearest:  # else it is sent already
+            self._truth = seen, self.nearest, self._framed(seen.truth, seen)
+        self._pictures = self._truth[2], self._framed(flagged, seen)
+        self._fit(*seen.plain.shape[:2])
+        for picture, shown, said in zip((self.photograph, self.overlay), self._pictures, words):
+            picture.show(shown, f"{said}. Enter, or Shift and arrow keys: the nearest good patches.")
+        self._send(now, s, words)
         self.status.value = _verdict_table(s)
+        self.told.value = f"<small>{escape(_source(s, self._known(now, s), self._begun))}</small>"
+
+    def _known(self, now: _Judged, s: dict[str, Any]) -> Calibration | None:
+        "The calibration that the threshold of a state comes from: that of the rate, or of the model; None: by hand."
+        return now.calibration(s["rate"], s["sigma"]) if s["rate"] else _made(now.model, s)
+
+    def _framed(self, picture: np.ndarray, seen: _Seen) -> np.ndarray:
+        "A picture with a frame around the patch that was asked about."
+        if self.nearest is None:
+            return picture
+        spec, size = self._now.model.embedder_.spec, self._now.size
+        box = cell_box(self.nearest.cell, self.nearest.grid, size, spec.patch_size, spec.stride)
+        return draw_box(picture, seen.on_screen(box, size), ASKED, thickness=3)
+
+    def _send(self, now: _Judged, s: dict[str, Any], words: tuple[str, str, str, str]) -> None:
+        "Send the page what the strip shows, all at once."
+        shown = dict(names=now.names, labels=now.labels.astype(np.uint8).tobytes(), unit=now.unit)
+        shown |= dict(values=self.values().astype(np.float32).tobytes(), order=np.int32(self._listed()).tobytes())
+        shown |= dict(number=s["image"], threshold=s["threshold"], step=self.threshold.step, end=self.threshold.max)
+        shown |= dict(colours=_bar(self.threshold.max, self._scale, s["opacity"] / 100).tobytes())
+        with self.strip.hold_sync():
+            for name, value in (shown | dict(words=words[2], counts=words[3])).items():
+                setattr(self.strip, name, value)
+        step = [n / cells for n, cells in zip(self._pictures[0].shape, self.nearest.grid if self.nearest else now.size)]
+        self.photograph.step = self.overlay.step = tuple(step)
 
     @property
-    def state(self) -> dict[str, Any]:  # controls by name; value, verdict and area of the image; counts
-        "What is shown now, as data: values of the controls, the verdict on the image, counts of the category."
+    def state(self) -> dict[str, Any]:  # controls by name; value, verdict and area of the image; counts; patch
+        "What is shown now, as data: values of the controls, the verdict on the image, counts, the patch asked about."
         now, i, threshold = self._now, self.image.value, self.threshold.value
         shown = dict(category=self.category.value, defect=now.images.defects[i], image=i, threshold=threshold)
         shown |= dict(sigma=self.sigma.value, opacity=self.opacity.value, judge=self.judge.value)
+        shown |= dict(show=self.show.value, order=self.order.value, rate=self.rate.value)
         shown["area"] = float((self.smoothed([i])[0] >= threshold).mean())
         shown["unseen"] = now.unseen(i)
-        return shown | now.verdict(i, self.values(), threshold)
+        shown |= now.verdict(i, self.values(), threshold)
+        return shown | dict(patch=None if self.nearest is None else self.nearest._asdict())
 
     def figure(self) -> np.ndarray:  # `(H, W, 3)` uint8
         "Photograph and overlay above the strip, as one picture."
-        s = self.state
+        s, now = self.state, self._now
         text = f"{s['category']}, {s['defect']}, {s['verdict']}: threshold {s['threshold']:.3g}, {s['missed']} missed"
         text += f", {s['over_flagged']} over-flagged, smoothing {s['sigma']:g} pixels"
-        return stacked([contact_sheet(self._pictures[:2], 2), self._pictures[2]], text)
+        strip = _Strip(now.labels, self.threshold.max, now.unit, 2 * self._side + 12)
+        below = strip.picture(self.values(), s["image"], s["threshold"], self._scale, s["opacity"] / 100)
+        return stacked([contact_sheet([on_screen(p, self._side) for p in self._pictures], 2), below], text)
+
+    def apply(
+        self,
+        model: PatchCore | None = None,  # the model that is explored, or a copy of it; None: that of the category
+    ) -> PatchCore:  # the model, whose predictions have the verdicts that are shown
+        """Put threshold and smoothing into the fitted model.
+
+        Sets `scoring__sigma` and, with `set_threshold`, both limits: that of the pixels is the threshold, that of the
+        image scores is the threshold, too, if images are flagged by their score. If they are flagged by the highest
+        value of their map, it is the limit that repeats the verdicts, with a warning that names images for which no
+        limit does. A threshold of image scores that comes from a rate, or from the calibration of the model, keeps
+        what is known about its false alarms.
+
+        Raises `ValueError` for a model with another memory bank, `TypeError` for another kind of model.
+        """
+        now, s = self._now, self.state
+        model = now.model if model is None else fitted_model(model)
+        if model.bank_ is not now.model.bank_:
+            raise ValueError(f"{s['category']} is shown, and this model has another memory bank: pass the one explored")
+        limit, pixel_limit = _limits(now, s["judge"], s["sigma"], s["threshold"])
+        if model.scoring.sigma != s["sigma"]:
+            model.set_params(scoring__sigma=s["sigma"])
+        made = self._known(now, s)
+        model.set_threshold(limit, pixel_limit)
+        if made is not None and s["judge"] == "score":
+            known = replace(made, threshold=limit, pixel_threshold=pixel_limit)
+            model.calibration_ = replace(known, made_with=model.scored_with())
+        other = np.flatnonzero((now.scores >= limit) != (self.values() >= s["threshold"]))
+        if len(other):
+            warnings.warn(
+                f"{len(other)} of {len(now.scores)} images have another verdict by score than by map, first "
+                f"{now.names[other[0]]}: flag images by their score, or judge predictions by their flags",
+                stacklevel=2,
+            )
+        return model
 
 # %% ../../nbs/look/05_heatmaps.ipynb #headoc
 complete_docstrings(__name__)

@@ -48,7 +48,7 @@ from ..patches import cell_at, cell_box
 from ..prediction import pixel_limit
 
 # %% ../../nbs/look/06_inspector.ipynb #dad4df58
-_ASKED, _GOOD = (255, 150, 60), (90, 190, 255)  # frames: light orange, solid; light blue, dashed
+ASKED, NEAR = (255, 150, 60), (90, 190, 255)  # frames: light orange, solid; light blue, dashed
 _CLOSE = 118  # side of a close-up, pixels
 
 
@@ -58,17 +58,15 @@ def _framed(picture: np.ndarray, box: tuple[int, int, int, int], side: int) -> n
     down, across = large.shape[0] / H, large.shape[1] / W
     top, left, bottom, right = box
     frame = round(top * down), round(left * across), round(bottom * down), round(right * across)
-    return draw_box(large, frame, _ASKED)
+    return draw_box(large, frame, ASKED)
 
 
 def _good_patch(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     "A good patch, and below it the training image it was cut from."
-    return stacked(
-        [cut_out(picture, box, _CLOSE, _GOOD, dashed=True), on_screen(draw_box(picture, box, _GOOD), _CLOSE)]
-    )
+    return stacked([cut_out(picture, box, _CLOSE, NEAR, dashed=True), on_screen(draw_box(picture, box, NEAR), _CLOSE)])
 
 # %% ../../nbs/look/06_inspector.ipynb #13e496b9
-class _Looked:
+class Looked:
     "Images and training images of a model, with what is needed to find their patches; the last ones are kept."
 
     def __init__(self, model: PatchCore, images: ImageSet, training: object) -> None:
@@ -119,7 +117,7 @@ class PatchInspector(Explorer):
         chosen = image_set(images, model.geometry_)
         if not 0 <= image < len(chosen):
             raise IndexError(f"image={image}: expected a number from 0 to {len(chosen) - 1}")
-        self._looked, self.prediction = _Looked(model, chosen, training), model.predict(chosen)
+        self._looked, self.prediction = Looked(model, chosen, training), model.predict(chosen)
         self._scale = colour_scale(self.prediction.maps, pixel_limit(self.prediction))
         files = [f"{defect}/{Path(path).name}" for defect, path in zip(chosen.defects, chosen.paths)]
         names = [(f"{f} (score {score:.3g})", i) for i, (f, score) in enumerate(zip(files, self.prediction.scores))]
@@ -165,7 +163,7 @@ class PatchInspector(Explorer):
         if self.heat.value:
             picture = overlay(photograph, self.prediction.maps[s["image"]], self._scale, self.heat.value / 100)
         seen = [self._looked.neighbour(*map(int, origin)) for origin in near.origins]
-        self._pictures = _framed(picture, box, 400), cut_out(photograph, box, _CLOSE, _ASKED), seen
+        self._pictures = _framed(picture, box, 400), cut_out(photograph, box, _CLOSE, ASKED), seen
         (row, column), (h, w), distance = s["cell"], s["grid"], f"{s['distances'][0]:.3g}"
         where = f"row {row}, column {column}"
         words = f"{s['name']} with a frame around the patch in {where}; distance {distance}"
