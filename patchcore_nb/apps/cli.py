@@ -31,7 +31,7 @@ from ..box.docstrings import complete_docstrings
 # %% ../../nbs/apps/01_cli.ipynb #clihlp01
 _TOPICS = {
     "Basic": """names out folder demo_seed check embedder__backbone recipe false_alarm_rate folds exit_code heatmaps
-        threshold original min_area save_models tolerance host port on_error quiet""",
+        threshold original min_area save_models tolerance host port dark on_error quiet""",
     "Images": "resize crop depth keep ignore edge max_pixels num_workers",
     "Tiles": "tile overlap position_banks",
     "Model": """embedder__layers embedder__weights weights sha256 coreset__fraction coreset__sampler
@@ -1567,8 +1567,59 @@ def serve_command(model, host, port, waiting, max_bytes, max_pixels, seconds, we
         app, host=host, port=port, log_level="warning" if quiet else "info", http=http_protocol(seconds), ws="none"
     )
 
+# %% ../../nbs/apps/01_cli.ipynb #clstud02
+_STUDIO_PAGE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
+{%- block notebook_css -%}
+{{ super() | replace('https://cdn.jsdelivr.net/', 'data:,') }}
+{%- endblock notebook_css -%}
+"""
+
+
+def _write_studio(place, folder):
+    "Write the notebook of a studio, and the template of its page, into a folder."
+    import nbformat
+
+    source = f"import os\n\nfrom patchcore_nb import Studio\n\nos.chdir({os.getcwd()!r})\nStudio({folder or ''!r})"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(source)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), place / "studio.ipynb")
+    (page := place / "voila/templates/studio").mkdir(parents=True)
+    (page / "index.html.j2").write_text(_STUDIO_PAGE)
+    (page / "conf.json").write_text('{"base_template": "lab"}')
+
+
+@cli.command(
+    "studio",
+    epilog="patchcore_nb studio photos\npatchcore_nb studio photos --port 9000 --dark",
+)
+@click.argument("folder", type=UserPath(exists=True, file_okay=False), required=False)
+@click.option("--port", type=click.IntRange(1, 65535), default=8866, show_default=True, help="Port to listen on.")
+@click.option("--dark", is_flag=True, help="Dark page.")
+def studio_command(folder, port, dark):
+    """Work in the browser: choose images, fit, look, set the limit, correct.
+
+    FOLDER holds photographs, or parts in MVTec AD layout. Without it, the studio asks for a folder. Only this machine
+    reaches the page, at the address that is printed; Ctrl-C ends it.
+    """
+    from importlib.util import find_spec
+
+    if not all(map(find_spec, ("voila", "ipykernel", "ipywidgets", "anywidget"))):
+        raise ImportError(
+            "the studio needs Voil\u00e0, ipykernel, ipywidgets and anywidget: pip install 'patchcore_nb[studio]'"
+        )
+    import tempfile
+
+    from voila.app import main
+
+    with tempfile.TemporaryDirectory() as place:
+        _write_studio(Path(place), folder)
+        os.environ["JUPYTER_PATH"] = os.pathsep.join([place, os.environ.get("JUPYTER_PATH", "")])
+        options = ["--no-browser", f"--port={port}", "--template=studio", f"--theme={'dark' if dark else 'light'}"]
+        own = {"Voila.ip": "127.0.0.1", "Voila.auto_token": "True", "Voila.port_retries": "0"}
+        main([str(Path(place) / "studio.ipynb"), *options, *(f"--{name}={value}" for name, value in own.items())])
+
 # %% ../../nbs/apps/01_cli.ipynb #clorder1
-_ORDER = ("demo", "fit", "calibrate", "predict", "evaluate", "export", "serve")  # of the work
+_ORDER = ("demo", "studio", "fit", "calibrate", "predict", "evaluate", "export", "serve")  # of the work
 cli.commands = {name: cli.commands[name] for name in _ORDER}
 
 # %% ../../nbs/apps/01_cli.ipynb #ada25a11

@@ -178,18 +178,18 @@ def _strip(prediction: Prediction, labels: np.ndarray) -> str:
     limit = None if known is None else known.threshold
     end = 1.05 * max(float(scores.max()), limit or 0) or 1.0
     spread = np.arange(len(scores)) * 0.618 % 1 - 0.5  # apart, and always in the same place
-    places = 80 + 540 * scores / end, np.where(labels, 66, 28) + 20 * spread
+    places = 60 + 350 * scores / end, np.where(labels, 66, 28) + 20 * spread
     rows = zip(*places, range(len(scores)), labels)
     marks = [_mark(x, y, f"{name_of(prediction, i)}: {scores[i]:.4g}", bool(bad)) for x, y, i, bad in rows]
     words = [f"Scores of {len(scores)} images, {scores.min():.4g} to {scores.max():.4g}"]
-    ticks = [f'<text x="80" y="110">0</text><text x="620" y="110" text-anchor="end">score {end:.4g}</text>']
+    ticks = [f'<text x="60" y="112">0</text><text x="410" y="112" text-anchor="end">score {end:.4g}</text>']
     if limit is not None:
-        x = 80 + 540 * limit / end
+        x = 60 + 350 * limit / end
         ticks.append(f'<path d="M{x:.1f} 8V96" stroke="currentColor" stroke-width="2" stroke-dasharray="6 4"/>')
         words.append(f"{int(prediction.is_anomalous.sum())} of them at or above the limit {limit:.4g}")
     names = '<text x="0" y="32">good</text><text x="0" y="70">defect</text>'
-    axis = '<path d="M80 96H620" stroke="currentColor"/>'
-    look = 'viewBox="0 0 640 116" style="width: 100%; max-width: 640px" fill="currentColor" font-size="13"'
+    axis = '<path d="M60 96H410" stroke="currentColor"/>'
+    look = 'viewBox="0 0 420 116" style="width: 100%; max-width: 640px" fill="currentColor" font-size="13"'
     return f'<svg role="img" aria-label="{", ".join(words)}" {look}>{names}{axis}{"".join([*ticks, *marks])}</svg>'
 
 # %% ../../nbs/look/08_studio.ipynb #stud0027
@@ -432,7 +432,7 @@ class _Look(_Step):
         self.pages.gallery.observe(lambda change: self._show(), "chosen")
         self.open = self.button("Open the heatmap explorer", "Judging without smoothing", self._open, "seen")
         self.below = library("ipywidgets").VBox([])
-        self.widget = _lines(self.strip, self.facts, self.picture, self.pages.widget, self.open, self.below)
+        self.widget = _lines(self.strip, self.facts, self.picture, self.pages.widget, in_row(self.open), self.below)
 
     def refresh(self) -> None:
         "Show the last prediction."
@@ -449,7 +449,7 @@ class _Look(_Step):
         if self._shown is None or not (chosen := self.pages.chosen):
             return
         number = self._order[min(chosen)]
-        drawn, words = self.studio._overlay(number, 420), self.studio._words(number)
+        drawn, words = self.studio._overlay(number, 420), self.studio._words(number).replace("\n", ", ")
         photograph = drawn.overlay if drawn.photograph is None else drawn.photograph
         self.facts.value = f"<b>{escape(words)}</b>"
         self.picture.show(stacked([photograph, drawn.overlay], across=True), f"Photograph and anomaly map: {words}")
@@ -499,7 +499,14 @@ class _Improve(_Step):
             "<b>Suspicious training images.</b> The most isolated first: patches of them look like no other "
             "training image. Choose those that are not good."
         )
-        rows = first, self.learn, self.alarms.widget, second, in_row(self.audit, self.forget), self.training.widget
+        rows = (
+            first,
+            in_row(self.learn),
+            self.alarms.widget,
+            second,
+            in_row(self.audit, self.forget),
+            self.training.widget,
+        )
         self.widget = _lines(*rows)
 
     def refresh(self) -> None:
@@ -788,8 +795,9 @@ class Studio(Explorer):
     def _words(self, number: int) -> str:
         "What is known about a judged image."
         prediction, defect = self.session.names["seen"], self.session.names["judged"].defects[number]
-        label = "" if defect == "good" else f", labelled {defect}"
-        return f"{_verdict(prediction, number)}{label}\n{name_of(prediction, number)}"
+        name = name_of(prediction, number)  # with its folder, which is often the kind of defect
+        label = "" if defect == "good" or name.startswith(f"{defect}/") else f", labelled {defect}"
+        return f"{_verdict(prediction, number)}{label}\n{name}"
 
     def _judged(self, number: int) -> tuple[np.ndarray, str]:
         "A judged image for a gallery, with its caption."
@@ -801,5 +809,5 @@ class Studio(Explorer):
         good = f"{int(flagged[~labels].sum())} of {int((~labels).sum())} good images"
         return f"Flagged: {good}, {int(flagged[labels].sum())} of {int(labels.sum())} defects."
 
-# %% ../../nbs/look/08_studio.ipynb #stud0059
+# %% ../../nbs/look/08_studio.ipynb #stud0058
 complete_docstrings(__name__)
