@@ -6,11 +6,7 @@
 __all__ = ['Studio']
 
 # %% ../../nbs/look/08_studio.ipynb #stud0002
-import logging
-import re
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,653 +14,30 @@ from typing import Any
 import numpy as np
 
 from ..box.docstrings import complete_docstrings
-from ..box.images import read_image
-from ..box.pictures import Seen, colour_scale, map_at, overlay
-from ..box.zoo import backbone_names
-from ..data import category_names
-from .controls import COLUMN, Explorer, control, in_row, library, on_screen, picture_class
-from .drawing import Pages, drawing_class, script_class, steps_class
-from .frames import Frame, Live
+from ..box.pictures import Seen, colour_scale
+from .controls import Explorer, library
+from .drawing import script_class, steps_class
+from .session import Session
+from patchcore_nb.look.steps import (
+    NEEDED,
+    Camera,
+    Fit,
+    Images,
+    Improve,
+    Look,
+    Region,
+    Save,
+    Step,
+    Threshold,
+    in_square,
+    small,
+    told_by_package,
+    verdict_in_words,
+)
 from .viz import contact_sheet, stacked
-from ..prediction import Prediction, name_of, pixel_limit, score_in_words, seen
+from ..prediction import name_of, pixel_limit, seen
 
 # %% ../../nbs/look/08_studio.ipynb #stud0008
-_HOMES = {
-    "PIL": ("Image", "ImageDraw"),
-    "patchcore_nb": ("Geometry", "HeatmapExplorer", "ImageFolder", "MVTecAD", "PatchCore", "RegionOfInterest", "Views"),
-    "patchcore_nb.data": ("ImageSet",),
-    "patchcore_nb.formats.export": ("export_onnx", "export_torch"),
-    "patchcore_nb.look.report": ("write_report",),
-}
-
-
-def _imports(lines: Sequence[str]) -> list[str]:
-    "The import lines that some lines of code need."
-    words = {word for line in lines for word in re.findall(r"\w+", re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", line))}
-    used = {home: [name for name in names if name in words] for home, names in _HOMES.items()}
-    return [f"from {home} import {', '.join(names)}" for home, names in used.items() if names]
-
-# %% ../../nbs/look/08_studio.ipynb #stud0009
-class _Session:
-    "Lines of Python, each of which has run, and the names that they have set."
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, list[str]]] = []  # name of a step, its lines
-        self.names: dict[str, Any] = {}
-
-    def run(
-        self, step: str, lines: Sequence[str], check: Callable[[], None] = lambda: None, again: bool = True
-    ) -> None:
-        "Run the lines of a step; a step that is repeated at once, and sets the same names, replaces itself."
-        self.steps.append((step, []))
-        try:
-            for line in lines:
-                exec(compile("\n".join([*_imports([line]), line]), "<studio>", "exec"), self.names)
-                self.steps[-1][1].append(line)
-                check()
-        finally:
-            if not self.steps[-1][1]:
-                self.steps.pop()
-        if again and len(self.steps) > 1 and self.steps[-2][0] == step:
-            del self.steps[-2]
-
-    @property
-    def script(self) -> str:
-        "All that was done, as Python."
-        done = [line for _, lines in self.steps for line in lines]
-        parts = ["\n".join(_imports(done)), *(f"# {step}\n" + "\n".join(lines) for step, lines in self.steps)]
-        return "\n\n".join(filter(None, parts)) + "\n"
-
-# %% ../../nbs/look/08_studio.ipynb #stud0013
-def _parts_of(folder: str) -> dict[str, str]:
-    "The parts in a folder: name → Python that opens one, with `{}` for the geometry."
-    there = Path(folder)
-    if (there / "train").is_dir() and (there / "test").is_dir():
-        whole = there.absolute()
-        return {whole.name: f"MVTecAD({str(whole.parent)!r}, {whole.name!r}, {{}})"}
-    try:
-        return {name: f"MVTecAD({folder!r}, {name!r}, {{}})" for name in category_names(there)}
-    except FileNotFoundError:
-        return {"all photographs": f"ImageFolder({folder!r}, {{}})"}
-
-
-def _reading(opened: str, side: int) -> list[str]:
-    "Open photographs to learn from, and others of defects if there are any."
-    opened = opened.format(f"Geometry({side})")
-    if opened.startswith("MVTecAD"):
-        return [f"part = {opened}", "photographs, test = part.train, part.test"]
-    chosen = "images.subset([i for i, label in enumerate(images.labels) if label == {}])"
-    return [f"images = {opened}", f"photographs = {chosen.format(0)}", f"test = {chosen.format(1)}"]
-
-# %% ../../nbs/look/08_studio.ipynb #stud0015
-def _choosing(left_out: Sequence[str], every: int) -> list[str]:
-    "Leave out bad photographs, and hold out some of the others."
-    chosen = "photographs.subset([i for i, path in enumerate(photographs.paths) if path not in left_out])"
-    part = "usable.subset([i for i in range(len(usable)) if i % {} {} {}])"
-    return [
-        f"left_out = {list(left_out)!r}",
-        f"usable = {chosen}",
-        f"held_out = {part.format(every, '==', every - 1)}",
-        f"good = {part.format(every, '!=', every - 1)}",
-        "judged = ImageSet([*held_out.samples, *test.samples], good.geometry, 'judged')",
-    ]
-
-# %% ../../nbs/look/08_studio.ipynb #stud0017
-def _viewing(shapes: Sequence[dict[str, Any]], size: tuple[int, int]) -> list[str]:
-    "Paint the areas to inspect and to ignore; the size is (height, width)."
-    lines, (height, width) = [], size
-    kinds = [kind for kind in ("inspect", "ignore") if any(shape["kind"] == kind for shape in shapes)]
-    for kind in kinds:
-        lines.append(f"{kind} = Image.new('1', ({width}, {height}))")
-        polygons = [[tuple(point) for point in shape["points"]] for shape in shapes if shape["kind"] == kind]
-        lines += [f"ImageDraw.Draw({kind}).polygon({points}, fill=1)" for points in polygons]
-    masks = ", ".join(f"{name}={kind}" for name, kind in (("keep", "inspect"), ("ignore", "ignore")) if kind in kinds)
-    return [*lines, f"views = Views(RegionOfInterest({masks}))" if kinds else "views = None"]
-
-# %% ../../nbs/look/08_studio.ipynb #stud0020
-_JUDGED = "seen = model.predict(judged)"
-
-
-def _fitting(backbone: str, coreset: float, region: bool) -> list[str]:
-    "Fit a model; the forecast comes before the work."
-    views = ", views=views" * region
-    made = f"unfitted = PatchCore({backbone!r}, coreset={coreset:g}{views})"
-    return [made, "forecast = unfitted.forecast(good)", "model = unfitted.fit(good)", _JUDGED]
-
-
-def _deciding(rate: float | None) -> list[str]:
-    "Set the threshold; None: there is none yet."
-    return [f"model.calibrate({rate:g}, good=held_out)"] * (rate is not None) + [_JUDGED]
-
-
-def _learning(paths: Sequence[str], rate: float | None) -> list[str]:
-    "Add false alarms to the memory bank."
-    rest = "[i for i, path in enumerate(held_out.paths) if path not in false_alarms]"
-    lines = [f"false_alarms = {list(paths)!r}", "model.update(false_alarms, reason='false alarm')"]
-    return [*lines, f"held_out = held_out.subset({rest})", *_deciding(rate)]
-
-
-def _forgetting(paths: Sequence[str], rate: float | None) -> list[str]:
-    "Remove training images from the memory bank."
-    return [f"model.forget({list(paths)!r}, reason='not good')", *_deciding(rate)]
-
-# %% ../../nbs/look/08_studio.ipynb #stud0022
-def _changes(before: Prediction, after: Prediction, paths: Sequence[str] = ()) -> str:
-    "What a correction has changed, in words."
-    most = int(np.argmax(abs(after.scores - before.scores)))
-    numbers = [after.paths.index(path) for path in paths if path in after.paths][:3] or [most]
-    changed = [f"{name_of(after, i)}: score {before.scores[i]:.4g} before, {after.scores[i]:.4g} now" for i in numbers]
-    old, new = before.calibration, after.calibration
-    if old and new:
-        changed.append(f"limit: {old.threshold:.4g} before, {new.threshold:.4g} now")
-        flagged = int(before.is_anomalous.sum()), int(after.is_anomalous.sum())
-        changed.append(f"flagged images: {flagged[0]} before, {flagged[1]} now")
-    return "; ".join(changed) + "."
-
-# %% ../../nbs/look/08_studio.ipynb #stud0025
-def _mark(x: float, y: float, name: str, is_defect: bool) -> str:
-    "A ring or a filled diamond, with a name."
-    named = f"<title>{escape(name)}</title>"
-    if is_defect:
-        return f'<path d="M{x:.1f} {y - 6:.1f}l6 6-6 6-6-6z" fill="#d55e00">{named}</path>'
-    return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="none" stroke="currentColor" stroke-width="1.5">{named}</circle>'
-    )
-
-
-def _strip(prediction: Prediction, labels: np.ndarray) -> str:
-    "Scores of images along a line, as HTML."
-    scores, known = prediction.scores, prediction.calibration
-    limit = None if known is None else known.threshold
-    end = 1.05 * max(float(scores.max()), limit or 0) or 1.0
-    spread = np.arange(len(scores)) * 0.618 % 1 - 0.5  # apart, and always in the same place
-    places = 60 + 350 * scores / end, np.where(labels, 66, 28) + 20 * spread
-    rows = zip(*places, range(len(scores)), labels)
-    marks = [_mark(x, y, f"{name_of(prediction, i)}: {scores[i]:.4g}", bool(bad)) for x, y, i, bad in rows]
-    words = [f"Scores of {len(scores)} images, {scores.min():.4g} to {scores.max():.4g}"]
-    ticks = [f'<text x="60" y="112">0</text><text x="410" y="112" text-anchor="end">score {end:.4g}</text>']
-    if limit is not None:
-        x = 60 + 350 * limit / end
-        ticks.append(f'<path d="M{x:.1f} 8V96" stroke="currentColor" stroke-width="2" stroke-dasharray="6 4"/>')
-        words.append(f"{int(prediction.is_anomalous.sum())} of them at or above the limit {limit:.4g}")
-    names = '<text x="0" y="32">good</text><text x="0" y="70">defect</text>'
-    axis = '<path d="M60 96H410" stroke="currentColor"/>'
-    look = 'viewBox="0 0 420 116" style="width: 100%; max-width: 640px" fill="currentColor" font-size="13"'
-    return f'<svg role="img" aria-label="{", ".join(words)}" {look}>{names}{axis}{"".join([*ticks, *marks])}</svg>'
-
-# %% ../../nbs/look/08_studio.ipynb #stud0027
-def _small(path: str, side: int) -> np.ndarray:
-    "A photograph, its longer side at most so many pixels, `(h, w, 3)` uint8."
-    try:
-        image = read_image(path)
-    except (ValueError, OSError):
-        return np.full((side, side, 3), 128, np.uint8)
-    image.thumbnail((side, side))
-    return np.asarray(image)
-
-
-def _in_square(picture: np.ndarray, side: int) -> np.ndarray:
-    "A picture in the middle of a white square."
-    picture = on_screen(picture, side)
-    (top, left), square = ((side - n) // 2 for n in picture.shape[:2]), np.full((side, side, 3), 255, np.uint8)
-    square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return square
-
-# %% ../../nbs/look/08_studio.ipynb #stud0029
-_NEEDED = {
-    "photographs": "read a folder first (step 1)",
-    "good": "press “Use these photographs” first (step 1)",
-    "seen": "fit a model first (step 3)",
-}
-
-
-@contextmanager
-def _told() -> Iterator[list[str]]:
-    "Collect warnings of the package."
-    said: list[str] = []
-    handler, logger = logging.Handler(logging.WARNING), logging.getLogger("patchcore_nb")
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]  # no class needed
-    logger.addHandler(handler)
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            yield said
-        said += [str(warning.message) for warning in caught if warning.category is UserWarning]
-    finally:
-        logger.removeHandler(handler)
-
-# %% ../../nbs/look/08_studio.ipynb #stud0030
-class _Step:
-    "Controls of a step, and what its buttons do."
-
-    widget: Any
-
-    def __init__(self, studio: "Studio") -> None:
-        self.studio, self._buttons = studio, []
-        self.build()
-
-    @property
-    def names(self) -> dict[str, Any]:
-        "What the session has set."
-        return self.studio.session.names
-
-    def button(self, text: str, doing: str, work: Callable[[], str], needs: str = "") -> Any:
-        "A button; `doing` is said while it works, the text that it returns afterwards."
-        button = library("ipywidgets").Button(description=text, layout={"width": "auto"})
-        button.on_click(lambda _: self.studio._do(doing, work, needs))
-        self._buttons.append((button, needs))
-        return button
-
-    def build(self) -> None:
-        "Make the controls, and `widget`, which holds them."
-        raise NotImplementedError
-
-    def refresh(self) -> None:
-        "Show what the session holds now."
-        for button, needs in self._buttons:
-            button.disabled = bool(needs) and needs not in self.names
-
-
-def _lines(*widgets: Any) -> Any:
-    "Widgets one below the other."
-    return library("ipywidgets").VBox(widgets, layout={"grid_gap": "6px", "width": "100%"})
-
-
-def _said(text: str) -> Any:
-    "A paragraph."
-    return control("HTML", value=f'<div style="line-height: 1.4; max-width: 640px">{text}</div>')
-
-# %% ../../nbs/look/08_studio.ipynb #stud0031
-class _Images(_Step):
-    "Choose folder, part and photographs."
-
-    def build(self) -> None:
-        self.folder = control("Text", "Folder", COLUMN, continuous_update=False)
-        self.part = control("Dropdown", "Part", COLUMN, options=[""])
-        self.side = control("BoundedIntText", "Shorter side (pixels)", COLUMN, min=32, max=4096, value=256)
-        self.every = control("BoundedIntText", "Hold out one of", COLUMN, min=2, max=100, value=5)
-        self.pages = Pages("left out")
-        self.folder.observe(lambda change: self._offer(), "value")
-        self.read = self.button("Read", "Reading the folder", self._read)
-        self.use = self.button("Use these photographs", "Choosing", self._use, "photographs")
-        text = _said(
-            "Press the photographs that show bad parts or nothing of use, they are <b>left out</b>. Of the others, "
-            "one of so many is held out: it is not learned, and shows what a good image scores."
-        )
-        rows = in_row(self.folder, self.part), in_row(self.side, self.read), text, in_row(self.every, self.use)
-        self.widget = _lines(*rows, self.pages.widget)
-
-    def _offer(self) -> None:
-        self.part.options = list(_parts_of(self.folder.value))
-
-    def _read(self) -> str:
-        if not self.folder.value.strip():
-            raise ValueError("name a folder of photographs")
-        opened = _parts_of(self.folder.value)
-        session = _Session()
-        session.run("Read", _reading(opened.get(self.part.value) or next(iter(opened.values())), self.side.value))
-        self.studio.session, photographs, test = session, session.names["photographs"], session.names["test"]
-        self.pages.fill(len(photographs), lambda i: (_small(photographs.paths[i], 160), _short(photographs.paths[i])))
-        self.studio.region.clear()
-        bad = int(test.labels.sum())
-        return f"{len(photographs)} photographs to learn from; to test, {len(test) - bad} good ones and {bad} defects."
-
-    def _use(self) -> str:
-        paths, every = self.names["photographs"].paths, self.every.value
-        left = [paths[i] for i in sorted(self.pages.chosen)]
-        if len(paths) - len(left) < every:
-            raise ValueError(
-                f"{len(paths) - len(left)} photographs remain, and one of {every} is to be held out: too few"
-            )
-        self.studio.session.run("Images", _choosing(left, every))
-        good, held = len(self.names["good"]), len(self.names["held_out"])
-        again = " Fit again: the model was fitted to the earlier choice." if "seen" in self.names else ""
-        return f"{good} photographs to learn, {held} good ones held out, {len(left)} left out.{again}"
-
-
-def _short(path: str) -> str:
-    "Folder and name of a file."
-    return "/".join(Path(path).parts[-2:])
-
-# %% ../../nbs/look/08_studio.ipynb #stud0032
-class _Region(_Step):
-    "Draw areas to inspect and to ignore."
-
-    def build(self) -> None:
-        self.number = control("IntSlider", "Photograph", COLUMN, min=1, max=1, continuous_update=False)
-        kinds = {"inspect": "inspect", "ignore": "ignore"}
-        self.kind = control("Dropdown", "The next area is to", COLUMN, options=kinds)
-        sides = ("Left", "Top", "Right", "Bottom")
-        self.box = [control("BoundedIntText", f"{side} (pixels)", COLUMN, min=0, max=0) for side in sides]
-        self.drawing = drawing_class()()
-        library("ipywidgets").link((self.kind, "value"), (self.drawing, "kind"))
-        self.number.observe(lambda change: self._show(), "value")
-        self.add = self.button("Add this rectangle", "Drawing", self._add, "photographs")
-        self.undo = self.button("Remove the last area", "Drawing", self._undo, "photographs")
-        self.use = self.button("Use these areas", "Painting the region", self._use, "photographs")
-        text = _said(
-            "Optional. Drag a rectangle on the photograph, or click the corners of a polygon and press Enter. "
-            "Without an area everything is inspected. All photographs must have one size."
-        )
-        numbers = in_row(*self.box), in_row(self.add, self.undo, self.use)
-        self.widget = _lines(text, in_row(self.kind, self.number), self.drawing, *numbers)
-
-    def clear(self) -> None:
-        "Begin anew with the photographs of a folder."
-        self.drawing.shapes, self.number.value, self.number.max = [], 1, len(self.names["photographs"])
-        self._show()
-
-    def _show(self) -> None:
-        if not (paths := self.names["photographs"].paths):
-            return
-        photograph = np.asarray(read_image(paths[self.number.value - 1]))
-        self.drawing.size = photograph.shape[:2]
-        for field, most in zip(self.box, (*photograph.shape[1::-1], *photograph.shape[1::-1])):
-            field.max = most - 1
-        self.drawing.show(on_screen(photograph, 560), _short(paths[self.number.value - 1]))
-
-    def _add(self) -> str:
-        left, top, right, bottom = (field.value for field in self.box)
-        if not (left < right and top < bottom):
-            raise ValueError(
-                f"a rectangle needs left < right and top < bottom, not {left}, {right} and {top}, {bottom}"
-            )
-        points = [[left, top], [right, top], [right, bottom], [left, bottom]]
-        self.drawing.shapes = [*self.drawing.shapes, {"kind": self.kind.value, "points": points}]
-        return "Added. Press “Use these areas” when all are there."
-
-    def _undo(self) -> str:
-        self.drawing.shapes = self.drawing.shapes[:-1]
-        return f"{len(self.drawing.shapes)} areas are left."
-
-    def _use(self) -> str:
-        self.studio.session.run("Region", _viewing(self.drawing.shapes, self.drawing.size))
-        views = self.names["views"]
-        told = (
-            f"{views.region.inside.mean():.1%} of a photograph is inspected." if views else "Everything is inspected."
-        )
-        return told + (" Fit again for it to count." if "seen" in self.names else "")
-
-# %% ../../nbs/look/08_studio.ipynb #stud0033
-class _Fit(_Step):
-    "Fit a model, after a forecast."
-
-    def build(self) -> None:
-        self.backbone = control("Dropdown", "Backbone", COLUMN, options=backbone_names(), value="loupe")
-        self.coreset = control("BoundedFloatText", "Share of patches", COLUMN, min=0.0001, max=1, step=0.01, value=0.1)
-        self.forecast = control("HTML")
-        self.foresee = self.button("Forecast", "Measuring a few images", self._foresee, "good")
-        self.fit = self.button("Fit", "Measuring a few images", self._fit, "good")
-        text = _said("Loupe is part of the package; weights of other backbones are looked for, and downloaded.")
-        self.widget = _lines(text, in_row(self.backbone, self.coreset), in_row(self.foresee, self.fit), self.forecast)
-
-    def _made(self) -> list[str]:
-        return _fitting(self.backbone.value, self.coreset.value, self.names.get("views") is not None)
-
-    def _check(self) -> None:
-        if (forecast := self.names.get("forecast")) is None:
-            return
-        self.forecast.value = forecast._repr_html_()
-        if not forecast.fits:
-            raise ValueError(f"it would not fit into memory: {forecast.way}")
-        self.studio._say(f"Fitting, which takes {str(forecast).rpartition('time: ')[2]}, and judging …")
-
-    def _foresee(self) -> str:
-        self.names.pop("forecast", None)
-        self.studio.session.run("Forecast", self._made()[:2], self._check)
-        return str(self.names["forecast"])
-
-    def _fit(self) -> str:
-        self.names.pop("forecast", None)
-        self.studio.session.run("Fit", self._made(), self._check)
-        model, count = self.names["model"], len(self.names["judged"])
-        rows, images = len(model.bank_), len(model.bank_.paths)
-        return f"Fitted: {rows:,} patches of {images} photographs are in the memory bank, {count} images are judged."
-
-# %% ../../nbs/look/08_studio.ipynb #stud0034
-class _Look(_Step):
-    "Look at judged images, the highest scores first."
-
-    def build(self) -> None:
-        self.strip, self.facts, self.picture = control("HTML"), control("HTML"), picture_class()()
-        self.pages, self._shown, self._order = Pages("shown above", several=False), None, []
-        self.picture.add_class("patchcore-look")
-        self.pages.gallery.observe(lambda change: self._show(), "chosen")
-        self.open = self.button("Open the heatmap explorer", "Judging without smoothing", self._open, "seen")
-        self.below = library("ipywidgets").VBox([])
-        self.widget = _lines(self.strip, self.facts, self.picture, self.pages.widget, in_row(self.open), self.below)
-
-    def refresh(self) -> None:
-        "Show the last prediction."
-        super().refresh()
-        if (shown := self.names.get("seen")) is self._shown:
-            return
-        self._shown, self.below.children = shown, ()
-        self._order = [] if shown is None else np.argsort(-shown.scores, kind="stable").tolist()
-        self.strip.value = "" if shown is None else _strip(shown, self.names["judged"].labels)
-        self.pages.fill(len(self._order), lambda i: self.studio._judged(self._order[i]), [0] * bool(self._order))
-        self._show()
-
-    def _show(self) -> None:
-        if self._shown is None or not (chosen := self.pages.chosen):
-            return
-        number = self._order[min(chosen)]
-        drawn, words = self.studio._overlay(number, 420), self.studio._words(number).replace("\n", ", ")
-        photograph = drawn.overlay if drawn.photograph is None else drawn.photograph
-        self.facts.value = f"<b>{escape(words)}</b>"
-        self.picture.show(stacked([photograph, drawn.overlay], across=True), f"Photograph and anomaly map: {words}")
-
-    def _open(self) -> str:
-        self.studio.session.run("Look", ["explorer = HeatmapExplorer(model, judged)"])
-        self.below.children = (self.names["explorer"].widget,)
-        return "The heatmap explorer is below the pictures. It shows the model as it is now."
-
-# %% ../../nbs/look/08_studio.ipynb #stud0035
-class _Threshold(_Step):
-    "Set the threshold from a false-alarm rate."
-
-    def build(self) -> None:
-        self.rate = control("BoundedFloatText", "False-alarm rate", COLUMN, min=0.0001, max=0.9, step=0.01, value=0.01)
-        self.decide = self.button("Set the threshold", "Judging held-out images", self._decide, "seen")
-        self.strip = control("HTML")
-        text = _said(
-            "The share of good parts that may be flagged. The threshold comes from the good images that were "
-            "held out; 1 % needs about a hundred of them, and the studio says what fewer of them promise."
-        )
-        self.widget = _lines(text, in_row(self.rate, self.decide), self.strip)
-
-    def refresh(self) -> None:
-        "Show where the threshold lies."
-        super().refresh()
-        self.strip.value = self.studio.look.strip.value
-
-    def _decide(self) -> str:
-        self.studio.session.run("Threshold", _deciding(self.rate.value))
-        return f"{self.names['model'].calibration_}. {self.studio._counts()}"
-
-# %% ../../nbs/look/08_studio.ipynb #stud0036
-class _Improve(_Step):
-    "Learn false alarms, forget training images that are not good."
-
-    def build(self) -> None:
-        self.alarms, self.training, self._shown, self._paths = Pages("is good"), Pages("not good"), None, []
-        self.learn = self.button("Learn the chosen ones", "Adding them to the memory bank", self._learn, "seen")
-        self.audit = self.button("Rank the training images", "Comparing training images", self._audit, "seen")
-        self.forget = self.button("Forget the chosen ones", "Removing them", self._forget, "audit")
-        first = _said(
-            "<b>False alarms.</b> Good images that the model has not learned, the highest scores first. "
-            "Choose those that are really good, although they look new to the model."
-        )
-        second = _said(
-            "<b>Suspicious training images.</b> The most isolated first: patches of them look like no other "
-            "training image. Choose those that are not good."
-        )
-        rows = (
-            first,
-            in_row(self.learn),
-            self.alarms.widget,
-            second,
-            in_row(self.audit, self.forget),
-            self.training.widget,
-        )
-        self.widget = _lines(*rows)
-
-    def refresh(self) -> None:
-        "Show the candidates of the last prediction."
-        super().refresh()
-        if (shown := self.names.get("seen")) is self._shown:
-            return
-        self._shown, self._paths = shown, []
-        if shown is not None:
-            labels, known = self.names["judged"].labels, set(self.names["model"].bank_.paths)
-            order = np.argsort(-shown.scores, kind="stable").tolist()
-            self._numbers = [i for i in order if not labels[i] and shown.paths[i] not in known]
-            self._paths = [shown.paths[i] for i in self._numbers]
-        self.alarms.fill(len(self._paths), lambda i: self.studio._judged(self._numbers[i]))
-        if "audit" not in self.names:
-            self.training.fill(0, lambda i: self.studio._judged(i))
-
-    def _rate(self) -> float | None:
-        calibration = self.names["model"].calibration_
-        return calibration and calibration.false_alarm_rate
-
-    def _learn(self) -> str:
-        paths, before, rate = [self._paths[i] for i in sorted(self.alarms.chosen)], self.names["seen"], self._rate()
-        if not paths:
-            raise ValueError("choose the images that are good")
-        if rate and not set(self.names["held_out"].paths) - set(paths):
-            raise ValueError("at least one held-out image has to remain: the threshold is made from them")
-        self.studio.session.run("Learn", _learning(paths, rate), again=False)
-        return f"Learned {len(paths)}. {_changes(before, self.names['seen'], paths)}"
-
-    def _audit(self) -> str:
-        self.studio.session.run("Audit", ["audit = model.audit()"])
-        audit = self.names["audit"]
-        self._isolated = [audit.paths[i] for i in audit.order]
-
-        def drawn(i: int) -> tuple[np.ndarray, str]:
-            told = f"isolation {audit.isolation[audit.order[i]]:.3g}"
-            return _small(self._isolated[i], 160), f"{told}\n{_short(self._isolated[i])}"
-
-        self.training.fill(len(self._isolated), drawn)
-        return f"{len(self._isolated)} training images, the most isolated is {_short(self._isolated[0])}."
-
-    def _forget(self) -> str:
-        paths, before = [self._isolated[i] for i in sorted(self.training.chosen)], self.names["seen"]
-        if not paths:
-            raise ValueError("choose the training images that are not good")
-        self.studio.session.run("Forget", _forgetting(paths, self._rate()), again=False)
-        told = _changes(before, self.names["seen"])
-        self._audit()
-        return f"Forgot {len(paths)} training images. {told}"
-
-# %% ../../nbs/look/08_studio.ipynb #stud0037
-class _Save(_Step):
-    "Save model, exported file, report and script."
-
-    def build(self) -> None:
-        names = {"Model folder": "model", "Exported file": "model.onnx", "Report": "report.html", "Script": "studio.py"}
-        fields = self.folder, self.file, self.page, self.script = [
-            control("Text", label, COLUMN, value=name) for label, name in names.items()
-        ]
-        self.save = self.button("Save", "Saving the model", self._save, "seen")
-        self.export = self.button("Export", "Exporting the model and comparing scores", self._export, "seen")
-        self.report = self.button("Write", "Writing the report", self._report, "seen")
-        self.keep = self.button("Save script and notebook", "Writing the script", self._keep, "photographs")
-        rows = zip(fields, (self.save, self.export, self.report, self.keep))
-        text = _said(
-            "A file of the same name is replaced. The exported file, which ends in .onnx or .pt2, is written only "
-            "if it scores some held-out and test images as the model does."
-        )
-        self.widget = _lines(text, *(in_row(*row) for row in rows))
-
-    def _save(self) -> str:
-        self.studio.session.run("Save", [f"model.save({self.folder.value!r})"], again=False)
-        return f"Saved in {Path(self.folder.value).absolute()}."
-
-    def _export(self) -> str:
-        write = "export_torch" if self.file.value.endswith(".pt2") else "export_onnx"
-        check = "[*held_out.paths[:4], *test.paths[:4]]"
-        self.studio.session.run("Export", [f"parity = {write}(model, {self.file.value!r}, {check})"], again=False)
-        return f"{self.file.value}: {self.names['parity']}"
-
-    def _report(self) -> str:
-        labelled = bool(self.names["judged"].labels.any())
-        line = f"write_report({self.page.value!r}, judged, seen, model, labelled={labelled})"
-        self.studio.session.run("Report", [line], again=False)
-        return f"Written: {Path(self.page.value).absolute()}."
-
-    def _keep(self) -> str:
-        import nbformat
-
-        file, script = Path(self.script.value).with_suffix(".py"), self.studio.script
-        file.write_text(script, encoding="utf-8")
-        made = [nbformat.v4.new_code_cell(part.strip()) for part in script.split("\n\n")]
-        nbformat.write(nbformat.v4.new_notebook(cells=made), file.with_suffix(".ipynb"))
-        return f"Written: {file} and {file.with_suffix('.ipynb')}."
-
-# %% ../../nbs/look/08_studio.ipynb #stud0038
-class _Camera(_Step):
-    "Judge frames live."
-
-    def build(self) -> None:
-        self.source = control("Text", "Camera or folder", COLUMN, value="0")
-        self.start = self.button("Start", "Starting", self._start, "seen")
-        self.stop = self.button("Stop", "Stopping", self._stop)
-        self.picture, self.facts = picture_class()(), control("HTML")
-        self.live: Live | None = None
-        self.picture.add_class("patchcore-live")
-        text = _said(
-            "The number of a camera, or a folder, whose images are judged as they arrive; without a camera, try "
-            "a folder of photographs. The model is the one of the moment when you press Start."
-        )
-        self.widget = _lines(text, in_row(self.source, self.start, self.stop), self.facts, self.picture)
-
-    def _start(self) -> str:
-        self._stop()
-        given = self.source.value.strip()
-        source = int(given) if given.isdigit() else given
-        self.live = Live(self.names["model"], source, self._show, self._end)
-        self.studio.session.run(
-            "Live",
-            [
-                "# from patchcore_nb.look.frames import frames",
-                f"# for frame in frames({source!r}): print(next(model.stream([frame.picture])))  # does not end",
-            ],
-        )
-        self.live.thread.start()
-        return f"Judging {given}."
-
-    def _stop(self) -> str:
-        if self.live is not None:
-            self.live.stop.set()
-            self.live.thread.join(10)
-        return "Stopped." if self.live else "Nothing is running."
-
-    def _end(self, said: str) -> None:
-        self.facts.value = f"{escape(said)}. {self.live.latency}" if self.live else escape(said)
-
-    def _show(self, frame: Frame, prediction: Prediction | None) -> None:
-        if frame.picture is None or prediction is None:
-            self.facts.value = escape(frame.trouble)
-            return
-        words = f"{frame.name}: {_verdict(prediction, 0)}"
-        small = on_screen(frame.picture, 420)
-        scale = colour_scale(prediction.maps, pixel_limit(prediction))
-        self.picture.show(
-            overlay(small, map_at(prediction.maps[0], *small.shape[:2]), scale), words
-        )  # nothing is cropped
-        self.facts.value = f"<b>{escape(words)}</b><br>{self.live.latency}" if self.live else ""
-
-
-def _verdict(prediction: Prediction, number: int) -> str:
-    "Verdict, if there is a threshold, and score, in words."
-    told = score_in_words(prediction, number)
-    if prediction.calibration is None:
-        return told
-    return f"{'◆ defect' if prediction.is_anomalous[number] else '○ good'}, {told}"
-
-# %% ../../nbs/look/08_studio.ipynb #stud0040
 class Studio(Explorer):
     """Lead from a folder of photographs to a calibrated model, and write the script that does it again.
 
@@ -678,11 +51,11 @@ class Studio(Explorer):
     ) -> None:
         super().__init__()
         widgets: Any = library("ipywidgets")
-        self.session, self._bars, self._scaled = _Session(), widgets.VBox([]), (None, (0.0, 1.0))
-        self.images, self.region, self.fit, self.look = _Images(self), _Region(self), _Fit(self), _Look(self)
-        self.threshold, self.improve, self.save = _Threshold(self), _Improve(self), _Save(self)
-        self.camera, self._text = _Camera(self), script_class()()
-        self.steps: dict[str, _Step] = {
+        self.session, self._bars, self._scaled = Session(), widgets.VBox([]), (None, (0.0, 1.0))
+        self.images, self.region, self.fit, self.look = Images(self), Region(self), Fit(self), Look(self)
+        self.threshold, self.improve, self.save = Threshold(self), Improve(self), Save(self)
+        self.camera, self._text = Camera(self), script_class()()
+        self.steps: dict[str, Step] = {
             "Images": self.images,
             "Region": self.region,
             "Fit": self.fit,
@@ -713,10 +86,10 @@ class Studio(Explorer):
         self._say(f"{doing} …")
         self._bars.children = (output := library("ipywidgets").Output(),)
         try:
-            with output, _told() as told:
+            with output, told_by_package() as told:
                 failed, said = self._attempt(work, needs)
-            limit = str(getattr(self.session.names.get("model"), "calibration_", None))
-            more = [each for each in told if limit not in each]  # a warning may repeat what is said anyway
+            known = str(getattr(self.session.names.get("model"), "calibration_", None)), "the threshold is dropped"
+            more = [each for each in told if not any(words in each for words in known)]  # said, or made again, anyway
             self._say("\n".join(dict.fromkeys([said, *more])), "<b>Not done:</b> " * failed)
         finally:
             self._bars.children, self._busy = (), False
@@ -726,7 +99,7 @@ class Studio(Explorer):
         "Whether the work failed, and what is to be said."
         try:
             if needs and needs not in self.session.names:
-                raise ValueError(_NEEDED.get(needs, "rank the training images first"))
+                raise ValueError(NEEDED.get(needs, "rank the training images first"))
             return False, work()
         except (ValueError, OSError, ImportError) as error:
             return True, str(error)
@@ -750,7 +123,7 @@ class Studio(Explorer):
     def model(self) -> Any:
         "The fitted model. Raises `ValueError` before it is fitted."
         if "model" not in self.session.names:
-            raise ValueError(_NEEDED["seen"])
+            raise ValueError(NEEDED["seen"])
         return self.session.names["model"]
 
     @property
@@ -775,13 +148,13 @@ class Studio(Explorer):
         if (prediction := names.get("seen")) is not None:
             pictures = [self._overlay(i, 150).overlay for i in np.argsort(-prediction.scores, kind="stable")[:6]]
         elif "photographs" in names:
-            pictures = [_small(path, 150) for path in names["photographs"].paths[:6]]
+            pictures = [small(path, 150) for path in names["photographs"].paths[:6]]
         told = (
             f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in self.state.items()
         )
         sheet = contact_sheet(
-            [_in_square(picture, 150) for picture in pictures or [np.full((1, 1, 3), 255, np.uint8)]], 6
+            [in_square(picture, 150) for picture in pictures or [np.full((1, 1, 3), 255, np.uint8)]], 6
         )
         return stacked([sheet], ", ".join(list(told)[:-1]))
 
@@ -797,7 +170,7 @@ class Studio(Explorer):
         prediction, defect = self.session.names["seen"], self.session.names["judged"].defects[number]
         name = name_of(prediction, number)  # with its folder, which is often the kind of defect
         label = "" if defect == "good" or name.startswith(f"{defect}/") else f", labelled {defect}"
-        return f"{_verdict(prediction, number)}{label}\n{name}"
+        return f"{verdict_in_words(prediction, number)}{label}\n{name}"
 
     def _judged(self, number: int) -> tuple[np.ndarray, str]:
         "A judged image for a gallery, with its caption."
@@ -809,5 +182,5 @@ class Studio(Explorer):
         good = f"{int(flagged[~labels].sum())} of {int((~labels).sum())} good images"
         return f"Flagged: {good}, {int(flagged[labels].sum())} of {int(labels.sum())} defects."
 
-# %% ../../nbs/look/08_studio.ipynb #stud0058
+# %% ../../nbs/look/08_studio.ipynb #stud0023
 complete_docstrings(__name__)
