@@ -249,8 +249,8 @@ export default { render({ model, el }) {
     try { await navigator.clipboard.writeText(text.textContent); copy.textContent = 'Copied' }
     catch { copy.textContent = 'Selected: press Ctrl+C' }
     setTimeout(() => { copy.textContent = 'Copy' }, 2000) }
-  const show = () => { text.textContent = model.get('value') }
-  model.on('change:value', show); show(); el.append(text, copy) } }
+  const show = () => { text.textContent = model.get('value'); text.scrollTop = text.scrollHeight }
+  el.append(text, copy); model.on('change:value', show); show() } }
 """
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..box.docstrings import complete_docstrings
 from ..box.images import read_image
-from ..box.pictures import colour_scale, map_at, overlay
+from ..box.pictures import colour_scale, draw_contour, map_at, overlay
 from ..box.zoo import backbone_names
 from .controls import COLUMN, control, in_row, library, on_screen, picture_class
 from .drawing import Pages, drawing_class
@@ -252,7 +252,7 @@ class Region(Step):
 
     def _undo(self) -> str:
         self.drawing.shapes = self.drawing.shapes[:-1]
-        return f"{len(self.drawing.shapes)} areas are left."
+        return f"Removed. Areas that are left: {len(self.drawing.shapes)}."
 
     def _use(self) -> str:
         self.studio.session.run("Region", viewing(self.drawing.shapes, self.drawing.size))
@@ -528,11 +528,10 @@ class Camera(Step):
             self.facts.value = escape(frame.trouble)
             return
         words = f"{frame.name}: {verdict_in_words(prediction, 0)}"
-        picture = on_screen(frame.picture, 420)
-        scale = colour_scale(prediction.maps, pixel_limit(prediction))
-        self.picture.show(
-            overlay(picture, map_at(prediction.maps[0], *picture.shape[:2]), scale), words
-        )  # nothing is cropped
+        picture, limit = on_screen(frame.picture, 420), pixel_limit(prediction)
+        values = map_at(prediction.maps[0], *picture.shape[:2])  # nothing is cropped
+        drawn = overlay(picture, values, colour_scale(prediction.maps, limit))
+        self.picture.show(drawn if limit is None else draw_contour(drawn, values >= limit), words)
         self.facts.value = f"<b>{escape(words)}</b><br>{self.live.latency}" if self.live else ""
 
 
