@@ -123,7 +123,8 @@ class Live:
         if not self.latencies:
             return "no frame yet"
         median, most = 1000 * statistics.median(self.latencies), 1000 * max(self.latencies)
-        return f"{self.count} frames, latency {median:.0f} ms (median), {most:.0f} ms (maximum)"
+        frame = f"{self.count} frame{'s' * (self.count != 1)}"
+        return f"{frame}, latency {median:.0f} ms (median), {most:.0f} ms (maximum)"
 
 # %% ../../nbs/look/08c_frames.ipynb #fram0018
 complete_docstrings(__name__)

@@ -66,20 +66,20 @@ class Session:
 
 # %% ../../nbs/look/08a_session.ipynb #sess0010
 def parts_of(folder: str) -> dict[str, str]:
-    "The parts in a folder: name → Python that opens one, with `{}` for the geometry."
+    "The parts in a folder: name → Python that opens one, as far as the geometry."
     there = Path(folder)
     if (there / "train").is_dir() and (there / "test").is_dir():
         whole = there.absolute()
-        return {whole.name: f"MVTecAD({str(whole.parent)!r}, {whole.name!r}, {{}})"}
+        return {whole.name: f"MVTecAD({str(whole.parent)!r}, {whole.name!r}"}
     try:
-        return {name: f"MVTecAD({folder!r}, {name!r}, {{}})" for name in category_names(there)}
-    except FileNotFoundError:
-        return {"all photographs": f"ImageFolder({folder!r}, {{}})"}
+        return {name: f"MVTecAD({folder!r}, {name!r}" for name in category_names(there)}
+    except OSError:  # reading it will say what is wrong, if anything is
+        return {"all photographs": f"ImageFolder({folder!r}"}
 
 
 def reading(opened: str, side: int) -> list[str]:
     "Open photographs to learn from, and others of defects if there are any."
-    opened = opened.format(f"Geometry({side})")
+    opened = f"{opened}, Geometry({side}))"
     if opened.startswith("MVTecAD"):
         return [f"part = {opened}", "photographs, test = part.train, part.test"]
     chosen = "images.subset([i for i, label in enumerate(images.labels) if label == {}])"

@@ -234,11 +234,16 @@ class Region(Step):
     def _show(self) -> None:
         if not (paths := self.names["photographs"].paths):
             return
-        photograph = np.asarray(read_image(paths[self.number.value - 1]))
+        name = _short(paths[self.number.value - 1])
+        try:
+            photograph = np.asarray(read_image(paths[self.number.value - 1]))
+        except (ValueError, OSError) as error:
+            self.drawing.show(small("", 200), f"{name} cannot be read: {error}")
+            return
         self.drawing.size = photograph.shape[:2]
         for field, most in zip(self.box, (*photograph.shape[1::-1], *photograph.shape[1::-1])):
             field.max = most - 1
-        self.drawing.show(on_screen(photograph, 560), _short(paths[self.number.value - 1]))
+        self.drawing.show(on_screen(photograph, 560), name)
 
     def _add(self) -> str:
         left, top, right, bottom = (field.value for field in self.box)
