@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../../nbs/look/08d_steps.ipynb #step0002
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ def strip(prediction: Prediction, labels: np.ndarray) -> str:
     marks.append('<line x1="0" x2="100%" y1="88" y2="88" stroke="currentColor"/><text y="103">0</text>')
     marks.append(f'<text x="100%" y="103" text-anchor="end">score {end:.4g}</text>')
     names = '<div style="line-height: 38px; padding: 5px 12px 0 0">good<br>defect</div>'
-    look = 'height="108" fill="currentColor" style="flex: 1; min-width: 0; overflow: visible"'
+    look = 'width="100%" height="108" fill="currentColor" style="flex: 1; min-width: 0; overflow: visible"'
     drawn = f'<svg role="img" aria-label="{", ".join(words)}" {look}>{"".join(marks)}</svg>'
     return f'<div style="display: flex; max-width: 560px; font-size: 12px">{names}{drawn}</div>'
 
@@ -400,9 +401,9 @@ class Improve(Step):
             return
         self._shown, self._paths = shown, []
         if shown is not None:
-            labels, known = self.names["judged"].labels, set(self.names["model"].bank_.paths)
+            labels, known = self.names["judged"].labels, set(map(os.path.realpath, self.names["model"].bank_.paths))
             order = np.argsort(-shown.scores, kind="stable").tolist()
-            self._numbers = [i for i in order if not labels[i] and shown.paths[i] not in known]
+            self._numbers = [i for i in order if not labels[i] and os.path.realpath(shown.paths[i]) not in known]
             self._paths = [shown.paths[i] for i in self._numbers]
         self.alarms.fill(len(self._paths), lambda i: self.studio._judged(self._numbers[i]))
         if "audit" not in self.names:
@@ -424,7 +425,8 @@ class Improve(Step):
     def _audit(self) -> str:
         self.studio.session.run("Audit", ["audit = model.audit()"])
         audit = self.names["audit"]
-        self._isolated = [audit.paths[i] for i in audit.order]
+        given = {os.path.realpath(path): path for part in ("photographs", "judged") for path in self.names[part].paths}
+        self._isolated = [given.get(os.path.realpath(audit.paths[i]), audit.paths[i]) for i in audit.order]
 
         def drawn(i: int) -> tuple[np.ndarray, str]:
             told = f"isolation {audit.isolation[audit.order[i]]:.3g}"
