@@ -23,9 +23,10 @@ export: .venv/installed  ## notebooks -> modules, README; lay out and clean note
 	$(BIN)/python .ci/outputs.py
 	$(BIN)/python .ci/readme.py
 
-pictures: .venv/installed  ## the pictures of the README and of the explorers; needs Chromium
+pictures: .venv/installed  ## the moving pictures of README, explorers and studio; needs Chromium
 	$(BIN)/python .ci/pictures.py
 	$(BIN)/python .ci/film_coverage.py
+	$(BIN)/python .ci/studio_picture.py
 
 docs: .venv/installed  ## the docs site, in _docs, without a warning or a dead link; needs quarto
 	@command -v quarto >/dev/null || { echo "quarto is missing: install it from https://quarto.org, then run make docs again"; exit 1; }

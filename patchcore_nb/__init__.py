@@ -30,6 +30,7 @@ _PUBLIC = {
     "HeatmapExplorer": "look.heatmaps",
     "PatchInspector": "look.inspector",
     "LayerExplorer": "look.layers",
+    "Studio": "look.studio",
 }
 __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:  # the same, for type checkers and editors
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # the same, for type checkers and editors
     from .look.heatmaps import HeatmapExplorer as HeatmapExplorer
     from .look.inspector import PatchInspector as PatchInspector
     from .look.layers import LayerExplorer as LayerExplorer
+    from .look.studio import Studio as Studio
     from .model import Ensemble as Ensemble
     from .model import PatchCore as PatchCore
     from .model import TiledPatchCore as TiledPatchCore
