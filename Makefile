@@ -26,6 +26,7 @@ export: .venv/installed  ## notebooks -> modules, README; lay out and clean note
 pictures: .venv/installed  ## the moving pictures of README, explorers and studio; needs Chromium
 	$(BIN)/python .ci/pictures.py
 	$(BIN)/python .ci/film_coverage.py
+	$(BIN)/python .ci/film_heatmaps.py
 	$(BIN)/python .ci/studio_picture.py
 
 docs: .venv/installed  ## the docs site, in _docs, without a warning or a dead link; needs quarto

@@ -1,6 +1,7 @@
 """The heatmap explorer in JupyterLab: every gesture of mouse and keyboard, both themes, four widths, milliseconds."""
 
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,8 @@ PARTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def lab():
+@contextmanager
+def served():
     "Address of a JupyterLab with a notebook that shows the explorer."
     nbformat = pytest.importorskip("nbformat")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -49,6 +50,13 @@ def lab():
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), Path(folder) / "heatmaps.ipynb")
         with jupyterlab(folder) as url:
             yield url
+
+
+@pytest.fixture(scope="module")
+def lab():
+    "Address of that JupyterLab, for all tests."
+    with served() as url:
+        yield url
 
 
 def at_top(page):
