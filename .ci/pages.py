@@ -24,6 +24,7 @@ TUTORIALS = {
     "tutorials/heatmaps_and_thresholds.ipynb": 0,
     "tutorials/reading_results.ipynb": 3,
     "tutorials/explore.ipynb": 1,
+    "tutorials/studio.ipynb": 0,
     "tutorials/few_shot.ipynb": 0,
     "tutorials/coreset_coverage.ipynb": 2,
     "tutorials/ensembles_and_backbones.ipynb": 0,
