@@ -48,7 +48,7 @@ from .box.samples import Panel, draw, in_words, spread, thumbnail
 from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
-_MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
+_MOST = 25_000_000  # pixels to which a smaller photograph may be enlarged; as network input they take 300 MB
 
 
 def _resized(

@@ -97,11 +97,15 @@ def tile_sides(
 
 def _photograph_size(
     size: Any,  # (height, width) as read from a model folder
-) -> tuple[int, int]:  # the same
-    "The size of a photograph. Raises `ValueError` for another value, and for sides that no photograph has."
+    geometry: Geometry | None,  # of photographs, from the same folder
+) -> tuple[int, int]:  # the size
+    "The size of a photograph. Raises `ValueError` for sides that no photograph has, or that the resize does not give."
     pair = isinstance(size, (list, tuple)) and len(size) == 2
     if not pair or not all(type(side) is int and 1 <= side < 1 << 17 for side in size):
         raise ValueError(f"size={size!r:.50}: expected (height, width) of a photograph")
+    resize = None if geometry is None else geometry.resize
+    if resize not in (None, min(size) if isinstance(resize, int) else tuple(size)):
+        raise ValueError(f"resize={resize} does not give photographs of the size {tuple(size)} (height, width)")
     return size[0], size[1]
 
 # %% ../../nbs/line/05_tiles.ipynb #3933f443
@@ -407,7 +411,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         "Restore a model. Raises `ValueError` for a state that is damaged or does not match the weights."
         geometry = _whole(None if state["geometry"] is None else Geometry(**state["geometry"]))
         tile = tile_sides(state["tile"], state["overlap"])
-        tiling = Tiling(_photograph_size(state["size"]), tile, state["overlap"])
+        tiling = Tiling(_photograph_size(state["size"], geometry), tile, state["overlap"])
         model = cls.model_class.from_state(state["model"], weights=weights, device=device, progress=progress)
         _require_tiles(model.bank_, tiling, state["paths"], state["position_banks"])
         tiled = cls(clone(model).set_params(geometry=geometry), tile, state["overlap"], state["position_banks"])
