@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/box/10_large_files.ipynb #76164245
+# %% ../../nbs/box/10_large_files.ipynb #b988409b
 import io
 import math
 import os
@@ -18,7 +18,7 @@ from PIL import Image, TiffImagePlugin
 from .docstrings import complete_docstrings
 from .images import is_url, most_pixels, rgb_and_peak
 
-# %% ../../nbs/box/10_large_files.ipynb #d9c61229
+# %% ../../nbs/box/10_large_files.ipynb #57ab8711
 _MOST_TAGS = 4096  # of a directory
 _WHOLE = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # types of whole numbers
 _BYTES = {2: 1, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 17: 8} | {k: int(v[1]) for k, v in _WHOLE.items()}
@@ -83,7 +83,7 @@ class _Directory(NamedTuple):
         found = self.numbers(tag, 1)
         return otherwise if tag not in self.tags else int(found[0]) if len(found) else -1
 
-# %% ../../nbs/box/10_large_files.ipynb #e55e11c8
+# %% ../../nbs/box/10_large_files.ipynb #ceb46ae6
 def _directory(
     file: BinaryIO,  # open file
 ) -> _Directory | None:  # None: not a TIFF file, or one with a tag that occurs twice
@@ -99,12 +99,12 @@ def _directory(
         raise ValueError(f"a directory of {count:,} tags")
     content, tags = _bytes_at(file, first + counted, count * entry), {}
     for at in range(0, len(content), entry):
-        tag, kind, values = (content[at + a : at + b] for a, b in ((0, 2), (2, 4), (4, 4 + long)))
-        number, *rest = (int.from_bytes(part, order) for part in (tag, kind, values))
-        tags[number] = (*rest, content[at + 4 + long : at + entry])
+        parts = (content[at + a : at + b] for a, b in ((0, 2), (2, 4), (4, 4 + long)))
+        tag, kind, values = (int.from_bytes(part, order) for part in parts)
+        tags[tag] = kind, values, content[at + 4 + long : at + entry]
     return _Directory(file, order, tags) if len(tags) == count else None
 
-# %% ../../nbs/box/10_large_files.ipynb #aa77796a
+# %% ../../nbs/box/10_large_files.ipynb #19fa5d77
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION, _SAMPLES, _PLANES = 256, 257, 258, 259, 262, 274, 277, 284
 _STRIPS, _STRIP_ROWS, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
@@ -142,7 +142,7 @@ class _Layout(NamedTuple):
     offsets: np.ndarray  # of the segments in the file, `(n,)` int64
     lengths: np.ndarray  # bytes of the segments, `(n,)` int64
 
-# %% ../../nbs/box/10_large_files.ipynb #f409a6e9
+# %% ../../nbs/box/10_large_files.ipynb #71646352
 def _bits(
     found: _Directory,  # of a file
 ) -> int:  # 0: not known
@@ -166,7 +166,7 @@ def _coding(
         return None
     return {tag: (*found.tags[tag][:2], found.content(tag)) for tag in kept}
 
-# %% ../../nbs/box/10_large_files.ipynb #24f229ec
+# %% ../../nbs/box/10_large_files.ipynb #c250b47c
 def _layout(
     found: _Directory,  # of a file
 ) -> _Layout | None:  # None: it has to be decoded as a whole
@@ -194,7 +194,7 @@ def _layout(
         layout = _uncompressed(layout, -(-w * _bits(found) // 8))
     return layout if layout is not None and math.prod(layout.sides) <= min(_MOST_OF_SEGMENT, most_pixels()) else None
 
-# %% ../../nbs/box/10_large_files.ipynb #c882ca74
+# %% ../../nbs/box/10_large_files.ipynb #6c822edb
 def _uncompressed(
     layout: _Layout,  # of a file without compression
     row: int,  # bytes of a row of a segment
@@ -215,7 +215,7 @@ def _uncompressed(
     offsets, lengths = layout.offsets[0] + first * row, np.minimum(few, height - first) * row
     return layout._replace(sides=(few, width), offsets=offsets, lengths=lengths)
 
-# %% ../../nbs/box/10_large_files.ipynb #d263161f
+# %% ../../nbs/box/10_large_files.ipynb #1774d133
 def _as_file(
     layout: _Layout,  # of the whole file
     rows: int,  # of the segment
@@ -238,7 +238,7 @@ def _as_file(
     mark = (b"II*\0" if order == "little" else b"MM\0*") + (8).to_bytes(4, order)
     return mark + len(tags).to_bytes(2, order) + entries + bytes(4) + long + coded
 
-# %% ../../nbs/box/10_large_files.ipynb #c24f0d01
+# %% ../../nbs/box/10_large_files.ipynb #5ce417a2
 def _unreadable(
     path: str | os.PathLike,  # of the file
     error: Exception,  # what was found
@@ -259,6 +259,7 @@ class PictureFile:
         self.path, self.size = path, layout.size  # (H, W), pixels
         self._layout, self._depth = layout, depth
         self._held: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a segment → its pixels
+        self.highest = 0  # largest value so far of a picture of more than 8 bits whose depth is not given
 
     def read(
         self,
@@ -275,7 +276,7 @@ class PictureFile:
         self._held = {place: pixels for place, pixels in self._held.items() if place[0] in rows}
         for row, column in product(rows, columns):
             if (row, column) not in self._held:
-                self._held[row, column] = self._decoded(row, column)[0]
+                self._held[row, column] = self._decoded(row, column)
             y, x = row * h - top, column * w - left  # of the segment in the part
             inside = self._held[row, column][max(0, -y) : height - y, max(0, -x) : width - x]
             y, x = max(0, y), max(0, x)
@@ -283,20 +284,21 @@ class PictureFile:
         return Image.fromarray(part)
 
     def peak(self) -> int:  # as of rgb_and_peak
-        "Decode each segment once and look at its scale. Raises `ValueError` for a damaged one."
+        "Decode each segment once and return the largest value. Raises `ValueError` for a damaged one."
         rows, columns = (range(-(-side // of_segment)) for side, of_segment in zip(self.size, self._layout.sides))
-        return max(self._decoded(row, column)[1] for row, column in product(rows, columns))
+        for row, column in product(rows, columns):
+            self._decoded(row, column)
+        return self.highest
 
-    def _decoded(
-        self, row: int, column: int
-    ) -> tuple[np.ndarray, int]:  # `(h, w, 3)` uint8 inside of the picture; peak
+    def _decoded(self, row: int, column: int) -> np.ndarray:  # `(h, w, 3)` uint8, inside of the picture
         (h, w), (height, width) = self._layout.sides, self.size
         segment, stored = self._segment(row * -(-width // w) + column, min(h, height - row * h))
         try:
             picture, peak = rgb_and_peak(segment, stored, self._depth)
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from error
-        return np.asarray(picture)[: height - row * h, : width - column * w], peak
+        self.highest = max(self.highest, peak)
+        return np.asarray(picture)[: height - row * h, : width - column * w]
 
     def _segment(self, number: int, rows: int) -> tuple[Image.Image, str]:  # any mode; how its pixels are stored
         layout = self._layout
@@ -311,7 +313,7 @@ class PictureFile:
         except (OSError, SyntaxError, ValueError) as error:
             raise _unreadable(self.path, error) from error
 
-# %% ../../nbs/box/10_large_files.ipynb #d6aa82fa
+# %% ../../nbs/box/10_large_files.ipynb #6283831a
 _TIMES = 5  # as many pixels as a whole picture may have
 _MOST_BYTES = 1 << 26  # of all tags of a file that Pillow is to read as a whole
 
@@ -344,5 +346,5 @@ def open_in_parts(
         )
     return PictureFile(path, layout, depth)
 
-# %% ../../nbs/box/10_large_files.ipynb #e4615d0a
+# %% ../../nbs/box/10_large_files.ipynb #35b1be2f
 complete_docstrings(__name__)

@@ -6,12 +6,13 @@
 __all__ = ['TiledPatchCore']
 
 # %% ../../nbs/line/05_tiles.ipynb #2fb8dd7f
+import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
-from itertools import product
+from itertools import islice, product
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,17 +23,29 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
+from tqdm.auto import tqdm
 
 from ..box.docstrings import complete_docstrings
+from ..box.images import warn_of_depth
+from ..box.large_files import PictureFile, open_in_parts
 from ..coreset import Coreset
-from ..data import Geometry, batches, checked, only_good, prepared, require_good
+from patchcore_nb.data import (
+    Finding,
+    Geometry,
+    Sample,
+    batches,
+    checked,
+    files_of,
+    inspected,
+    only_good,
+    prepared,
+    require_good,
+)
 from .augment import turns
 from patchcore_nb.line.calibration import (
     Calibrated,
     GoodScores,
     dealt,
-    hashed,
-    judged_good,
     kinds_of,
     require_unseen,
     training_set,
@@ -152,6 +165,68 @@ class Tiling:
             row, column = self.places[n]
             total[self.boxes[n]] += self.weights[0][row][:, None] * self.weights[1][column] * tile_map
 
+# %% ../../nbs/line/05_tiles.ipynb #tfile002
+class _OnFile:
+    "A photograph as network input, `(3, H, W)`, whose pixels are read when it is sliced."
+
+    def __init__(
+        self,
+        file: PictureFile,  # of the photograph
+    ):
+        self.file, self.shape = file, (3, *file.size)
+
+    def __getitem__(self, place: tuple[slice, slice, slice]) -> Tensor:  # `(3, h, w)` float32
+        _, rows, columns = place
+        part = self.file.read(rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+        return Geometry(None, None).image(part)
+
+
+def _on_file(
+    path: str,  # image file or URL; "": none
+    geometry: Geometry | None,  # how photographs are prepared
+) -> _OnFile | None:  # None: to be read as a whole
+    "Open a photograph of which tiles can be read. Raises `ValueError` as `open_in_parts` does."
+    if not path or geometry is None:
+        return None
+    file = open_in_parts(path, geometry.depth)
+    return _OnFile(file) if file and geometry.resize in (None, file.size, min(file.size)) else None
+
+# %% ../../nbs/line/05_tiles.ipynb #tfile005
+class _Photographs(Dataset):
+    "Photographs one by one: on file where that is possible, otherwise as network input."
+
+    def __init__(
+        self,
+        images: Any,  # a Dataset with a length, from as_dataset
+        geometry: Geometry | None,  # how they are prepared; None: not known, they are tensors
+    ):
+        self.images, self.geometry, self.files = images, geometry, files_of(images)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(
+        self,
+        number: int,  # of a photograph
+    ) -> dict:  # a batch: `image`, a sequence of one; `path` and `size` (1, 2), where known
+        "Return a photograph. Raises as reading it does."
+        path = self.files[number] if self.files else ""
+        if photograph := _on_file(path, self.geometry):
+            return {"image": [photograph], "path": [path], "size": torch.tensor([photograph.file.size])}
+        return next(batches(Subset(self.images, [number]), self.geometry, 1))
+
+
+def _inspected(
+    sample: Sample,  # what to open
+    geometry: Geometry,  # what will be done with it
+) -> Finding:
+    "Decode each segment of a photograph once, or open it as `checked` does."
+    try:
+        photograph = None if sample.mask else _on_file(str(sample.path), geometry)
+        return Finding(photograph.file.size, peak=photograph.file.peak()) if photograph else inspected(sample, geometry)
+    except (OSError, ValueError) as error:
+        return Finding(None, str(error))
+
 # %% ../../nbs/line/05_tiles.ipynb #b4b7bf4a
 class _Tiles(Dataset):
     "Tiles of photographs of one size, photograph by photograph."
@@ -165,7 +240,7 @@ class _Tiles(Dataset):
         tile: int | Sequence[int],  # as for Tiling
         overlap: int,  # as for Tiling
     ):
-        self.photographs, self.prepared = photographs, geometry
+        self.photographs, self.prepared = _Photographs(photographs, geometry), geometry
         self._number: int | None = None  # of the photograph that was read last
         self._last: dict[str, Any] = {}
         self.tiling = Tiling(self._photograph(0)["image"].shape[1:], tile, overlap)
@@ -195,7 +270,7 @@ class _Tiles(Dataset):
 
     def _photograph(self, number: int) -> dict:
         if number != self._number:
-            batch = only_good(next(batches(Subset(self.photographs, [number]), self.prepared, 1)))
+            batch = only_good(self.photographs[number])
             path = batch.get("path", [""])[0]
             self._number, self._last = number, {"image": batch["image"][0], "path": path, "size": batch["size"][0]}
         return self._last
@@ -289,7 +364,7 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         Coreset.of(model.coreset)
         Scoring.of(model.scoring)  # check arguments before opening files
         network = model.build_network()
-        images = checked(_indexed(images), on_error, model.progress)
+        images = checked(_indexed(images), on_error, model.progress, _inspected)
         geometry = getattr(images, "settled", geometry)
         tiles = _Tiles(images, geometry, sides, self.overlap)
         collect = _EachPosition(collect) if self.position_banks else collect or InMemory()
@@ -312,8 +387,9 @@ class TiledPatchCore(Calibrated, BaseEstimator):
         """
         self.require_fitted()
         progress = self.model_.progress
-        images = checked(prepared(data, self.geometry_)[0], on_error, progress)
-        return concatenate(self.stream(images, progress=progress), getattr(images, "skipped", []))
+        images = checked(prepared(data, self.geometry_)[0], on_error, progress, _inspected)
+        parts, skipped = list(self.stream(images, progress=progress)), getattr(images, "skipped", [])
+        return replace(parts[0], skipped=list(skipped)) if len(parts) == 1 else concatenate(parts, skipped)
 
     def stream(
         self,
@@ -323,15 +399,9 @@ class TiledPatchCore(Calibrated, BaseEstimator):
     ) -> Iterator[Prediction]:  # of batch_size photographs each
         "Predict photographs one batch after another. Raises as `predict`; for an unreadable file, when it is reached."
         self.require_fitted()
-        (images, geometry), model = prepared(data, self.geometry_), self.model_
-        for batch in batches(images, geometry, batch_size, model.num_workers, progress, "score"):
-            Views.of(model.views).require_mask_size(batch)
-            photographs, paths = batch["image"], batch.get("path", [""] * len(batch["image"]))
-            maps = np.zeros((len(photographs), *photographs.shape[2:]), np.float32)
-            scores = np.array([_judged(self, *each) for each in zip(photographs, paths, maps)])
-            threshold = model.calibration_ and model.calibration_.current(self.scored_with())
-            sizes = batch["size"].numpy()
-            yield Prediction(scores, maps, paths, [], threshold, geometry, sizes)
+        images, geometry = prepared(data, self.geometry_)
+        for batch in _read(images, geometry, batch_size, self.model_.num_workers, progress, "score"):
+            yield _prediction(self, batch, geometry)
 
     @property
     def banks_(self) -> list[MemoryBank | None] | None:  # items None: outside of the region; None: one bank
@@ -447,6 +517,47 @@ def _require_unedited(bank: Bank) -> None:
             "which does not know the photographs: fit the tiled model again"
         )
 
+# %% ../../nbs/line/05_tiles.ipynb #tread002
+def _read(
+    images: Any,  # from as_dataset
+    geometry: Geometry | None,  # how they are prepared
+    batch_size: int,  # photographs at once
+    num_workers: int,  # processes that decode those which are read as a whole
+    progress: bool | str,  # show a progress bar, as for batches
+    purpose: str,  # what they are for, for the progress bar
+) -> Iterator[dict]:  # `image`, B photographs; `size` (B, 2); `path` list where known
+    "Yield photographs in order. Raises `ValueError` for photographs of different sizes in a batch."
+    if not files_of(images):
+        yield from batches(images, geometry, batch_size, num_workers, progress, purpose)
+        return
+    own = torch.Generator().manual_seed(0)  # the loader would otherwise draw from the global one
+    loader = DataLoader(_Photographs(images, geometry), None, num_workers=num_workers, collate_fn=_alone, generator=own)
+    found = iter(tqdm(loader, desc=f"{purpose} images {progress}".removesuffix(" True"), disable=not progress))
+    while several := list(islice(found, batch_size)):
+        yield _together(several)
+        for photograph, path in ((batch["image"][0], batch["path"][0]) for batch in several):
+            if isinstance(photograph, _OnFile) and not getattr(images, "checked", False):
+                warn_of_depth(photograph.file.highest, path)
+
+
+def _alone(batch: Any) -> Any:
+    "The batch of one photograph, as it is."
+    return batch
+
+
+def _together(
+    several: Sequence[dict],  # batches of one photograph
+) -> dict:  # a batch
+    "Join photographs, without stacking them."
+    photographs = [batch["image"][0] for batch in several]
+    if len(sizes := sorted({tuple(photograph.shape[1:]) for photograph in photographs})) > 1:
+        raise ValueError(
+            f"images of different sizes in one batch: {sizes} (height, width);"
+            " give all images one size, geometry=Geometry(resize=(height, width))"
+        )
+    size = torch.cat([batch["size"] for batch in several])
+    return {"image": photographs, "path": [batch["path"][0] for batch in several], "size": size}
+
 # %% ../../nbs/line/05_tiles.ipynb #f65e8e52
 def _scores_of_tiles(
     scoring: Scoring,  # turns distances into scores
@@ -465,7 +576,7 @@ def _scores_of_tiles(
 # %% ../../nbs/line/05_tiles.ipynb #5d084224
 def _judged(
     tiled: TiledPatchCore,  # fitted
-    photograph: Tensor,  # `(3, H, W)`
+    photograph: Any,  # `(3, H, W)`, a tensor or on file
     path: str,  # its file, "" if unknown
     anomaly_map: np.ndarray,  # zeros `(H, W)`, filled in place
 ) -> np.float32:  # image score
@@ -495,6 +606,21 @@ def _judged(
     if masks:
         np.divide(anomaly_map, seen, out=anomaly_map, where=seen > 0)  # weights of the tiles that see the pixel
     return np.max(highest)
+
+
+def _prediction(
+    tiled: TiledPatchCore,  # fitted
+    batch: dict,  # of photographs
+    geometry: Geometry | None,  # how they were prepared
+) -> Prediction:
+    "Judge a batch of photographs. Raises as `_judged`, and for a region of another size."
+    model, photographs = tiled.model_, batch["image"]
+    Views.of(model.views).require_mask_size(batch)
+    paths = batch.get("path", [""] * len(photographs))
+    maps = np.zeros((len(photographs), *photographs[0].shape[1:]), np.float32)
+    scores = np.array([_judged(tiled, *each) for each in zip(photographs, paths, maps)])
+    threshold = model.calibration_ and model.calibration_.current(tiled.scored_with())
+    return Prediction(scores, maps, paths, [], threshold, geometry, batch["size"].numpy())
 
 # %% ../../nbs/line/05_tiles.ipynb #b49588a5
 class _EachPosition:
@@ -594,6 +720,17 @@ def _position_banks(
     ]
     return [model.memory_of(some) if len(some) else None for some in of_part]
 
+# %% ../../nbs/line/05_tiles.ipynb #thold001
+def _hash(
+    photograph: Any,  # `(3, H, W)`, a tensor or on file
+    tiled: TiledPatchCore,  # sets the tiles
+) -> bytes:  # the same for equal photographs
+    "Hash the tiles of a photograph."
+    tiling, found = Tiling(photograph.shape[1:], tiled.tile_, tiled.overlap_), hashlib.blake2b()
+    for number in range(len(tiling)):
+        found.update(tiling.cut(photograph, [number]).cpu().numpy())
+    return found.digest()
+
 # %% ../../nbs/line/05_tiles.ipynb #39a67c32
 def _held_out(
     tiled: TiledPatchCore,  # fitted
@@ -609,8 +746,8 @@ def _held_out(
             f"{n} photograph(s) in {folds} part(s) cannot be split into some to fit and some to score: "
             "at least 2 good photographs and 2 parts are needed"
         )
-    read = batches(images, tiled.geometry_, 1, tiled.model_.num_workers, tiled.model_.progress, "compare")
-    kinds = kinds_of(each for batch in read for each in hashed(batch["image"]))
+    read = _read(images, tiled.geometry_, 1, tiled.model_.num_workers, tiled.model_.progress, "compare")
+    kinds = kinds_of(_hash(batch["image"][0], tiled) for batch in read)
     parts = dealt(kinds, folds)
     _require_rows(tiled, n, parts)
     model = clone(tiled.model_).set_params(geometry=tiled.geometry_)
@@ -655,11 +792,14 @@ def _unseen(
 ) -> Iterator[Prediction]:  # one photograph each, without verdicts
     "Predict other good photographs. Raises `ValueError` at the first that was fitted or is labelled as defective."
     known, undecided = {os.path.realpath(path) for path in tiled.paths_ if path}, copy(tiled)
-    undecided.model_ = copy(tiled.model_)
+    undecided.model_ = model = copy(tiled.model_)
     undecided.calibration_ = None
     paths: list[str] = []
     seen: list[bool] = []
-    for found in judged_good(undecided, good, 1, undecided.model_):
+    images, geometry = prepared(good, tiled.geometry_)
+    images = checked(require_good(images), "raise", model.progress, _inspected)
+    for batch in _read(images, geometry, 1, model.num_workers, model.progress, "score good"):
+        found = _prediction(undecided, only_good(batch), geometry)
         if fitted := [path for path in found.paths if path and os.path.realpath(path) in known]:
             raise ValueError(
                 f"{fitted[0]} was fitted: the model knows it; calibrate without good=, or with other photographs"
