@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/box/10_large_files.ipynb #b988409b
+# %% ../../nbs/box/10_large_files.ipynb #30e756fa
 import io
 import math
 import os
@@ -18,7 +18,7 @@ from PIL import Image, TiffImagePlugin
 from .docstrings import complete_docstrings
 from .images import is_url, most_pixels, rgb_and_peak
 
-# %% ../../nbs/box/10_large_files.ipynb #57ab8711
+# %% ../../nbs/box/10_large_files.ipynb #c67a292b
 _MOST_TAGS = 4096  # of a directory
 _WHOLE = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # types of whole numbers
 _BYTES = {2: 1, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 17: 8} | {k: int(v[1]) for k, v in _WHOLE.items()}
@@ -83,7 +83,7 @@ class _Directory(NamedTuple):
         found = self.numbers(tag, 1)
         return otherwise if tag not in self.tags else int(found[0]) if len(found) else -1
 
-# %% ../../nbs/box/10_large_files.ipynb #ceb46ae6
+# %% ../../nbs/box/10_large_files.ipynb #b191e9a6
 def _directory(
     file: BinaryIO,  # open file
 ) -> _Directory | None:  # None: not a TIFF file, or one with a tag that occurs twice
@@ -104,7 +104,7 @@ def _directory(
         tags[tag] = kind, values, content[at + 4 + long : at + entry]
     return _Directory(file, order, tags) if len(tags) == count else None
 
-# %% ../../nbs/box/10_large_files.ipynb #19fa5d77
+# %% ../../nbs/box/10_large_files.ipynb #e00b62c3
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION, _SAMPLES, _PLANES = 256, 257, 258, 259, 262, 274, 277, 284
 _STRIPS, _STRIP_ROWS, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
@@ -142,7 +142,7 @@ class _Layout(NamedTuple):
     offsets: np.ndarray  # of the segments in the file, `(n,)` int64
     lengths: np.ndarray  # bytes of the segments, `(n,)` int64
 
-# %% ../../nbs/box/10_large_files.ipynb #71646352
+# %% ../../nbs/box/10_large_files.ipynb #64478949
 def _bits(
     found: _Directory,  # of a file
 ) -> int:  # 0: not known
@@ -166,7 +166,18 @@ def _coding(
         return None
     return {tag: (*found.tags[tag][:2], found.content(tag)) for tag in kept}
 
-# %% ../../nbs/box/10_large_files.ipynb #c250b47c
+# %% ../../nbs/box/10_large_files.ipynb #36fa4a26
+def _recut(
+    layout: _Layout,  # of uncompressed strips that lie one after another
+    row: int,  # bytes of a row
+) -> _Layout:
+    "Cut the rows into small strips."
+    (height, width), few = layout.size, max(1, _PIECE // row)
+    first = np.arange(0, height, few)
+    offsets, lengths = layout.offsets[0] + first * row, np.minimum(few, height - first) * row
+    return layout._replace(sides=(few, width), offsets=offsets, lengths=lengths)
+
+# %% ../../nbs/box/10_large_files.ipynb #04030c3e
 def _layout(
     found: _Directory,  # of a file
 ) -> _Layout | None:  # None: it has to be decoded as a whole
@@ -180,42 +191,27 @@ def _layout(
         raise ValueError(f"squares of {h}x{w} pixels in a picture of {height}x{width}")
     if (count := -(-height // h) * -(-width // w)) > _MOST_SEGMENTS:
         return None
-    places = [found.numbers(tag, count) for tag in ((_TILES, _TILE_BYTES) if is_tiled else (_STRIPS, _STRIP_BYTES))]
-    if any(len(values) != count or not values.all() for values in places):
-        return None
-    if (
-        sum(int(values.max()) for values in places) >= 1 << 63
-        or int(sum(places).max()) > os.fstat(found.file.fileno()).st_size
-    ):
-        raise ValueError("truncated: its directory names bytes beyond its end")
-    offsets, lengths = (values.astype(np.int64) for values in places)
-    layout = _Layout((height, width), (h, w), is_tiled, found.order, coding, offsets, lengths)
-    if found.number(_COMPRESSION, _RAW) == _RAW:
-        layout = _uncompressed(layout, -(-w * _bits(found) // 8))
-    return layout if layout is not None and math.prod(layout.sides) <= min(_MOST_OF_SEGMENT, most_pixels()) else None
-
-# %% ../../nbs/box/10_large_files.ipynb #6c822edb
-def _uncompressed(
-    layout: _Layout,  # of a file without compression
-    row: int,  # bytes of a row of a segment
-) -> _Layout | None:  # None: segments are shorter than their rows
-    "Cut strips that lie one after another into small ones."
-    (height, width), (h, _) = layout.size, layout.sides
-    rows = (
-        np.full(len(layout.offsets), h)
-        if layout.is_tiled
-        else np.minimum(h, height - h * np.arange(len(layout.offsets)))
+    is_raw, row = found.number(_COMPRESSION, _RAW) == _RAW, -(-w * _bits(found) // 8)  # bytes
+    offsets, lengths = (
+        found.numbers(tag, count) for tag in ((_TILES, _TILE_BYTES) if is_tiled else (_STRIPS, _STRIP_BYTES))
     )
-    if (layout.lengths < rows * row).any():
+    if is_raw:  # what a file says of their length is not needed, and often wrong
+        lengths = row * (np.full(count, h) if is_tiled else np.minimum(h, height - h * np.arange(count))).astype(
+            np.uint64
+        )
+    if len(offsets) != count or len(lengths) != count or not offsets.all() or not lengths.all():
         return None
-    if layout.is_tiled or (np.diff(layout.offsets) != h * row).any():
-        return layout
-    few = max(1, _PIECE // row)
-    first = np.arange(0, height, few)
-    offsets, lengths = layout.offsets[0] + first * row, np.minimum(few, height - first) * row
-    return layout._replace(sides=(few, width), offsets=offsets, lengths=lengths)
+    end = os.fstat(found.file.fileno()).st_size
+    if int(offsets.max()) >= end or int(lengths.max()) > end or int((offsets + lengths).max()) > end:
+        raise ValueError("truncated: its directory names bytes beyond its end")
+    layout = _Layout(
+        (height, width), (h, w), is_tiled, found.order, coding, *(each.astype(np.int64) for each in (offsets, lengths))
+    )
+    if is_raw and not is_tiled and (np.diff(layout.offsets) == h * row).all():
+        layout = _recut(layout, row)
+    return layout if math.prod(layout.sides) <= min(_MOST_OF_SEGMENT, most_pixels()) else None
 
-# %% ../../nbs/box/10_large_files.ipynb #1774d133
+# %% ../../nbs/box/10_large_files.ipynb #e9a12d52
 def _as_file(
     layout: _Layout,  # of the whole file
     rows: int,  # of the segment
@@ -238,7 +234,7 @@ def _as_file(
     mark = (b"II*\0" if order == "little" else b"MM\0*") + (8).to_bytes(4, order)
     return mark + len(tags).to_bytes(2, order) + entries + bytes(4) + long + coded
 
-# %% ../../nbs/box/10_large_files.ipynb #5ce417a2
+# %% ../../nbs/box/10_large_files.ipynb #dcebaab9
 def _unreadable(
     path: str | os.PathLike,  # of the file
     error: Exception,  # what was found
@@ -310,10 +306,10 @@ class PictureFile:
                 stored = str(segment.tile[:1])  # forgotten by load
                 segment.load()
                 return segment, stored
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, MemoryError, OverflowError) as error:
             raise _unreadable(self.path, error) from error
 
-# %% ../../nbs/box/10_large_files.ipynb #6283831a
+# %% ../../nbs/box/10_large_files.ipynb #75b53703
 _TIMES = 5  # as many pixels as a whole picture may have
 _MOST_BYTES = 1 << 26  # of all tags of a file that Pillow is to read as a whole
 
@@ -331,9 +327,9 @@ def open_in_parts(
         return None
     try:
         with open(path, "rb") as file:
-            found = _directory(file)
+            found, end = _directory(file), os.fstat(file.fileno()).st_size
             layout = found and _layout(found)
-        if found and not layout and sum(map(found.size, found.tags)) > _MOST_BYTES:
+        if found and not layout and sum(size for size in map(found.size, found.tags) if size <= end) > _MOST_BYTES:
             raise ValueError(f"its tags take more than {_MOST_BYTES:,} bytes: save it without layers and metadata")
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
@@ -346,5 +342,5 @@ def open_in_parts(
         )
     return PictureFile(path, layout, depth)
 
-# %% ../../nbs/box/10_large_files.ipynb #35b1be2f
+# %% ../../nbs/box/10_large_files.ipynb #1b14b7fc
 complete_docstrings(__name__)
