@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/box/10_large_files.ipynb #ddaece34
+# %% ../../nbs/box/10_large_files.ipynb #c1fd8101
 import io
 import math
 import os
@@ -18,7 +18,7 @@ from PIL import Image, TiffImagePlugin
 from .docstrings import complete_docstrings
 from .images import is_url, most_pixels, rgb_and_peak
 
-# %% ../../nbs/box/10_large_files.ipynb #88297b60
+# %% ../../nbs/box/10_large_files.ipynb #71599ab1
 _MOST_TAGS = 4096  # of a directory
 _WHOLE = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # types of whole numbers
 _BYTES = {2: 1, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 17: 8} | {k: int(v[1]) for k, v in _WHOLE.items()}
@@ -83,7 +83,7 @@ class _Directory(NamedTuple):
         found = self.numbers(tag, 1)
         return otherwise if tag not in self.tags else int(found[0]) if len(found) else -1
 
-# %% ../../nbs/box/10_large_files.ipynb #cc52d780
+# %% ../../nbs/box/10_large_files.ipynb #8524dac7
 def _directory(
     file: BinaryIO,  # open file
 ) -> _Directory | None:  # None: not a TIFF file, or one with a tag that occurs twice
@@ -104,7 +104,7 @@ def _directory(
         tags[tag] = kind, values, content[at + 4 + long : at + entry]
     return _Directory(file, order, tags) if len(tags) == count else None
 
-# %% ../../nbs/box/10_large_files.ipynb #2f19c395
+# %% ../../nbs/box/10_large_files.ipynb #a4470b7d
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION, _SAMPLES, _PLANES = 256, 257, 258, 259, 262, 274, 277, 284
 _STRIPS, _STRIP_ROWS, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
@@ -142,7 +142,7 @@ class _Layout(NamedTuple):
     offsets: np.ndarray  # of the segments in the file, `(n,)` int64
     lengths: np.ndarray  # bytes of the segments, `(n,)` int64
 
-# %% ../../nbs/box/10_large_files.ipynb #4646fc48
+# %% ../../nbs/box/10_large_files.ipynb #167096a1
 def _bits(
     found: _Directory,  # of a file
 ) -> int:  # 0: not known
@@ -166,7 +166,7 @@ def _coding(
         return None
     return {tag: (*found.tags[tag][:2], found.content(tag)) for tag in kept}
 
-# %% ../../nbs/box/10_large_files.ipynb #a753b296
+# %% ../../nbs/box/10_large_files.ipynb #a9cd0179
 def _recut(
     layout: _Layout,  # of uncompressed strips that lie one after another
     row: int,  # bytes of a row
@@ -177,7 +177,7 @@ def _recut(
     offsets, lengths = layout.offsets[0] + first * row, np.minimum(few, height - first) * row
     return layout._replace(sides=(few, width), offsets=offsets, lengths=lengths)
 
-# %% ../../nbs/box/10_large_files.ipynb #d6b5310a
+# %% ../../nbs/box/10_large_files.ipynb #2e1a1e68
 def _layout(
     found: _Directory,  # of a file
 ) -> _Layout | None:  # None: it has to be decoded as a whole
@@ -211,7 +211,7 @@ def _layout(
         layout = _recut(layout, row)
     return layout if math.prod(layout.sides) <= min(_MOST_OF_SEGMENT, most_pixels()) else None
 
-# %% ../../nbs/box/10_large_files.ipynb #59fac24a
+# %% ../../nbs/box/10_large_files.ipynb #32dc53d3
 def _as_file(
     layout: _Layout,  # of the whole file
     rows: int,  # of the segment
@@ -234,7 +234,7 @@ def _as_file(
     mark = (b"II*\0" if order == "little" else b"MM\0*") + (8).to_bytes(4, order)
     return mark + len(tags).to_bytes(2, order) + entries + bytes(4) + long + coded
 
-# %% ../../nbs/box/10_large_files.ipynb #3d29472f
+# %% ../../nbs/box/10_large_files.ipynb #ab51541a
 def _unreadable(
     path: str | os.PathLike,  # of the file
     error: Exception,  # what was found
@@ -309,7 +309,7 @@ class PictureFile:
         except (OSError, SyntaxError, ValueError, MemoryError, OverflowError) as error:
             raise _unreadable(self.path, error) from error
 
-# %% ../../nbs/box/10_large_files.ipynb #b355c909
+# %% ../../nbs/box/10_large_files.ipynb #1885a2b4
 _TIMES = 5  # as many pixels as a whole picture may have
 _MOST_BYTES = 1 << 26  # of all tags of a file that Pillow is to read as a whole
 
@@ -342,5 +342,5 @@ def open_in_parts(
         )
     return PictureFile(path, layout, depth)
 
-# %% ../../nbs/box/10_large_files.ipynb #da54819f
+# %% ../../nbs/box/10_large_files.ipynb #9e1cf90a
 complete_docstrings(__name__)
