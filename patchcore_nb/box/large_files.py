@@ -109,22 +109,8 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION, _SAMPLES, _PLANES 
 _STRIPS, _STRIP_ROWS, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
 _XMP = 700  # may hold the orientation, too
-_KEPT = (
-    _BITS,
-    _COMPRESSION,
-    _COLOURS,
-    266,
-    _SAMPLES,
-    317,
-    320,
-    338,
-    339,
-    347,
-    529,
-    530,
-    531,
-    532,
-)  # how pixels are coded
+# How pixels are coded; the numbers: order of bits, predictor, palette, extra samples, type of numbers, JPEG, YCbCr.
+_KEPT = (_BITS, _COMPRESSION, _COLOURS, 266, _SAMPLES, 317, 320, 338, 339, 347, 529, 530, 531, 532)
 _RAW, _JPEG, _YCBCR = 1, 7, 6
 _CODED_APART = (_RAW, 5, _JPEG, 8, 32946, 32773, 50000)  # none, LZW, JPEG, Deflate, PackBits, Zstandard
 _MOST_SEGMENTS, _MOST_OF_SEGMENT = 1 << 20, 1 << 23  # of a picture; pixels
@@ -181,32 +167,31 @@ def _recut(
 def _layout(
     found: _Directory,  # of a file
 ) -> _Layout | None:  # None: it has to be decoded as a whole
-    "Find the segments. Raises `ValueError` if they lie beyond the end of the file, or are far larger than the picture."
+    "Find the segments. Raises `ValueError` if they lie beyond the end of the file, or are far too large."
     height, width, is_tiled = found.number(_HEIGHT, 0), found.number(_WIDTH, 0), _TILES in found.tags
     rows = found.number(_STRIP_ROWS, height)
     h, w = (found.number(_TILE_HEIGHT, 0), found.number(_TILE_WIDTH, 0)) if is_tiled else (min(rows, height), width)
-    if min(height, width, h, w) < 1 or (coding := _coding(found)) is None:
+    if not all(0 < side < 1 << 31 for side in (height, width, h, w)) or (coding := _coding(found)) is None:
         return None
     if h * w > max(_MOST_OF_SEGMENT, 4 * height * width):
         raise ValueError(f"squares of {h}x{w} pixels in a picture of {height}x{width}")
     if (count := -(-height // h) * -(-width // w)) > _MOST_SEGMENTS:
         return None
     is_raw, row = found.number(_COMPRESSION, _RAW) == _RAW, -(-w * _bits(found) // 8)  # bytes
-    offsets, lengths = (
-        found.numbers(tag, count) for tag in ((_TILES, _TILE_BYTES) if is_tiled else (_STRIPS, _STRIP_BYTES))
-    )
+    at, length = (_TILES, _TILE_BYTES) if is_tiled else (_STRIPS, _STRIP_BYTES)
+    offsets, lengths = found.numbers(at, count), found.numbers(length, count)
     if is_raw:  # what a file says of their length is not needed, and often wrong
-        lengths = row * (np.full(count, h) if is_tiled else np.minimum(h, height - h * np.arange(count))).astype(
-            np.uint64
-        )
+        rows_of = np.full(count, h) if is_tiled else np.minimum(h, height - h * np.arange(count))
+        lengths = rows_of.astype(np.uint64) * np.uint64(row)
     if len(offsets) != count or len(lengths) != count or not offsets.all() or not lengths.all():
         return None
     end = os.fstat(found.file.fileno()).st_size
     if int(offsets.max()) >= end or int(lengths.max()) > end or int((offsets + lengths).max()) > end:
         raise ValueError("truncated: its directory names bytes beyond its end")
-    layout = _Layout(
-        (height, width), (h, w), is_tiled, found.order, coding, *(each.astype(np.int64) for each in (offsets, lengths))
-    )
+    if not is_raw and int(lengths.max()) > 2 * h * row + (1 << 16):
+        raise ValueError(f"{int(lengths.max()):,} bytes of compressed pixels, which are {h * row:,} bytes without")
+    places = offsets.astype(np.int64), lengths.astype(np.int64)
+    layout = _Layout((height, width), (h, w), is_tiled, found.order, coding, *places)
     if is_raw and not is_tiled and (np.diff(layout.offsets) == h * row).all():
         layout = _recut(layout, row)
     return layout if math.prod(layout.sides) <= min(_MOST_OF_SEGMENT, most_pixels()) else None
