@@ -227,6 +227,16 @@ def inspected_in_parts(
     except (OSError, ValueError) as error:
         return Finding(None, str(error))
 
+
+def _say_depth(
+    photograph: Any,  # a tensor or on file, of which all tiles have been read
+    path: str,  # its file
+    images: Any,  # the data set to which it belongs
+) -> None:
+    "Log a warning if a photograph on file seems to use fewer bits than it has, and nobody has looked at it before."
+    if isinstance(photograph, _OnFile) and not getattr(images, "checked", False):
+        warn_of_depth(photograph.file.highest, path)
+
 # %% ../../nbs/line/05_tiles.ipynb #b4b7bf4a
 class _Tiles(Dataset):
     "Tiles of photographs of one size, photograph by photograph."
@@ -261,12 +271,16 @@ class _Tiles(Dataset):
     def __getitem__(self, index):
         number, position = divmod(index, len(self.positions))
         item = self._photograph(number)
-        if (size := tuple(item["image"].shape[1:])) != self.tiling.size:
+        photograph = item["image"]
+        if (size := tuple(photograph.shape[1:])) != self.tiling.size:
             raise ValueError(
                 f"{item['path'] or f'photograph {number}'} is {size} (height, width) after resizing, "
                 f"the first one {self.tiling.size}: use resize=(height, width)"
             )
-        return item | {"image": self.tiling.cut(item["image"], [self.positions[position]])[0]}
+        tile = self.tiling.cut(photograph, [self.positions[position]])[0]
+        if position == len(self.positions) - 1:
+            _say_depth(photograph, item["path"], self.photographs.images)
+        return item | {"image": tile}
 
     def _photograph(self, number: int) -> dict:
         if number != self._number:
@@ -535,9 +549,8 @@ def _read(
     found = iter(tqdm(loader, desc=f"{purpose} images {progress}".removesuffix(" True"), disable=not progress))
     while several := list(islice(found, batch_size)):
         yield _together(several)
-        for photograph, path in ((batch["image"][0], batch["path"][0]) for batch in several):
-            if isinstance(photograph, _OnFile) and not getattr(images, "checked", False):
-                warn_of_depth(photograph.file.highest, path)
+        for batch in several:
+            _say_depth(batch["image"][0], batch["path"][0], images)
 
 
 def _alone(batch: Any) -> Any:
