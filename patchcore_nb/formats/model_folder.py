@@ -83,7 +83,7 @@ def _history_entry(entry: Mapping[str, Any]) -> HistoryEntry:
         type(n) is int for n in counts
     ):
         raise ValueError("an entry of the history of the bank is not one of texts and whole numbers")
-    pair = entry["radius"] and (float(entry["radius"][0]), float(entry["radius"][1]))
+    pair = None if entry["radius"] is None else (float(entry["radius"][0]), float(entry["radius"][1]))
     return HistoryEntry(**{**entry, "changed": tuple(entry["changed"]), "radius": pair})
 
 # %% ../../nbs/formats/01_model_folder.ipynb #2027cd81
