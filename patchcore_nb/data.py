@@ -910,6 +910,14 @@ def _item(image, geometry, judged=False):
     return {"image": x, "path": str(image) if isinstance(image, (str, os.PathLike)) else "", "size": size}
 
 # %% ../nbs/00_data.ipynb #bc828bc5
+def files_of(
+    images: Any,  # as returned by as_dataset
+) -> list[str]:  # "" for an image that is no file; empty: a data set that was not made here
+    "Return the files of a data set."
+    held = images.paths if isinstance(images, ImageSet) else images.images if isinstance(images, _Given) else []
+    return [str(image) if isinstance(image, (str, os.PathLike)) else "" for image in held]
+
+
 def as_dataset(
     data: object,  # path, folder, PIL image, array, tensor, list, iterator, Dataset or DataLoader
     geometry: Geometry | None,  # applied to images that are not network input yet; None: not known
@@ -935,14 +943,6 @@ def _part(subset: Subset) -> Dataset:
     "Return a subset of an `ImageSet` as an `ImageSet`, so that its files stay known; any other subset unchanged."
     whole = _part(subset.dataset) if type(subset.dataset) is Subset else subset.dataset
     return whole.subset(subset.indices) if isinstance(whole, ImageSet) else subset
-
-
-def files_of(
-    images: Any,  # as returned by as_dataset
-) -> list[str]:  # "" for an image that is no file; empty: a data set that was not made here
-    "Return the files of a data set."
-    held = images.paths if isinstance(images, ImageSet) else images.images if isinstance(images, _Given) else []
-    return [str(image) if isinstance(image, (str, os.PathLike)) else "" for image in held]
 
 # %% ../nbs/00_data.ipynb #reqgood1
 def require_good(
