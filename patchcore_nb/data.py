@@ -10,7 +10,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ from .box.samples import Panel, draw, of_all_kinds, size_in_words, small_picture
 from .box.threads import say_one_thread, used_by
 
 # %% ../nbs/00_data.ipynb #9c11cd6f
-_MOST = 100_000_000  # pixels that resizing may make; as network input they take 1.2 GB
+_MOST = 25_000_000  # pixels to which a smaller photograph may be enlarged; as network input they take 300 MB
 
 
 def _resized(
@@ -435,7 +435,7 @@ class Finding(NamedTuple):
     peak: int = 0  # largest value of an image of more than 8 bits; 0: it has 8
 
 
-def _inspect(
+def inspected(
     sample: Sample,  # what to open
     geometry: Geometry,  # what will be done with it
 ) -> Finding:  # from its image and its mask
@@ -453,6 +453,7 @@ def checked(
     images: object,  # as returned by as_dataset; the files of an ImageSet are opened
     on_error: str,  # "raise": stop at bad files; "skip": leave them out
     progress: bool,  # show a progress bar
+    inspect: Callable[..., Finding] = inspected,  # how the files of a sample are opened
 ) -> Any:  # the usable images, all of one size; `skipped` lists the others
     """Open the files of a data set now, before the long work.
 
@@ -463,7 +464,7 @@ def checked(
     if not isinstance(images, ImageSet) or images.checked:
         return _unopened(images, on_error)
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
-        found = pool.imap(partial(_inspect, geometry=images.geometry), images.samples)
+        found = pool.imap(partial(inspect, geometry=images.geometry), images.samples)
         found = list(tqdm(found, total=len(images), desc=f"check images in {images.name}", disable=not progress))
     sound = len({each.size for each in found}) <= 1 and not any(each.reason or each.peak for each in found)
     usable = copy(images) if sound else _sorted_out(images, found, on_error)
@@ -922,6 +923,14 @@ def _item(image, geometry, judged=False):
     return {"image": x, "path": str(image) if isinstance(image, (str, os.PathLike)) else "", "size": size}
 
 # %% ../nbs/00_data.ipynb #bc828bc5
+def files_of(
+    images: Any,  # as returned by as_dataset
+) -> list[str]:  # "" for an image that is no file; empty: a data set that was not made here
+    "Return the files of a data set."
+    held = images.paths if isinstance(images, ImageSet) else images.images if isinstance(images, _Given) else []
+    return [str(image) if isinstance(image, (str, os.PathLike)) else "" for image in held]
+
+
 def as_dataset(
     data: object,  # path, folder, PIL image, array, tensor, list, iterator, Dataset or DataLoader
     geometry: Geometry | None,  # applied to images that are not network input yet; None: not known

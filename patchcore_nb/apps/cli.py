@@ -853,9 +853,11 @@ def _photographs(given):
 
 def _chosen(given, fitted, on_error, quiet):
     "Return the given photographs as a set; all files are opened before the work."
-    from patchcore_nb.data import ImageSet, known
+    from patchcore_nb.data import ImageSet, checked, inspected, known
+    from patchcore_nb.line.tiles import inspected_in_parts
 
-    return ImageSet(_photographs(given), known(fitted.geometry_)).check(on_error, not quiet)
+    images = ImageSet(_photographs(given), known(fitted.geometry_))
+    return checked(images, on_error, not quiet, inspected_in_parts if fitted.kind == "tiles" else inspected)
 
 # %% ../../nbs/apps/01_cli.ipynb #cd92d362
 def _lines(prediction):

@@ -313,7 +313,7 @@ def _open(
         raise PermissionError(f"{path}: no permission to read it") from None
     except Image.DecompressionBombError as error:
         raise ValueError(too_large(error)) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, MemoryError, OverflowError) as error:  # damaged: may ask for any amount
         empty = os.path.isfile(path) and not os.path.getsize(path)
         reason = "the file is empty" if empty else f"{type(error).__name__}: {error}"
         raise ValueError(f"not a readable image ({reason}); replace or remove the file") from error

@@ -77,8 +77,13 @@ def _bank(state: Mapping[str, Any]) -> Bank:
 
 
 def _history_entry(entry: Mapping[str, Any]) -> HistoryEntry:
-    "One entry of the history of a bank."
-    pair = entry["radius"] and (float(entry["radius"][0]), float(entry["radius"][1]))
+    "One entry of the history of a bank. Raises `ValueError` if it does not hold texts and numbers."
+    texts, counts = [entry[name] for name in ("date", "what", "reason")], [entry["images"], entry["rows"]]
+    if not all(isinstance(text, str) for text in [*texts, *entry["changed"]]) or not all(
+        type(n) is int for n in counts
+    ):
+        raise ValueError("an entry of the history of the bank is not one of texts and whole numbers")
+    pair = None if entry["radius"] is None else (float(entry["radius"][0]), float(entry["radius"][1]))
     return HistoryEntry(**{**entry, "changed": tuple(entry["changed"]), "radius": pair})
 
 # %% ../../nbs/formats/01_model_folder.ipynb #2027cd81

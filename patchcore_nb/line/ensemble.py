@@ -290,7 +290,7 @@ class Ensemble(Calibrated, BaseEstimator):
     ) -> "Ensemble":  # fitted
         "Restore an ensemble. Raises `ValueError` for a state that is damaged or does not match the weights."
         scaling, ranges = state["scaling"], _ranges_of(state)
-        calibration = state["calibration"] and Calibration(**state["calibration"])
+        calibration = None if state["calibration"] is None else Calibration(**state["calibration"])
         models = _members_of(cls.model_class, state["members"], weights, device, progress)
         ensemble = cls([clone(model) for model in models], scaling)
         ensemble.models_, ensemble.ranges_, ensemble.skipped_ = models, ranges, []

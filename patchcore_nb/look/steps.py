@@ -442,7 +442,7 @@ class Improve(Step):
         self.studio.session.run("Forget", forgetting(paths, self._rate()), again=False)
         told = changes(before, self.names["seen"])
         self._audit()
-        return f"Forgot {len(paths)} training images. {told}"
+        return f"Forgot {len(paths)} training image{'s' * (len(paths) != 1)}. {told}"
 
 # %% ../../nbs/look/08d_steps.ipynb #step0033
 class Save(Step):
