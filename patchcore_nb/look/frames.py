@@ -37,8 +37,8 @@ def frames(
 ) -> Iterator[Frame]:  # as they come
     "Yield frames. Raises `ImportError` without OpenCV, unless it is a folder, `OSError` if no camera or video answers."
     stop = stop or threading.Event()
-    if isinstance(source, (str, Path)) and Path(source).is_dir():
-        return _of_folder(Path(source), seconds, stop)
+    if isinstance(source, (str, Path)) and (folder := Path(source).expanduser()).is_dir():
+        return _of_folder(folder, seconds, stop)
     return _of_camera(source, stop)
 
 # %% ../../nbs/look/08c_frames.ipynb #fram0006
@@ -53,8 +53,11 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _of_folder(folder: Path, seconds: float, stop: threading.Event) -> Iterator[Frame]:
     "Images of a folder, now and later."
-    done, failed = {}, {}
+    done, failed, gone = {}, {}, False
     while not stop.is_set():
+        before, gone = gone, not folder.is_dir()
+        if gone and not before:
+            yield Frame(folder.name, None, f"{folder}: the folder that is watched is gone")
         stamps = {path: stamp for path in image_files(folder) if (stamp := _stamp(path))}
         for path in sorted(stamps, key=lambda path: (stamps[path], path)):
             if stop.is_set():
@@ -108,7 +111,11 @@ class Live:
                     self.show(frame, None)
                     continue
                 start = time.perf_counter()
-                prediction = next(self.model.stream([frame.picture]))
+                try:
+                    prediction = next(self.model.stream([frame.picture]))
+                except ValueError as error:  # such as a picture of another size; the next one may be right
+                    self.show(frame._replace(picture=None, trouble=f"{frame.name}: {error}"), None)
+                    continue
                 self.latencies.append(time.perf_counter() - start)
                 self.count += 1
                 self.show(frame, prediction)
