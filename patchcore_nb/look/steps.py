@@ -197,6 +197,8 @@ class Images(Step):
         self.studio.session.run("Images", choosing(left, every))
         good, held = len(self.names["good"]), len(self.names["held_out"])
         again = " Fit again: the model was fitted to the earlier choice." if "seen" in self.names else ""
+        for name in ("seen", "audit"):  # of the earlier choice: the labels of its images are no longer those judged
+            self.names.pop(name, None)
         return f"{good} photographs to learn, {held} good ones held out, {len(left)} left out.{again}"
 
 
@@ -508,7 +510,8 @@ class Camera(Step):
 
     def _start(self) -> str:
         self._stop()
-        given = self.source.value.strip()
+        if not (given := self.source.value.strip()):
+            raise ValueError("name a camera or a folder")
         source = int(given) if given.isdigit() else given
         self.live = Live(self.names["model"], source, self._show, self._end)
         self.studio.session.run(
