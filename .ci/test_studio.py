@@ -256,8 +256,8 @@ def test_the_page_of_voila(photos):
     try:
         address = next(line.strip() for line in server.stderr if "token=" in line)
         with chromium() as (page, errors):
-            elsewhere = []
-            page.on("request", lambda r: f"127.0.0.1:{port}" in r.url or ":" in r.url[:5] or elsewhere.append(r.url))
+            elsewhere, own = [], f"http://127.0.0.1:{port}/"
+            page.on("request", lambda r: r.url.startswith((own, "data:", "blob:")) or elsewhere.append(r.url))
             page.goto(address.partition("?")[0])
             assert page.locator(".patchcore-steps button").count() == 0 and "login" in page.url  # without the token
             page.goto(address)
