@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -98,10 +98,26 @@ def _of_camera(source: int | str | Path, stop: threading.Event) -> Iterator[Fram
 class Live:
     "Judge frames in the background until it is stopped."
 
+    at_work: ClassVar[dict[int | str, "Live"]] = {}  # the last one of each source
+
     def __init__(self, model: Any, source: int | str, show: Callable[..., None], end: Callable[[str], None]) -> None:
         self.model, self.source, self.show, self.end = copy(model), source, show, end
         self.stop, self.latencies, self.count = threading.Event(), deque[float](maxlen=200), 0
         self.thread = threading.Thread(target=self._judge, daemon=True)
+
+    def start(self) -> None:
+        "Begin; whoever had the same source, such as a cell that was run before, stops: a camera serves only one."
+        if (other := self.at_work.get(self.source)) is not None:
+            other.finish()
+        self.at_work[self.source] = self
+        self.thread.start()
+
+    def finish(self) -> bool:
+        "Stop, and wait for the frame in hand; whether it is over after ten seconds."
+        self.stop.set()
+        if self.thread.is_alive():
+            self.thread.join(10)
+        return not self.thread.is_alive()
 
     def _judge(self) -> None:
         said = "The frames have ended"
@@ -122,6 +138,8 @@ class Live:
             said = "Stopped" if self.stop.is_set() else said
         except Exception as error:  # there is nobody above to whom it could be raised
             said = str(error)
+        if self.at_work.get(self.source) is self:
+            del self.at_work[self.source]
         self.end(said)
 
     @property

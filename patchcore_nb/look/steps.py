@@ -342,7 +342,9 @@ class Look(Step):
         self.overlay.show(drawn.overlay, f"Anomaly map over the photograph: {words}")
 
     def _open(self) -> str:
-        self.studio.session.run("Look", ["explorer = HeatmapExplorer(model, judged)"])
+        known = self.names["model"].calibration_
+        limit = ", threshold=model.calibration_.pixel_threshold" * bool(known and known.pixel_threshold is not None)
+        self.studio.session.run("Look", [f"explorer = HeatmapExplorer(model, judged{limit})"])
         self.below.children = (self.names["explorer"].widget,)
         return "The heatmap explorer is below the pictures. It shows the model as it is now."
 
@@ -521,14 +523,13 @@ class Camera(Step):
                 f"# for frame in frames({source!r}): print(next(model.stream([frame.picture])))  # does not end",
             ],
         )
-        self.live.thread.start()
+        self.live.start()
         return f"Judging {given}."
 
     def _stop(self) -> str:
-        if self.live is not None:
-            self.live.stop.set()
-            self.live.thread.join(10)
-        return "Stopped." if self.live else "Nothing is running."
+        if self.live is None:
+            return "Nothing is running."
+        return "Stopped." if self.live.finish() else "It stops when the camera gives its next frame, or gives up."
 
     def _end(self, said: str) -> None:
         self.facts.value = f"{escape(said)}. {self.live.latency}" if self.live else escape(said)
