@@ -238,6 +238,7 @@ def slider_class() -> Any:
         label = traitlets.Int(72).tag(sync=True)  # width of the description, pixels
         max = traitlets.Float(1.0).tag(sync=True)
         step = traitlets.Float(0.01).tag(sync=True)  # of a key or the mouse
+        disabled = traitlets.Bool(False).tag(sync=True)  # a hand cannot move it
         value = traitlets.CFloat(0.0).tag(sync=True)
 
         @traitlets.validate("value")
@@ -430,7 +431,6 @@ class _HeatmapControls(Explorer):
     def _make(self, categories: Sequence[str], most: float, side: int) -> None:
         "All parts; the smoothing goes up to so many pixels."
         judges = {"highest value of map": "map", "image score": "score"}
-        smoothing = dict(min=0, max=most, step=0.5, readout_format=".1f")
         orders = {"highest value first": "score", "name": "name"}
         self.category = _slot("Dropdown", "Category", 64, 150, options=categories)
         self.show = _slot("Dropdown", "Show", 44, 150, options=["all"])
@@ -439,7 +439,8 @@ class _HeatmapControls(Explorer):
         self.threshold = slider_class()(description="Threshold", layout={"flex": "1 1 280px", "min_width": "0"})
         self.rate = _slot("Dropdown", "False alarms", 84, 170, options=_RATES)
         self.judge = _slot("Dropdown", "Flag by", 52, 200, options=judges)
-        self.sigma = _slot("FloatSlider", "Smoothing", 72, 200, **smoothing)
+        self.sigma = slider_class()(description="Smoothing", max=most, step=0.5)
+        self.sigma.layout.flex, self.sigma.layout.min_width = "1 1 200px", "0"
         self.opacity = _slot("IntSlider", "Opacity (%)", 80, 200, min=0, max=100, step=5, value=70)
         self.photograph, self.overlay = (photograph_class()(side=side) for _ in range(2))
         self.strip, self.told, self.beside = strip_class()(), status_class()(), _Beside()
