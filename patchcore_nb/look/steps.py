@@ -302,6 +302,7 @@ class Fit(Step):
     def _fit(self) -> str:
         self.names.pop("forecast", None)
         self.studio.session.run("Fit", self._made(), self._check)
+        self.names.pop("audit", None)  # of another model
         model, count = self.names["model"], len(self.names["judged"])
         rows, images = len(model.bank_), len(model.bank_.paths)
         return f"Fitted: {rows:,} patches of {images} photographs are in the memory bank, {count} images are judged."
