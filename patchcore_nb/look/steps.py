@@ -301,7 +301,12 @@ class Fit(Step):
 
     def _fit(self) -> str:
         self.names.pop("forecast", None)
-        self.studio.session.run("Fit", self._made(), self._check)
+        before = self.names.get("seen")
+        try:
+            self.studio.session.run("Fit", self._made(), self._check)
+        finally:
+            if self.names.get("model") is self.names.get("unfitted") and self.names.get("seen") is before:
+                self.names.pop("seen", None)  # fitted, but not judged: those are verdicts of the model before
         self.names.pop("audit", None)  # of another model
         model, count = self.names["model"], len(self.names["judged"])
         rows, images = len(model.bank_), len(model.bank_.paths)
