@@ -111,6 +111,15 @@ def draw(page):
     board.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     box = board.bounding_box()
+    page.mouse.move(box["x"] + box["width"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.up()  # pressed beside the photograph: no area
+    for x, y in ((60, 60), (120, 60), (90, 120)):
+        board.click(position={"x": x, "y": y}, button="middle")  # no corners
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert board.locator("polygon").count() == 0
     page.mouse.move(box["x"] + 20, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20, steps=5)
