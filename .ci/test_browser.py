@@ -418,7 +418,7 @@ def moves(page):
 
     return {
         "threshold": (overlay, lambda: page.locator("input[aria-label=Threshold]").press("ArrowLeft")),
-        "smoothing": (overlay, slide("Smoothing", 1)),
+        "smoothing": (overlay, lambda: page.locator("input[aria-label=Smoothing]").press("ArrowRight")),
         "opacity": (overlay, slide("Opacity", -1)),
         "click on a patch": (clickable, lambda: click_pixel(clickable, next(columns), 60)),
         "arrow key on a patch": (clickable, lambda: clickable.press("ArrowDown")),

@@ -265,6 +265,10 @@ def test_keyboard_and_themes(lab):
         page.keyboard.press("ArrowRight")
         answers(page, "thumbnail, Enter", lambda: page.keyboard.press("Enter"))
         assert asked(page, "set(explorer.selected[:, 0].tolist()) == {1}")
+        page.locator(".patchcore-patch").nth(1).focus()
+        answers(page, "patch, Enter", lambda: page.keyboard.press("Enter"))
+        assert asked(page, "len(explorer.selected)") == 1
+        assert page.evaluate("() => document.activeElement.className") == "patchcore-patch"  # the focus stays
         assert asked(page, "0") == 0 and len(page.locator(".jp-Notebook .jp-Cell").all()) == 2  # A adds no cell
         shot(page, "coverage-light")
 

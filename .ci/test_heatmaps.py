@@ -27,13 +27,13 @@ CELLS = (
     "import tempfile\nfrom patchcore_nb import Geometry, HeatmapExplorer, MVTecAD, PatchCore, make_demo",
     """sizes = dict(n_train=12, n_good=8, n_defect=3, progress=False)
 flange = MVTecAD(make_demo(tempfile.mkdtemp(), ('flange',), **sizes), 'flange', Geometry(160))
-model = PatchCore('loupe', coreset=0.1, progress=False).fit(flange.train)""",
+model = PatchCore('loupe', coreset=0.1, progress=False).set_params(scoring__sigma=4.25).fit(flange.train)""",
     "HeatmapExplorer(model, flange.test)",
 )
 PARTS = {
     "pictures": ".patchcore-overlay img",
     "photograph": ".patchcore-photograph img",
-    "slider": ".patchcore-explorer input[type=range]",
+    "slider": ".patchcore-explorer input[aria-label=Threshold]",
     "strip": ".patchcore-strip svg",
     "counts": ".patchcore-explorer table",
     "source of the threshold": ".patchcore-told",
@@ -229,6 +229,11 @@ def test_gestures(lab):
         overlay.press("ArrowRight")
         page.get_by_text("Click a pixel").wait_for()
 
+        smoothing = page.get_by_label("Smoothing").and_(page.locator("input"))
+        assert smoothing.get_attribute("aria-valuetext") == "4.25"  # that of the model, between two steps
+        smoothing.press("ArrowRight")
+        until(lambda: smoothing.get_attribute("aria-valuetext") != "4.25")
+
         choose(page, "Order", "highest value first")
         milliseconds(page, overlay, line)
         assert not kernel_errors(page) and not errors
@@ -252,7 +257,7 @@ def milliseconds(page, overlay, line):
 
     gestures = {  # first those that change the image with the highest value, which is coloured
         "threshold by key": lambda: page.locator(PARTS["slider"]).press("ArrowLeft"),
-        "smoothing": lambda: move_slider(widget(page, "slider", "Smoothing"), 1),
+        "smoothing": lambda: page.get_by_label("Smoothing").and_(page.locator("input")).press("ArrowRight"),
         "opacity": lambda: move_slider(widget(page, "slider", "Opacity"), -1),
         "click on a pixel": lambda: overlay.click(position={"x": next(pixels), "y": 120}),
         "arrow key to another image": lambda: overlay.press("ArrowRight"),

@@ -111,6 +111,15 @@ def draw(page):
     board.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     box = board.bounding_box()
+    page.mouse.move(box["x"] + box["width"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.up()  # pressed beside the photograph: no area
+    for x, y in ((60, 60), (120, 60), (90, 120)):
+        board.click(position={"x": x, "y": y}, button="middle")  # no corners
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert board.locator("polygon").count() == 0
     page.mouse.move(box["x"] + 20, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20, steps=5)
@@ -256,8 +265,8 @@ def test_the_page_of_voila(photos):
     try:
         address = next(line.strip() for line in server.stderr if "token=" in line)
         with chromium() as (page, errors):
-            elsewhere = []
-            page.on("request", lambda r: f"127.0.0.1:{port}" in r.url or ":" in r.url[:5] or elsewhere.append(r.url))
+            elsewhere, own = [], f"http://127.0.0.1:{port}/"
+            page.on("request", lambda r: r.url.startswith((own, "data:", "blob:")) or elsewhere.append(r.url))
             page.goto(address.partition("?")[0])
             assert page.locator(".patchcore-steps button").count() == 0 and "login" in page.url  # without the token
             page.goto(address)

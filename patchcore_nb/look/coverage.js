@@ -646,6 +646,7 @@ class Gallery {
     this.title.textContent = total ? `Selected: ${part}, the worst covered first` : 'Nothing is selected'
     this.help.hidden = total > 0
     this.patches.hidden = total === 0
+    const held = this.patches.contains(document.activeElement)
     this.patches.replaceChildren(...first.map((i, k) => {
       const words = shown.words(i).join(', ')
       const made = element('button', 'patchcore-patch', { type: 'button', title: words, tabIndex: k ? -1 : 0 })
@@ -658,6 +659,7 @@ class Gallery {
       made.onclick = () => shown.select([i])
       return made
     }))
+    if (held) this.patches.firstChild?.focus({ preventScroll: true }) // else whoever chose with a key is nowhere
   }
 }
 

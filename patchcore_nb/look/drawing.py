@@ -207,9 +207,12 @@ export default { render({ model, el }) {
       + ignore.map(s => polygon(s, `fill="url(#p${own})" stroke="#e69f00" stroke-dasharray="6 4" ${thin}`)).join('')
     const told = (some, what) => `${some.length} area${some.length === 1 ? '' : 's'} to ${what}`
     svg.setAttribute('aria-label', `${model.get('alt')}, ${told(inspect, 'inspect')}, ${told(ignore, 'ignore')}`) }
-  svg.onpointerdown = e => { down = now = under(e); svg.setPointerCapture(e.pointerId); svg.focus(); draw() }
+  svg.onpointerdown = e => { if (e.button !== 0) return
+    down = now = under(e); svg.setPointerCapture(e.pointerId); svg.focus(); draw() }
   svg.onpointermove = e => { now = under(e); if (down || corners.length) draw() }
+  svg.onpointercancel = () => { down = null; draw() }
   svg.onpointerup = e => { const start = down
+    if (!start) return // pressed elsewhere
     down = null; now = under(e)
     if (far(start, now)) keep(box(start, now))
     else if (corners.length > 2 && !far(corners[0], now)) keep(corners)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -37,8 +37,8 @@ def frames(
 ) -> Iterator[Frame]:  # as they come
     "Yield frames. Raises `ImportError` without OpenCV, unless it is a folder, `OSError` if no camera or video answers."
     stop = stop or threading.Event()
-    if isinstance(source, (str, Path)) and Path(source).is_dir():
-        return _of_folder(Path(source), seconds, stop)
+    if isinstance(source, (str, Path)) and (folder := Path(source).expanduser()).is_dir():
+        return _of_folder(folder, seconds, stop)
     return _of_camera(source, stop)
 
 # %% ../../nbs/look/08c_frames.ipynb #fram0006
@@ -53,8 +53,11 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _of_folder(folder: Path, seconds: float, stop: threading.Event) -> Iterator[Frame]:
     "Images of a folder, now and later."
-    done, failed = {}, {}
+    done, failed, gone = {}, {}, False
     while not stop.is_set():
+        before, gone = gone, not folder.is_dir()
+        if gone and not before:
+            yield Frame(folder.name, None, f"{folder}: the folder that is watched is gone")
         stamps = {path: stamp for path in image_files(folder) if (stamp := _stamp(path))}
         for path in sorted(stamps, key=lambda path: (stamps[path], path)):
             if stop.is_set():
@@ -95,10 +98,26 @@ def _of_camera(source: int | str | Path, stop: threading.Event) -> Iterator[Fram
 class Live:
     "Judge frames in the background until it is stopped."
 
+    at_work: ClassVar[dict[int | str, "Live"]] = {}  # the last one of each source
+
     def __init__(self, model: Any, source: int | str, show: Callable[..., None], end: Callable[[str], None]) -> None:
         self.model, self.source, self.show, self.end = copy(model), source, show, end
         self.stop, self.latencies, self.count = threading.Event(), deque[float](maxlen=200), 0
         self.thread = threading.Thread(target=self._judge, daemon=True)
+
+    def start(self) -> None:
+        "Begin; whoever had the same source, such as a cell that was run before, stops: a camera serves only one."
+        if (other := self.at_work.get(self.source)) is not None:
+            other.finish()
+        self.at_work[self.source] = self
+        self.thread.start()
+
+    def finish(self) -> bool:
+        "Stop, and wait for the frame in hand; whether it is over after ten seconds."
+        self.stop.set()
+        if self.thread.is_alive():
+            self.thread.join(10)
+        return not self.thread.is_alive()
 
     def _judge(self) -> None:
         said = "The frames have ended"
@@ -108,13 +127,19 @@ class Live:
                     self.show(frame, None)
                     continue
                 start = time.perf_counter()
-                prediction = next(self.model.stream([frame.picture]))
+                try:
+                    prediction = next(self.model.stream([frame.picture]))
+                except ValueError as error:  # such as a picture of another size; the next one may be right
+                    self.show(frame._replace(picture=None, trouble=f"{frame.name}: {error}"), None)
+                    continue
                 self.latencies.append(time.perf_counter() - start)
                 self.count += 1
                 self.show(frame, prediction)
             said = "Stopped" if self.stop.is_set() else said
         except Exception as error:  # there is nobody above to whom it could be raised
             said = str(error)
+        if self.at_work.get(self.source) is self:
+            del self.at_work[self.source]
         self.end(said)
 
     @property

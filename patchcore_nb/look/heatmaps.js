@@ -74,7 +74,7 @@ function renderPicture({ model, el }) {
 }
 
 // A slider that sends only what a hand does. One that also sends what its own rounding makes of a value from Python, as
-// that of ipywidgets does, takes the threshold back while the line of the strip is dragged.
+// that of ipywidgets does, takes the threshold back while the line of the strip is dragged, and changes a smoothing.
 function renderSlider({ model, el }) {
   const row = document.createElement('div') // a page may lay out the element itself in its own way
   Object.assign(row.style, { display: 'flex', alignItems: 'center', gap: '8px', height: '28px' })
@@ -87,7 +87,7 @@ function renderSlider({ model, el }) {
   label.append(model.get('description'))
   input.setAttribute('aria-label', model.get('description'))
   const show = () => {
-    Object.assign(input, { max: model.get('max'), step: model.get('step') })
+    Object.assign(input, { max: model.get('max'), step: model.get('step'), disabled: model.get('disabled') })
     input.value = model.get('value')
     told.textContent = short(model.get('value'))
     input.setAttribute('aria-valuetext', told.textContent)
@@ -96,7 +96,7 @@ function renderSlider({ model, el }) {
     tell(model, 'value', Number(input.value))
     show()
   }
-  model.on('change:value change:max change:step', show)
+  model.on('change:value change:max change:step change:disabled', show)
   show()
   row.append(label, input, told)
   el.append(row)

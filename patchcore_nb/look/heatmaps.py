@@ -105,6 +105,7 @@ class _Judged:
         judge.calibration_ = None  # made with another sigma
         prediction = judge.predict(images)
         self.model, self.images, self.labels, self.side = model, images, images.labels.astype(bool), side
+        self.bank, self.scored = model.bank_, judge.scored_with() | {"sigma": None}  # what the values are valid for
         self.unseen = prediction.unseen  # share of the photograph of an image that the crop left out
         self.scores, self.maps = prediction.scores, torch.from_numpy(prediction.maps)
         self.size: tuple[int, int] = prediction.maps.shape[1:]
@@ -237,6 +238,7 @@ def slider_class() -> Any:
         label = traitlets.Int(72).tag(sync=True)  # width of the description, pixels
         max = traitlets.Float(1.0).tag(sync=True)
         step = traitlets.Float(0.01).tag(sync=True)  # of a key or the mouse
+        disabled = traitlets.Bool(False).tag(sync=True)  # a hand cannot move it
         value = traitlets.CFloat(0.0).tag(sync=True)
 
         @traitlets.validate("value")
@@ -429,7 +431,6 @@ class _HeatmapControls(Explorer):
     def _make(self, categories: Sequence[str], most: float, side: int) -> None:
         "All parts; the smoothing goes up to so many pixels."
         judges = {"highest value of map": "map", "image score": "score"}
-        smoothing = dict(min=0, max=most, step=0.5, readout_format=".1f")
         orders = {"highest value first": "score", "name": "name"}
         self.category = _slot("Dropdown", "Category", 64, 150, options=categories)
         self.show = _slot("Dropdown", "Show", 44, 150, options=["all"])
@@ -438,7 +439,8 @@ class _HeatmapControls(Explorer):
         self.threshold = slider_class()(description="Threshold", layout={"flex": "1 1 280px", "min_width": "0"})
         self.rate = _slot("Dropdown", "False alarms", 84, 170, options=_RATES)
         self.judge = _slot("Dropdown", "Flag by", 52, 200, options=judges)
-        self.sigma = _slot("FloatSlider", "Smoothing", 72, 200, **smoothing)
+        self.sigma = slider_class()(description="Smoothing", max=most, step=0.5)
+        self.sigma.layout.flex, self.sigma.layout.min_width = "1 1 200px", "0"
         self.opacity = _slot("IntSlider", "Opacity (%)", 80, 200, min=0, max=100, step=5, value=70)
         self.photograph, self.overlay = (photograph_class()(side=side) for _ in range(2))
         self.strip, self.told, self.beside = strip_class()(), status_class()(), _Beside()
@@ -651,8 +653,9 @@ class HeatmapExplorer(_HeatmapControls):
         with self.strip.hold_sync():
             for name, value in (shown | dict(words=words[2], counts=words[3])).items():
                 setattr(self.strip, name, value)
-        step = [n / cells for n, cells in zip(self._pictures[0].shape, self.nearest.grid if self.nearest else now.size)]
-        self.photograph.step = self.overlay.step = tuple(step)
+        top, left, bottom, right = now.pictures(s["image"]).box
+        h, w = self.nearest.grid if self.nearest else now.size
+        self.photograph.step = self.overlay.step = (bottom - top) / h, (right - left) / w
 
     @property
     def state(self) -> dict[str, Any]:  # controls by name; value, verdict and area of the image; counts; patch
@@ -687,12 +690,16 @@ class HeatmapExplorer(_HeatmapControls):
         limit does. A threshold of image scores that comes from a rate, or from the calibration of the model, keeps
         what is known about its false alarms.
 
-        Raises `ValueError` for a model with another memory bank, `TypeError` for another kind of model.
+        Raises `ValueError` for another memory bank or scoring than those of the values shown, `TypeError` for another
+        kind of model.
         """
         now, s = self._now, self.state
         model = now.model if model is None else fitted_model(model)
-        if model.bank_ is not now.model.bank_:
-            raise ValueError(f"{s['category']} is shown, and this model has another memory bank: pass the one explored")
+        if model.bank_ is not now.bank or model.scored_with() | {"sigma": None} != now.scored:
+            raise ValueError(
+                f"{s['category']} is shown, and this model has another memory bank or scoring: pass the one explored; "
+                "if it has changed since, make a new explorer"
+            )
         limit, pixel_limit = _limits(now, s["judge"], s["sigma"], s["threshold"])
         if model.scoring.sigma != s["sigma"]:
             model.set_params(scoring__sigma=s["sigma"])

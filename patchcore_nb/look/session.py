@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/look/08a_session.ipynb #sess0002
-import re
+import ast
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ _HOMES = {
 
 def _imports(lines: Sequence[str]) -> list[str]:
     "The import lines that some lines of code need."
-    words = {word for line in lines for word in re.findall(r"\w+", re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", line))}
+    words = {node.id for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Name)}
     used = {home: [name for name in names if name in words] for home, names in _HOMES.items()}
     return [f"from {home} import {', '.join(names)}" for home, names in used.items() if names]
 
@@ -67,7 +67,7 @@ class Session:
 # %% ../../nbs/look/08a_session.ipynb #sess0010
 def parts_of(folder: str) -> dict[str, str]:
     "The parts in a folder: name → Python that opens one, as far as the geometry."
-    there = Path(folder)
+    there = Path(folder).expanduser()
     if (there / "train").is_dir() and (there / "test").is_dir():
         whole = there.absolute()
         return {whole.name: f"MVTecAD({str(whole.parent)!r}, {whole.name!r}"}
