@@ -1630,7 +1630,7 @@ def studio_command(folder, port, dark):
 
     with tempfile.TemporaryDirectory() as place:
         _write_studio(Path(place), folder)
-        os.environ["JUPYTER_PATH"] = os.pathsep.join([place, os.environ.get("JUPYTER_PATH", "")])
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [place, os.environ.get("JUPYTER_PATH")]))
         options = ["--no-browser", f"--port={port}", "--template=studio", f"--theme={'dark' if dark else 'light'}"]
         own = {"Voila.ip": "127.0.0.1", "Voila.auto_token": "True", "Voila.port_retries": "0"}
         main([str(Path(place) / "studio.ipynb"), *options, *(f"--{name}={value}" for name, value in own.items())])

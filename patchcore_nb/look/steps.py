@@ -197,6 +197,8 @@ class Images(Step):
         self.studio.session.run("Images", choosing(left, every))
         good, held = len(self.names["good"]), len(self.names["held_out"])
         again = " Fit again: the model was fitted to the earlier choice." if "seen" in self.names else ""
+        for name in ("seen", "audit"):  # of the earlier choice: the labels of its images are no longer those judged
+            self.names.pop(name, None)
         return f"{good} photographs to learn, {held} good ones held out, {len(left)} left out.{again}"
 
 
@@ -299,7 +301,13 @@ class Fit(Step):
 
     def _fit(self) -> str:
         self.names.pop("forecast", None)
-        self.studio.session.run("Fit", self._made(), self._check)
+        before = self.names.get("seen")
+        try:
+            self.studio.session.run("Fit", self._made(), self._check)
+        finally:
+            if self.names.get("model") is self.names.get("unfitted") and self.names.get("seen") is before:
+                self.names.pop("seen", None)  # fitted, but not judged: those are verdicts of the model before
+        self.names.pop("audit", None)  # of another model
         model, count = self.names["model"], len(self.names["judged"])
         rows, images = len(model.bank_), len(model.bank_.paths)
         return f"Fitted: {rows:,} patches of {images} photographs are in the memory bank, {count} images are judged."
@@ -340,7 +348,9 @@ class Look(Step):
         self.overlay.show(drawn.overlay, f"Anomaly map over the photograph: {words}")
 
     def _open(self) -> str:
-        self.studio.session.run("Look", ["explorer = HeatmapExplorer(model, judged)"])
+        known = self.names["model"].calibration_
+        limit = ", threshold=model.calibration_.pixel_threshold" * bool(known and known.pixel_threshold is not None)
+        self.studio.session.run("Look", [f"explorer = HeatmapExplorer(model, judged{limit})"])
         self.below.children = (self.names["explorer"].widget,)
         return "The heatmap explorer is below the pictures. It shows the model as it is now."
 
@@ -508,7 +518,8 @@ class Camera(Step):
 
     def _start(self) -> str:
         self._stop()
-        given = self.source.value.strip()
+        if not (given := self.source.value.strip()):
+            raise ValueError("name a camera or a folder")
         source = int(given) if given.isdigit() else given
         self.live = Live(self.names["model"], source, self._show, self._end)
         self.studio.session.run(
@@ -518,14 +529,13 @@ class Camera(Step):
                 f"# for frame in frames({source!r}): print(next(model.stream([frame.picture])))  # does not end",
             ],
         )
-        self.live.thread.start()
+        self.live.start()
         return f"Judging {given}."
 
     def _stop(self) -> str:
-        if self.live is not None:
-            self.live.stop.set()
-            self.live.thread.join(10)
-        return "Stopped." if self.live else "Nothing is running."
+        if self.live is None:
+            return "Nothing is running."
+        return "Stopped." if self.live.finish() else "It stops when the camera gives its next frame, or gives up."
 
     def _end(self, said: str) -> None:
         self.facts.value = f"{escape(said)}. {self.live.latency}" if self.live else escape(said)
