@@ -255,7 +255,9 @@ assert (saved.bank_.rows[:] == model.bank_.rows[:]).all() and (saved.predict(jud
 def test_the_page_of_voila(photos):
     "`patchcore_nb studio` shows the studio to whoever has the token, fetches nothing from elsewhere, and ends tidily."
     pytest.importorskip("voila")
-    program = "from patchcore_nb.apps.cli import cli\ncli()"
+    # A shell that starts tests in the background has them, and their children, ignore SIGINT.
+    program = "import signal\nfrom patchcore_nb.apps.cli import cli\n"
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler)\ncli()"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
