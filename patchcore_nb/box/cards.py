@@ -62,7 +62,7 @@ def _tabled(rows: Sequence[Sequence[object]]) -> str:
 
 # %% ../../nbs/box/07_cards.ipynb #card0013
 _STYLE = """<style>
-.pnb-card { color: var(--jp-content-font-color1, inherit); border: 1px solid var(--jp-border-color1, #8888);
+.pnb-card { color: inherit; border: 1px solid var(--jp-border-color1, #8888);
   border-radius: 6px; padding: .6em .9em; margin: .3em 0; max-width: 60em; font-size: 13px; line-height: 1.45; }
 .pnb-card > b { display: block; font-size: 1.1em; }
 .pnb-card dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1.2em; margin: .4em 0; padding: 0; }
