@@ -38,5 +38,5 @@ class Film:
 
     def save(self, target):
         rest = {"append_images": self.frames[1:], "duration": self.times, "loop": 0, "save_all": True}
-        self.frames[0].save(target, quality=60, method=6, minimize_size=False, allow_mixed=True, **rest)
+        self.frames[0].save(target, quality=45, method=6, minimize_size=False, allow_mixed=True, **rest)
         print(f"{target}: {self.frames[0].size}, {len(self.frames)} frames, {target.stat().st_size / 1e6:.2f} MB")

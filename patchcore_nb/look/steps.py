@@ -476,7 +476,7 @@ class Save(Step):
 
     def _save(self) -> str:
         self.studio.session.run("Save", [f"model.save({self.folder.value!r})"], again=False)
-        return f"Saved in {Path(self.folder.value).absolute()}."
+        return f"Saved in {Path(self.folder.value).expanduser().absolute()}."
 
     def _export(self) -> str:
         write = "export_torch" if self.file.value.endswith(".pt2") else "export_onnx"
@@ -488,12 +488,12 @@ class Save(Step):
         labelled = bool(self.names["judged"].labels.any())
         line = f"write_report({self.page.value!r}, judged, seen, model, labelled={labelled})"
         self.studio.session.run("Report", [line], again=False)
-        return f"Written: {Path(self.page.value).absolute()}."
+        return f"Written: {Path(self.page.value).expanduser().absolute()}."
 
     def _keep(self) -> str:
         import nbformat
 
-        file, script = Path(self.script.value).with_suffix(".py"), self.studio.script
+        file, script = Path(self.script.value).expanduser().with_suffix(".py"), self.studio.script
         file.write_text(script, encoding="utf-8")
         made = [nbformat.v4.new_code_cell(part.strip()) for part in script.split("\n\n")]
         nbformat.write(nbformat.v4.new_notebook(cells=made), file.with_suffix(".ipynb"))
